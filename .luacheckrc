@@ -1,0 +1,2 @@
+std = "min"
+max_line_length = 110
