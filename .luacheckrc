@@ -1,2 +1,26 @@
-std = "min"
-max_line_length = 110
+-- What Lua 5.1, 5.2, 5.3, 5.4 and LuaJIT have in common, and what may be asked for with a fallback.
+stds.compat = {
+  read_globals = {
+    math = { fields = { "type", "tointeger", "maxinteger", "mininteger" } },
+    table = { fields = { "unpack", "pack", "move" } },
+    "jit", "unpack", "utf8",
+  },
+}
+std = "min+compat"
+max_line_length = 120
+
+exclude_files = { "**/node_modules", "build" }
+files["spec"] = { std = "min+compat+busted" }
+files["spec/support"] = { std = "max" } -- programs that run under LuaJIT
+files["bench"] = { std = "max" }
+files["**/*.rockspec"] = { std = "rockspec" }
+
+-- Only code that runs inside nginx may look at `ngx`.
+for _, path in ipairs {
+  "lua/pusher/transport.lua", "lua/pusher/transport/ngx.lua", "lua/pusher/openresty.lua",
+  "lua/pusher/publisher.lua", "lua/pusher/publisher/ngx.lua", "spec/openresty", "spec/support", "examples/openresty",
+} do
+  files[path] = files[path] or {}
+  files[path].read_globals = { "ngx" }
+end
+files["examples/luanti"] = { read_globals = { "minetest", "core" } }

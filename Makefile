@@ -1,24 +1,108 @@
-# Builds into build/<lua>/pusher/*.so, one tree per Lua: 5.1 5.2 5.3 5.4 jit.
-LUA      ?= 5.4
-BUILD     = build/$(LUA)
-LUA_PKG   = $(if $(filter jit,$(LUA)),luajit,lua$(LUA))
-LUA_BIN   = $(if $(filter jit,$(LUA)),luajit,lua$(LUA))
-CFLAGS   ?= -O2 -g
-WARN      = -std=c99 -Wall -Wextra -Werror
-CPPFLAGS += -D_POSIX_C_SOURCE=200809L $(shell pkg-config --cflags $(LUA_PKG))
-SO_FLAGS  = -fPIC -shared -fvisibility=hidden
+# The one place for building, testing and installing. `make help` lists what there is.
+#
+# Each Lua has a tree of its own, build/<LUA>/pusher/{crypto,curl}.so, where LUA is 5.1, 5.2, 5.3, 5.4 or jit.
+# `make build` and `make install` install nothing but the library. The targets that test or show something
+# first let .ci/setup install the tools that are missing.
+
+LUA_VERSION ?= 5.4
+LUA         ?= $(LUA_VERSION)
+# lua5.4, luajit and the like are understood, too.
+override LUA := $(patsubst lua%,%,$(notdir $(LUA)))
+LUAS         = 5.1 5.2 5.3 5.4 jit
+BUILD        = build/$(LUA)
+
+PREFIX      ?= /usr/local
+LUA_ABI      = $(if $(filter jit,$(LUA)),5.1,$(LUA))
+INST_LIBDIR ?= $(PREFIX)/lib/lua/$(LUA_ABI)
+INST_LUADIR ?= $(PREFIX)/share/lua/$(LUA_ABI)
+
+# ---- build ------------------------------------------------------------------------------------------------
 
 CRYPTO_SRC = src/crypto.c src/mac.c src/secretbox.c
 CURL_SRC   = src/curl.c src/curl_transfer.c src/curl_easy.c
 
-build: $(BUILD)/pusher/crypto.so $(BUILD)/pusher/curl.so
+# Distributions name the same .pc file lua5.4, lua-5.4, lua54 or just lua.
+LUA_PC      = $(shell for pc in $(if $(filter jit,$(LUA)),luajit,lua$(LUA) lua-$(LUA) lua$(subst .,,$(LUA)) lua); do \
+                pkg-config --exists $$pc 2>/dev/null && echo $$pc && break; done)
+PC          = $(shell pkg-config $(1) 2>/dev/null || echo $(2))
+CFLAGS     ?= -O2 -g
+WARN       ?= -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
+C_FLAGS     = -std=c99 $(WARN) -fPIC -fvisibility=hidden -D_POSIX_C_SOURCE=200809L $(CPPFLAGS) $(CFLAGS) \
+              $(call PC,--cflags $(LUA_PC))
+CRYPTO_LIBS = $(call PC,--cflags --libs libcrypto libsodium,-lcrypto -lsodium)
+CURL_LIBS   = $(call PC,--cflags --libs libcurl,-lcurl) -lpthread
 
-$(BUILD)/pusher/crypto.so: $(CRYPTO_SRC) $(wildcard src/*.h)
+# macOS resolves Lua's symbols when the module is loaded, which its linker must be told.
+ifeq ($(shell uname -s),Darwin)
+SO_FLAGS = -bundle -undefined dynamic_lookup
+else
+SO_FLAGS = -shared
+endif
+
+build: $(BUILD)/pusher/crypto.so $(BUILD)/pusher/curl.so ## both C modules for LUA=5.4 (or 5.1 5.2 5.3 jit)
+
+$(BUILD)/pusher/crypto.so: $(CRYPTO_SRC) $(wildcard src/*.h) Makefile
 	@mkdir -p $(@D)
-	$(CC) $(WARN) $(CFLAGS) $(CPPFLAGS) $(SO_FLAGS) -o $@ $(CRYPTO_SRC) $(LDFLAGS) -lcrypto -lsodium
+	$(CC) $(C_FLAGS) $(SO_FLAGS) -o $@ $(CRYPTO_SRC) $(LDFLAGS) $(CRYPTO_LIBS)
 
-$(BUILD)/pusher/curl.so: $(CURL_SRC) $(wildcard src/*.h)
+$(BUILD)/pusher/curl.so: $(CURL_SRC) $(wildcard src/*.h) Makefile
 	@mkdir -p $(@D)
-	$(CC) $(WARN) $(CFLAGS) $(CPPFLAGS) $(SO_FLAGS) -o $@ $(CURL_SRC) $(LDFLAGS) -lcurl -lpthread
+	$(CC) $(C_FLAGS) $(SO_FLAGS) -o $@ $(CURL_SRC) $(LDFLAGS) $(CURL_LIBS)
 
-.PHONY: build
+install: build ## into DESTDIR, PREFIX, INST_LIBDIR, INST_LUADIR
+	install -d $(DESTDIR)$(INST_LIBDIR)/pusher
+	install -m 755 $(BUILD)/pusher/*.so $(DESTDIR)$(INST_LIBDIR)/pusher
+	cd lua && find . -name '*.lua' -exec sh -c 'install -d "$$1/$${2%/*}" && install -m 644 "$$2" "$$1/$$2"' \
+	  sh $(abspath $(DESTDIR)$(INST_LUADIR)) {} \;
+
+clean: ## remove everything that was built
+	rm -rf build
+
+# ---- test -------------------------------------------------------------------------------------------------
+
+test: ## all specs on Lua 5.4; SPEC=spec/x_spec.lua runs one, ARGS are busted's
+	@.ci/setup core
+	@$(MAKE) -s build LUA=5.4
+	@$(MAKE) -s build LUA=jit
+	@.ci/specs 5.4 $(ARGS) $(SPEC)
+
+test-lua: ## all specs on LUA=5.1 5.2 5.3 5.4 or jit
+	@.ci/setup core luas
+	@$(MAKE) -s build
+	@$(MAKE) -s build LUA=jit
+	@.ci/specs $(LUA) $(ARGS) $(SPEC)
+
+test-all: $(LUAS:%=test-all-%) ## all specs on every Lua, one after another
+$(LUAS:%=test-all-%):
+	@echo "== Lua $(@:test-all-%=%)"
+	@$(MAKE) -s test-lua LUA=$(@:test-all-%=%)
+
+# ---- judge ------------------------------------------------------------------------------------------------
+
+STRICT = -O2 -Werror
+
+lint: lint-lua lint-c lint-cc ## luacheck, cppcheck, clang-format, gcc and clang with -Werror, exported symbols
+
+lint-lua:
+	@.ci/setup core lint
+	luacheck -q lua spec examples bench *.rockspec
+
+lint-c:
+	@.ci/setup core lint
+	clang-format --dry-run -Werror $(wildcard src/*.[ch])
+	cppcheck -q --std=c99 --language=c --enable=warning,style,performance,portability --inline-suppr \
+	  --suppress=missingIncludeSystem --error-exitcode=1 -Isrc src
+
+lint-cc:
+	@.ci/setup core luas lint
+	@$(MAKE) -s build LUA=5.1 BUILD=build/lint-gcc CC=gcc CFLAGS="$(STRICT)"
+	@$(MAKE) -s build LUA=5.4 BUILD=build/lint-clang CC=clang CFLAGS="$(STRICT)"
+	@$(MAKE) -s build LUA=jit BUILD=build/lint-jit CFLAGS="$(STRICT)"
+	@for so in build/lint-gcc/pusher/*.so build/lint-jit/pusher/*.so; do \
+	  if nm -D --defined-only $$so | grep -v ' T luaopen_pusher_'; then echo "$$so exports more than luaopen_*"; exit 1; fi; \
+	done
+
+help:
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
+
+.PHONY: build install clean test test-lua test-all $(LUAS:%=test-all-%) lint lint-lua lint-c lint-cc help
