@@ -18,7 +18,7 @@ INST_LUADIR ?= $(PREFIX)/share/lua/$(LUA_ABI)
 
 # ---- build ------------------------------------------------------------------------------------------------
 
-CRYPTO_SRC = src/crypto.c src/mac.c src/secretbox.c
+CRYPTO_SRC = $(addprefix src/,crypto.c digest.c mac.c base64.c utf8.c secretbox.c rsa.c)
 CURL_SRC   = src/curl.c src/curl_transfer.c src/curl_easy.c
 
 # Distributions name the same .pc file lua5.4, lua-5.4, lua54 or just lua.
@@ -102,7 +102,54 @@ lint-cc:
 	  if nm -D --defined-only $$so | grep -v ' T luaopen_pusher_'; then echo "$$so exports more than luaopen_*"; exit 1; fi; \
 	done
 
+# ---- memory -----------------------------------------------------------------------------------------------
+
+ASAN_FLAGS = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+HARD_GC    = --helper=spec/support/hard_gc.lua
+
+asan: ## the specs on 5.4 with AddressSanitizer, UBSan and a garbage collector that never rests
+	@.ci/setup core
+	@$(MAKE) -s build LUA=jit
+	@$(MAKE) -s build build/asan-5.4/lua LUA=5.4 BUILD=build/asan-5.4 CFLAGS="$(ASAN_FLAGS)"
+	@BUILD=build/asan-5.4 LUA_BIN=build/asan-5.4/lua UBSAN_OPTIONS=print_stacktrace=1 \
+	  ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1 \
+	  LSAN_OPTIONS=suppressions=.ci/lsan.supp:print_suppressions=0 .ci/specs 5.4 $(HARD_GC) $(ARGS) $(SPEC)
+
+build/asan-5.4/lua: spec/support/lua_host.c Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=c99 $(WARN) $(CFLAGS) -o $@ $< $(call PC,--cflags --libs $(LUA_PC)) -lm
+
+valgrind: ## the specs on 5.4 under valgrind; any error or lost block fails
+	@.ci/setup core memory
+	@$(MAKE) -s build LUA=jit
+	@$(MAKE) -s build LUA=5.4
+	@RUNNER="valgrind -q --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
+	  --error-exitcode=99 --child-silent-after-fork=yes --trace-children=no --suppressions=.ci/valgrind.supp" \
+	  .ci/specs 5.4 $(ARGS) $(or $(SPEC),$(VALGRIND_SPECS))
+
+# ---- measure ----------------------------------------------------------------------------------------------
+
+BENCH_RUN = LUA_PATH="./?.lua;;" LUA_CPATH="build/5.4/?.so;;" lua5.4 bench/run.lua
+
+bench: bench-build ## time and memory, beside bare C and the libraries of Go and Node (ARGS: see bench/README.md)
+	@$(BENCH_RUN) $(ARGS)
+
+bench-smoke: bench-build ## the same, short; fails when a ratio is worse than half its target
+	@$(BENCH_RUN) --rounds 3 --ms 60 --gate $(ARGS)
+
+bench-build:
+	@$(MAKE) -s build build/5.4/bench/probe.so LUA=5.4
+	@$(MAKE) -s build build/jit/bench/probe.so LUA=jit
+	@mkdir -p build/bench
+	cd bench/peers/go && go build -o ../../../build/bench/go-peer .
+	@test -d bench/peers/node/node_modules/pusher || \
+	  (cd bench/peers/node && npm install --no-audit --no-fund --no-package-lock)
+
+$(BUILD)/bench/probe.so: bench/probe.c
+	@mkdir -p $(@D)
+	$(CC) $(C_FLAGS) $(SO_FLAGS) -o $@ $< $(LDFLAGS)
+
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
-.PHONY: build install clean test test-lua test-all $(LUAS:%=test-all-%) lint lint-lua lint-c lint-cc help
+.PHONY: build install clean test test-lua test-all $(LUAS:%=test-all-%) lint lint-lua lint-c lint-cc bench bench-smoke bench-build help

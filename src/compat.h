@@ -1,0 +1,56 @@
+/* The few Lua 5.2+ calls that the C files use, for Lua 5.1 and LuaJIT.
+ * Each is our own function under the usual name by macro: LuaJIT says it is 5.1 yet ships some
+ * of them, so defining the plain names would clash there. */
+#ifndef PUSHER_COMPAT_H
+#define PUSHER_COMPAT_H
+
+#include <lua.h>
+#include <lauxlib.h>
+
+#if LUA_VERSION_NUM < 502
+
+#define lua_rawlen pusher_rawlen
+#define luaL_setfuncs pusher_setfuncs
+#define luaL_setmetatable pusher_setmetatable
+#define luaL_testudata pusher_testudata
+
+static inline size_t pusher_rawlen(lua_State *L, int index)
+{
+    return lua_objlen(L, index);
+}
+
+/* Registers `funcs` in the table below the `upvalues` values on the stack's top, which all of
+ * the functions share and which are popped. */
+static inline void pusher_setfuncs(lua_State *L, const luaL_Reg *funcs, int upvalues)
+{
+    luaL_checkstack(L, upvalues + 1, "too many upvalues");
+    for (; funcs->name != NULL; funcs++) {
+        for (int i = 0; i < upvalues; i++)
+            lua_pushvalue(L, -upvalues);
+        lua_pushcclosure(L, funcs->func, upvalues);
+        lua_setfield(L, -(upvalues + 2), funcs->name);
+    }
+    lua_pop(L, upvalues);
+}
+
+static inline void pusher_setmetatable(lua_State *L, const char *name)
+{
+    luaL_getmetatable(L, name);
+    lua_setmetatable(L, -2);
+}
+
+static inline void *pusher_testudata(lua_State *L, int index, const char *name)
+{
+    void *data = lua_touserdata(L, index);
+    if (data == NULL || !lua_getmetatable(L, index))
+        return NULL;
+    luaL_getmetatable(L, name);
+    if (!lua_rawequal(L, -1, -2))
+        data = NULL;
+    lua_pop(L, 2);
+    return data;
+}
+
+#endif
+
+#endif

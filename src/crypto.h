@@ -1,0 +1,47 @@
+/* What the C files of pusher.crypto share: who registers what, and the buffer every result is
+ * made in. Nothing here is seen outside the shared object. */
+#ifndef PUSHER_CRYPTO_H
+#define PUSHER_CRYPTO_H
+
+#include <stddef.h>
+
+#include "compat.h"
+
+/* The one symbol that the shared object exports. */
+__attribute__((visibility("default"))) int luaopen_pusher_crypto(lua_State *L);
+
+/* Hidden by pragma, not by compiler flag, so that it holds for every way of building. */
+#pragma GCC visibility push(hidden)
+
+/* Room for a result: on the C stack when it is small, else a userdata on the Lua stack, so
+ * that an error raised later frees it. */
+typedef struct pusher_scratch {
+    unsigned char *bytes;
+    size_t size;
+    unsigned char local[1024];
+} pusher_scratch;
+
+/* Makes room for `size` bytes; may push one value onto the Lua stack. */
+unsigned char *pusher_scratch_open(lua_State *L, pusher_scratch *scratch, size_t size);
+/* Pushes the first `used` bytes as a Lua string and wipes the room. Returns 1. */
+int pusher_scratch_push(lua_State *L, pusher_scratch *scratch, size_t used);
+/* Wipes the room without a result. */
+void pusher_scratch_wipe(pusher_scratch *scratch);
+
+/* Writes 2 * size lower-case hex digits, without a terminator. */
+void pusher_hex(char *out, const unsigned char *bytes, size_t size);
+
+/* Pushes nil and `message`. Returns 2. */
+int pusher_fail(lua_State *L, const char *message);
+
+/* Each puts its functions into the table on top of the stack. */
+void pusher_register_base64(lua_State *L);
+void pusher_register_digest(lua_State *L);
+void pusher_register_mac(lua_State *L);
+void pusher_register_rsa(lua_State *L);
+void pusher_register_secretbox(lua_State *L);
+void pusher_register_utf8(lua_State *L);
+
+#pragma GCC visibility pop
+
+#endif
