@@ -1,0 +1,109 @@
+--- The benchmark. See README.md; `make bench` calls it.
+--
+-- lua5.4 bench/run.lua [--rounds N] [--ms N] [--only WORK] [--sides a,b,c] [--gate]
+
+local peer = require "bench.peer"
+local report = require "bench.report"
+local same = require "bench.same"
+local server = require "bench.server"
+local works = require "bench.works"
+
+local options = { rounds = 9, ms = 200, sides = "lua,luajit,bare,go,node", gate = false }
+
+local function read_options(args)
+  local i = 1
+  while args[i] do
+    local name = args[i]:match("^%-%-(.+)")
+    if name == "gate" then
+      options.gate = true
+    else
+      i = i + 1
+      if not name or not args[i] then error("cannot read option " .. tostring(args[i - 1] or args[i]), 0) end
+      options[name] = tonumber(args[i]) or args[i]
+    end
+    i = i + 1
+  end
+end
+
+local ours = [[env LUA_PATH="lua/?.lua;./?.lua;;" LUA_CPATH="build/%s/?.so;;" %s bench/ours.lua]]
+
+local commands = {
+  lua = ours:format("5.4", "lua5.4"),
+  luajit = ours:format("jit", "luajit"),
+  bare = "build/bench/bare",
+  go = "build/bench/go-peer",
+  node = "node bench/peers/node/main.js",
+}
+
+local function start_sides(dir, port)
+  local sides = {}
+  for name in options.sides:gmatch("[^,]+") do
+    local command = assert(commands[name], "unknown side " .. name)
+    sides[#sides + 1] = peer.start(name, ("%s bench/inputs.json %d"):format(command, port), dir)
+  end
+  return sides
+end
+
+-- How often a side does the work in one round, so that every round takes about as long.
+-- Ends with a whole round, which warms up compilers and connections.
+local function calibrate(side, name, work)
+  if work.worst then return side:ask(name .. " " .. work.worst) ~= "none" and work.worst or nil end
+  local n, goal = 64, options.ms * 1e6
+  while true do
+    local wall = side:run(name, n)
+    if not wall then return nil end
+    if wall * n >= goal / 2 then return math.max(1, math.floor(goal / wall)) end
+    n = math.floor(math.max(2, math.min(8, goal / (wall * n))) * n)
+  end
+end
+
+local function measure(work, sides)
+  local taking_part, measured = {}, {}
+  for _, side in ipairs(sides) do
+    local name = work.ask and work.ask[side.name] or work.name
+    local n = calibrate(side, name, work)
+    if n then
+      taking_part[#taking_part + 1] = { side = side, name = name, n = n }
+      measured[side.name] = { wall = {}, cpu = {}, text = side:show(name) }
+    end
+  end
+  for round = 1, options.rounds do
+    for i = 1, #taking_part do
+      -- Each round begins with another side.
+      local t = taking_part[(i + round) % #taking_part + 1]
+      local wall, cpu = t.side:run(t.name, t.n)
+      local scale = work.worst and t.n or 1
+      measured[t.side.name].wall[round] = wall * scale
+      measured[t.side.name].cpu[round] = cpu * scale
+    end
+  end
+  return measured
+end
+
+local function main()
+  read_options(arg)
+  local pipe = assert(io.popen("mktemp -d"))
+  local dir = pipe:read("l")
+  pipe:close()
+  local nginx = server.start(dir)
+  local sides = start_sides(dir, nginx.port)
+  local all = {}
+  for _, work in ipairs(works) do
+    if not options.only or work.name:find(options.only, 1, true) then
+      local measured = measure(work, sides)
+      same.check(work.name, measured)
+      all[#all + 1] = { work = work, measured = measured }
+    end
+  end
+  -- Backwards: a later side has inherited the fifos of the earlier ones and would keep them open.
+  for i = #sides, 1, -1 do sides[i]:stop() end
+  nginx.stop()
+  os.execute("rm -rf " .. dir)
+  local absurd = report.print(all, options)
+  if options.gate and absurd > 0 then
+    io.stderr:write(absurd, " ratios are worse than half their target\n")
+    os.exit(1)
+  end
+end
+
+main()

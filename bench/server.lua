@@ -1,0 +1,63 @@
+--- An nginx on loopback that answers every request with `{}`: own directory, own port, ends with us.
+
+local probe = require "bench.probe"
+
+local server = {}
+
+local config = [[
+daemon off;
+pid nginx.pid;
+error_log error.log;
+worker_processes 1;
+events { worker_connections 4096; }
+http {
+  access_log off;
+  default_type application/json;
+  client_body_temp_path temp;
+  proxy_temp_path temp;
+  fastcgi_temp_path temp;
+  uwsgi_temp_path temp;
+  scgi_temp_path temp;
+  keepalive_requests 1000000000;
+  keepalive_timeout 1h;
+  server {
+    listen 127.0.0.1:%d backlog=2048;
+    location / { return 200 "{}"; }
+  }
+}
+]]
+
+-- The shell ends nginx when its input ends: at stop(), or when the runner dies.
+local keeper = "nginx -p %s -c nginx.conf -e error.log & nginx=$!; cat > /dev/null; kill $nginx; wait $nginx"
+
+local function write_file(path, text)
+  local f = assert(io.open(path, "w"))
+  f:write(text)
+  f:close()
+end
+
+local function exists(path)
+  local f = io.open(path)
+  return f ~= nil and f:close()
+end
+
+--- Starts it in `dir` and returns once it listens.
+-- @treturn table `port`, `stop()`
+function server.start(dir)
+  local port = probe.free_port()
+  write_file(dir .. "/nginx.conf", config:format(port))
+  local pipe = assert(io.popen(keeper:format(dir), "w"))
+  local tries = 0
+  -- nginx writes its pid once it listens.
+  while not exists(dir .. "/nginx.pid") do
+    tries = tries + 1
+    if tries > 500 then
+      pipe:close()
+      error("nginx did not start, see " .. dir .. "/error.log", 0)
+    end
+    probe.sleep_ms(10)
+  end
+  return { port = port, stop = function() pipe:close() end }
+end
+
+return server

@@ -1,0 +1,44 @@
+--- What is measured, and what is to be reached. Names are those that the sides know.
+--
+-- sides: the works of bare C differ in name, since one process does them all.
+-- targets: `over` is the side compared with; `at_least` wants its time / ours, `at_most` ours / its time;
+-- `us` wants our time in microseconds. `of` is "wall" or "cpu"; `ask` is another name for the work at that side.
+
+local function both(over, at_least)
+  return { over = over, of = "wall", at_least = at_least }, { over = over, of = "cpu", at_least = at_least }
+end
+
+local function targets(...)
+  local list = {}
+  for _, pair in ipairs { ... } do
+    for _, target in ipairs(pair) do list[#list + 1] = target end
+  end
+  return list
+end
+
+return {
+  { name = "authorize_private", title = "authorize private channel",
+    targets = targets({ both("go", 4) }, { both("node", 4) }) },
+  { name = "authorize_presence", title = "authorize presence channel",
+    targets = targets({ both("go", 3) }, { both("node", 3) }) },
+  { name = "authorize_encrypted", title = "authorize encrypted channel",
+    targets = targets({ both("go", 4) }, { both("node", 4) }) },
+  { name = "webhook", title = "webhook check and decode",
+    targets = targets({ both("go", 3) }) },
+  { name = "trigger", title = "trigger, one after another",
+    targets = {
+      { over = "bare", of = "wall", at_most = 1.1 }, { over = "bare", of = "cpu", at_most = 1.25 },
+      { over = "go", of = "wall", at_least = 1 },
+    } },
+  { name = "in_flight", title = "64 triggers in flight",
+    targets = {
+      { over = "bare", of = "wall", at_most = 1.3 },
+      { over = "go", of = "wall", at_least = 1 }, { over = "go", of = "cpu", at_least = 2 },
+    } },
+  { name = "publisher", title = "publisher, one event", ask = { go = "in_flight", node = "in_flight" },
+    targets = { { over = "go", of = "wall", at_least = 6 } } },
+  { name = "publisher_trigger", title = "publisher:trigger",
+    targets = { { of = "cpu", us = 3 } } },
+  { name = "idle_step_0", title = "idle step, no connection", targets = { { of = "cpu", us = 1 } } },
+  { name = "idle_step_1000", title = "idle step, 1000 connections", targets = { { of = "cpu", us = 1 } } },
+}
