@@ -1,0 +1,49 @@
+rockspec_format = "3.0"
+package = "pusher"
+version = "dev-1"
+
+-- `luarocks make` builds from the checkout and never looks here.
+source = { url = "." }
+
+description = {
+  summary = "Server library for Pusher Channels and servers that speak its protocol",
+  detailed = [[
+    Publishes events, asks about channels, authorizes subscribers, signs users in, checks webhooks,
+    encrypts end to end and sends push notifications. For plain Lua, OpenResty and game servers.]],
+  license = "MIT",
+}
+
+dependencies = { "lua >= 5.1, < 5.5", "lua-cjson >= 2.1.0" }
+
+-- Only the libraries are named: with a header, LuaRocks does not find Debian's multiarch folders.
+external_dependencies = {
+  CRYPTO = { library = "crypto" },
+  SODIUM = { library = "sodium" },
+  CURL = { library = "curl" },
+}
+
+build = {
+  type = "builtin",
+  modules = {
+    ["pusher"] = "lua/pusher.lua",
+
+    ["pusher.crypto"] = {
+      sources = { "src/crypto.c", "src/mac.c", "src/secretbox.c" },
+      defines = { "_POSIX_C_SOURCE=200809L" },
+      libraries = { "crypto", "sodium" },
+      incdirs = { "$(CRYPTO_INCDIR)", "$(SODIUM_INCDIR)" },
+      libdirs = { "$(CRYPTO_LIBDIR)", "$(SODIUM_LIBDIR)" },
+    },
+    ["pusher.curl"] = {
+      sources = { "src/curl.c", "src/curl_transfer.c", "src/curl_easy.c" },
+      defines = { "_POSIX_C_SOURCE=200809L" },
+      libraries = { "curl", "pthread" },
+      incdirs = { "$(CURL_INCDIR)" },
+      libdirs = { "$(CURL_LIBDIR)" },
+    },
+  },
+  copy_directories = {},
+}
+
+test_dependencies = { "busted" }
+test = { type = "busted" }
