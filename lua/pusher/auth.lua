@@ -1,0 +1,232 @@
+--- Channel authorization and user authentication: a subscriber's form in, the
+-- JSON text to answer with out. No I/O.
+--
+-- Rule: Channels docs "Authorizing users", "Authenticating users": the signed
+-- texts are `socket_id:channel[:channel_data]` and `socket_id::user::user_data`.
+
+local encryption = require "pusher.encryption"
+local errors = require "pusher.errors"
+local validate = require "pusher.validate"
+
+local auth = {}
+local methods = {}
+local metatable = { __index = methods, __name = "pusher.auth" }
+
+local fail = errors.fail
+
+--- @tparam table parts `{ key = app key, mac = keyed HMAC-SHA256, json =, sealer = }`
+function auth.new(parts)
+  return setmetatable({
+    -- The front of every answer is known.
+    front = '{"auth":' .. parts.json.quote(parts.key .. ":"):sub(1, -2),
+    mac = parts.mac,
+    json = parts.json,
+    sealer = parts.sealer,
+  }, metatable)
+end
+
+local function unescape(text)
+  text = text:gsub("+", " "):gsub("%%(%x%x)", function(hex)
+    return string.char(tonumber(hex, 16))
+  end)
+  return text
+end
+
+--- Reads one url-encoded form; a repeated field becomes a list.
+-- @tparam string body
+-- @treturn table
+function auth.decode_form(body)
+  local fields = {}
+  for name, value in body:gmatch("([^&=]+)=([^&]*)") do
+    name, value = unescape(name), unescape(value)
+    local before = fields[name]
+    if before == nil then
+      fields[name] = value
+    elseif type(before) == "table" then
+      before[#before + 1] = value
+    else
+      fields[name] = { before, value }
+    end
+  end
+  return fields
+end
+
+-- One field, given once. Two values for one field are an attempt to have one
+-- checked and the other signed.
+local function field(fields, name)
+  local value = fields[name]
+  if type(value) == "string" then
+    return value
+  end
+  return fail("invalid", name .. (value == nil and " is missing" or " must be given once"), { field = name })
+end
+
+local function parse(params)
+  if type(params) == "string" then
+    -- As pusher-js sends it; anything else takes the long way.
+    local socket_id, channel = params:match("^socket_id=(%d+%.%d+)&channel_name=([A-Za-z0-9_%-.]+)$")
+    if channel then
+      return socket_id, channel
+    end
+    params = auth.decode_form(params)
+  end
+  local socket_id, message, details = field(params, "socket_id")
+  if not socket_id then
+    return nil, message, details
+  end
+  local channel
+  channel, message, details = field(params, "channel_name")
+  if not channel then
+    return nil, message, details
+  end
+  return socket_id, channel
+end
+
+local function check(socket_id, channel)
+  local ok, message, details = validate.socket_id(socket_id)
+  if ok then
+    ok, message, details = validate.channel(channel)
+  end
+  if not ok then
+    return nil, message, details
+  end
+  if channel:sub(1, 8) ~= "private-" and channel:sub(1, 9) ~= "presence-" then
+    return fail("invalid", "channel " .. validate.show(channel) .. " needs no authorization",
+      { field = "channel_name" })
+  end
+  return true
+end
+
+local function id_text(id)
+  if type(id) == "number" and id == math.floor(id) and math.abs(id) < 2 ^ 53 then
+    return ("%.0f"):format(id)
+  end
+  return id
+end
+
+-- A JSON text is signed as it is, once it is known to be what subscribers can read.
+local function check_text(self, text, id_name)
+  local decoded = self.json.decode(text)
+  local id = type(decoded) == "table" and decoded[id_name] or nil
+  if type(decoded) ~= "table" then
+    return fail("invalid", "the JSON text given is not an object", { field = id_name })
+  elseif id_name and type(id) ~= "string" and type(id) ~= "number" then
+    return fail("invalid", ("the JSON text given has no %s"):format(id_name), { field = id_name })
+  end
+  return text
+end
+
+local MEMBER_FIELDS = { user_id = true, user_info = true }
+
+local function member_text(self, member)
+  if type(member) == "string" then
+    return check_text(self, member, "user_id")
+  end
+  local id = id_text(member.user_id)
+  local ok, message, details = validate.user_id(id)
+  if ok then
+    ok, message, details = validate.members(member, MEMBER_FIELDS, "member field")
+  end
+  if not ok then
+    return nil, message, details
+  end
+  local quoted = '{"user_id":' .. self.json.quote(id)
+  if member.user_info == nil then
+    return quoted .. "}"
+  end
+  local info
+  info, message, details = self.json.encode(member.user_info)
+  if not info then
+    return nil, message, details
+  end
+  return quoted .. ',"user_info":' .. info .. "}"
+end
+
+local function channel_data(self, channel, member)
+  if channel:sub(1, 9) == "presence-" then
+    if member == nil then
+      return fail("invalid", "a presence channel needs a member { user_id = …, user_info = … }", { field = "member" })
+    end
+    return member_text(self, member)
+  elseif type(member) == "string" then
+    return check_text(self, member)
+  end
+  return member_text(self, member)
+end
+
+--- Authorizes a subscriber to a private, presence or encrypted channel.
+-- @tparam string|table params the url-encoded form, or its fields
+-- @tparam[opt] table|string member `{ user_id =, user_info = }` or a JSON text
+-- @treturn string|nil JSON text
+function methods:channel(params, member)
+  local socket_id, channel, details = parse(params)
+  if not socket_id then
+    return nil, channel, details
+  end
+  local ok, message
+  ok, message, details = check(socket_id, channel)
+  if not ok then
+    return nil, message, details
+  end
+  local data
+  if member ~= nil or channel:sub(1, 9) == "presence-" then
+    data, message, details = channel_data(self, channel, member)
+    if not data then
+      return nil, message, details
+    end
+  end
+  local rest = '"'
+  if encryption.is_encrypted(channel) then
+    local secret
+    secret, message, details = self.sealer:shared_secret(channel)
+    if not secret then
+      return nil, message, details
+    end
+    rest = '","shared_secret":"' .. secret .. '"'
+  end
+  if data then
+    return self.front .. self.mac:hex(socket_id, ":", channel, ":", data) .. '","channel_data":'
+      .. self.json.quote(data) .. rest:sub(2) .. "}"
+  end
+  return self.front .. self.mac:hex(socket_id, ":", channel) .. rest .. "}"
+end
+
+-- The user object must carry a string id, the key by which servers find the user.
+local function user_text(self, user)
+  if type(user) == "string" then
+    local text, message, details = check_text(self, user, "id")
+    if text and type(self.json.decode(text).id) ~= "string" then
+      return fail("invalid", "the id of a user must be a string", { field = "id" })
+    end
+    return text, message, details
+  end
+  local ok, message, details = validate.user_id(user.id)
+  if not ok then
+    return nil, message, details
+  end
+  return self.json.encode(user)
+end
+
+--- Authenticates a user's connection (sign-in).
+-- @tparam string|table params the url-encoded form, or its fields
+-- @tparam table|string user `{ id =, user_info =, watchlist = }` or a JSON text
+-- @treturn string|nil JSON text
+function methods:user(params, user)
+  local fields = type(params) == "string" and auth.decode_form(params) or params
+  local socket_id, message, details = field(fields, "socket_id")
+  local ok = socket_id
+  if ok then
+    ok, message, details = validate.socket_id(socket_id)
+  end
+  if not ok then
+    return nil, message, details
+  end
+  local data
+  data, message, details = user_text(self, user)
+  if not data then
+    return nil, message, details
+  end
+  return self.front .. self.mac:hex(socket_id, "::user::", data) .. '","user_data":' .. self.json.quote(data) .. "}"
+end
+
+return auth

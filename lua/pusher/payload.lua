@@ -1,0 +1,187 @@
+--- Checked arguments in, body bytes out. Pure. Data becomes text once, here;
+-- it is sealed here when its channel asks for it, and measured after that.
+
+local encryption = require "pusher.encryption"
+local errors = require "pusher.errors"
+local validate = require "pusher.validate"
+
+local payload = {}
+local methods = {}
+local metatable = { __index = methods, __name = "pusher.payload" }
+
+local fail = errors.fail
+
+local TRIGGER_PARAMS = { socket_id = true, info = true }
+local BATCH_MEMBERS = { channel = true, name = true, data = true, socket_id = true, info = true }
+
+--- @tparam table json as json.new returns
+-- @tparam table sealer as encryption.new returns
+-- @tparam table limits `{ max_payload_kb =, max_batch = }`
+function payload.new(json, sealer, limits)
+  return setmetatable({
+    json = json,
+    sealer = sealer,
+    max_bytes = math.floor(limits.max_payload_kb * 1024),
+    max_batch = limits.max_batch,
+  }, metatable)
+end
+
+--- The text of event data: a string goes as it is, all else becomes JSON.
+-- @treturn string|nil
+function methods:text(data)
+  if type(data) == "string" then
+    return data
+  end
+  return self.json.encode(data)
+end
+
+--- The data of an event as it goes out to one channel: encoded, sealed, measured.
+-- Measured in bytes after sealing, as servers do.
+-- @tparam string channel
+-- @param data
+-- @treturn string|nil
+function methods:data(channel, data)
+  local text, message, details = self:text(data)
+  if text and encryption.is_encrypted(channel) then
+    text, message, details = self.sealer:seal(channel, text)
+  end
+  if not text then
+    return nil, message, details
+  elseif #text > self.max_bytes then
+    return fail("too_large", ("event data has %d bytes%s, the limit is %d"):format(
+      #text, encryption.is_encrypted(channel) and " after encryption" or "", self.max_bytes),
+      { size = #text, limit = self.max_bytes })
+  end
+  return text
+end
+
+-- The optional members `socket_id` and `info` as JSON text.
+local function tail(quote, params)
+  if params.socket_id == nil and params.info == nil then
+    return ""
+  end
+  local out = ""
+  if params.socket_id ~= nil then
+    local ok, message, details = validate.socket_id(params.socket_id)
+    if not ok then
+      return nil, message, details
+    end
+    out = ',"socket_id":' .. quote(params.socket_id)
+  end
+  if params.info ~= nil then
+    local info, message, details = validate.info(params.info)
+    if not info then
+      return nil, message, details
+    end
+    out = out .. ',"info":' .. quote(info)
+  end
+  return out
+end
+
+local function check_encrypted(channels)
+  for _, channel in ipairs(channels) do
+    if encryption.is_encrypted(channel) and #channels > 1 then
+      return fail("encryption", "an encrypted channel cannot share a call with other channels: "
+        .. "each has a key of its own; use trigger_batch", { field = "channels" })
+    end
+  end
+  return true
+end
+
+--- The body of POST /events.
+-- @tparam table channels checked list of names
+-- @tparam string event
+-- @param data
+-- @tparam[opt] table params `{ socket_id =, info = }`
+-- @treturn string|nil
+function methods:event(channels, event, data, params)
+  params = params or {}
+  local ok, message, details = validate.event(event)
+  if ok then
+    ok, message, details = validate.members(params, TRIGGER_PARAMS, "trigger parameter")
+  end
+  if ok then
+    ok, message, details = check_encrypted(channels)
+  end
+  if not ok then
+    return nil, message, details
+  end
+  local quote = self.json.quote
+  local text, rest
+  text, message, details = self:data(channels[1], data)
+  if not text then
+    return nil, message, details
+  end
+  rest, message, details = tail(quote, params)
+  if not rest then
+    return nil, message, details
+  end
+  -- Channel names need no escaping: their alphabet has no quote or backslash.
+  return '{"name":' .. quote(event) .. ',"channels":["' .. table.concat(channels, '","')
+    .. '"],"data":' .. quote(text) .. rest .. "}"
+end
+
+--- One event of a batch as JSON text; the publisher keeps these while they wait.
+-- @tparam table item `{ channel =, name =, data =, socket_id =, info = }`
+-- @treturn string|nil
+function methods:item(item)
+  local ok, message, details = validate.members(item, BATCH_MEMBERS, "member")
+  if ok then
+    ok, message, details = validate.channel(item.channel)
+  end
+  if ok then
+    ok, message, details = validate.event(item.name)
+  end
+  if not ok then
+    return nil, message, details
+  elseif item.data == nil then
+    return fail("invalid", "data is missing", { field = "data" })
+  end
+  local quote = self.json.quote
+  local text, rest
+  text, message, details = self:data(item.channel, item.data)
+  if not text then
+    return nil, message, details
+  end
+  rest, message, details = tail(quote, item)
+  if not rest then
+    return nil, message, details
+  end
+  return '{"channel":"' .. item.channel .. '","name":' .. quote(item.name)
+    .. ',"data":' .. quote(text) .. rest .. "}"
+end
+
+--- The body of POST /batch_events from items as `item` returns them.
+-- @tparam table items list of JSON texts
+-- @treturn string
+function payload.join(items)
+  return '{"batch":[' .. table.concat(items, ",") .. "]}"
+end
+
+--- The body of POST /batch_events.
+-- @tparam table events list of items
+-- @treturn string|nil
+function methods:batch(events)
+  local count = validate.list_length(events)
+  if not count or count == 0 or count > self.max_batch then
+    return fail("invalid", ("%s given, 1 to %d are allowed in one batch"):format(
+      count and count .. " events" or "events that are no list", self.max_batch),
+      { field = "events", limit = self.max_batch })
+  end
+  local items = {}
+  for index = 1, count do
+    local event = events[index]
+    if type(event) ~= "table" then
+      return fail("invalid", ("event %d is not a table"):format(index), { index = index })
+    end
+    local item, message, details = self:item(event)
+    if not item then
+      details.index = index
+      return nil, ("event %d: %s"):format(index, message), details
+    end
+    items[index] = item
+  end
+  return payload.join(items)
+end
+
+return payload

@@ -1,0 +1,253 @@
+--- Status, body and headers of an answer in; a result or a failure out. Pure.
+--
+-- Answers differ between servers: 200 and 202, `{}`, `{"ok":true}`, `[]` for an
+-- empty object, an error object under HTTP 200 (soketi), plain-text errors
+-- (pusher.com). All of them end in a right result or a right error.
+
+local errors = require "pusher.errors"
+
+local response = {}
+
+local fail = errors.fail
+
+local BODY_SHOWN = 2048
+local TEXT_SHOWN = 200
+
+local CODE_BY_STATUS = {
+  [400] = "invalid", [401] = "unauthorized", [403] = "forbidden", [404] = "not_found",
+  [408] = "timeout", [413] = "too_large", [422] = "invalid", [429] = "rate_limited",
+}
+
+local MONTHS = {
+  Jan = 1, Feb = 2, Mar = 3, Apr = 4, May = 5, Jun = 6, Jul = 7, Aug = 8, Sep = 9, Oct = 10, Nov = 11, Dec = 12,
+}
+
+-- Days since 1970-01-01 in the Gregorian calendar; os.time would read local time.
+local function days(year, month, day)
+  local y = month <= 2 and year - 1 or year
+  local era = math.floor(y / 400)
+  local year_of_era = y - era * 400
+  local day_of_year = math.floor((153 * (month + (month > 2 and -3 or 9)) + 2) / 5) + day - 1
+  local day_of_era = year_of_era * 365 + math.floor(year_of_era / 4) - math.floor(year_of_era / 100) + day_of_year
+  return era * 146097 + day_of_era - 719468
+end
+
+local function seconds(year, month, day, hour, minute, second)
+  if not month then
+    return nil
+  end
+  year, month, day = tonumber(year), tonumber(month), tonumber(day)
+  return days(year, month, day) * 86400 + tonumber(hour) * 3600 + tonumber(minute) * 60 + tonumber(second)
+end
+
+--- Unix seconds of an HTTP date (RFC 9110 5.6.7, preferred form).
+-- @tparam string text "Sun, 06 Nov 1994 08:49:37 GMT"
+-- @treturn number|nil
+function response.http_date(text)
+  local day, month, year, hour, minute, second =
+    text:match("^%a+, (%d%d) (%a%a%a) (%d%d%d%d) (%d%d):(%d%d):(%d%d) GMT")
+  return day and seconds(year, MONTHS[month], day, hour, minute, second) or nil
+end
+
+local function iso_times(text)
+  local times = {}
+  for year, month, day, hour, minute, second in
+    text:gmatch("(%d%d%d%d)%-(%d%d)%-(%d%d)[T ](%d%d):(%d%d):(%d%d)")
+  do
+    times[#times + 1] = seconds(year, month, day, hour, minute, second)
+  end
+  return times
+end
+
+--- One header's value.
+-- @tparam string headers raw header lines
+-- @tparam string name in lower case
+-- @treturn string|nil
+function response.header(headers, name)
+  for line in (headers or ""):gmatch("[^\r\n]+") do
+    local key, value = line:match("^([^:]+):%s*(.-)%s*$")
+    if key and key:lower() == name then
+      return value
+    end
+  end
+end
+
+-- How far our clock is behind the server's, in seconds. The text of the 401
+-- holds both times ("Given timestamp (…) not within 600s of server time (…)"),
+-- else the Date header tells the server's.
+local function clock_skew(text, headers, now)
+  local times = iso_times(text)
+  if #times >= 2 then
+    return times[2] - times[1]
+  end
+  local date = response.http_date(response.header(headers, "date") or "")
+  return date and math.floor(date - now) or nil
+end
+
+local function retry_after(headers, now)
+  local value = response.header(headers, "retry-after")
+  if not value then
+    return nil
+  end
+  local date = response.http_date(value)
+  return tonumber(value:match("^%d+$")) or (date and math.max(0, math.floor(date - now))) or nil
+end
+
+-- A 401 of pusher.com repeats the signature we sent; nobody needs it in a log.
+local function without_signatures(text)
+  return (text:gsub(("%x"):rep(64), "<signature>"))
+end
+
+local function one_line(text)
+  text = text:gsub("[%c\127]+", " "):gsub("^%s+", ""):gsub("%s+$", "")
+  return #text > TEXT_SHOWN and text:sub(1, TEXT_SHOWN) .. "…" or text
+end
+
+local function hint(status, text)
+  local lower = text:lower()
+  if status == 401 and lower:find("signature", 1, true) then
+    return "check the secret; behind a path prefix also sign_path_prefix"
+  elseif lower:find("cluster", 1, true) or status == 404
+    or (status == 401 and lower:find("key", 1, true)) or (status == 401 and lower:find("app", 1, true)) then
+    return "check app_id, key and cluster (or host and path_prefix): the app is not known there"
+  elseif status == 413 then
+    return "the server's limit is below this event's size; see max_payload_kb"
+  end
+end
+
+local function code_of(status, text)
+  if status == 401 and text:lower():find("timestamp", 1, true) and not text:lower():find("signature") then
+    return "clock"
+  end
+  return CODE_BY_STATUS[status] or (status >= 500 and "server") or (status >= 400 and "invalid") or "response"
+end
+
+--- The failure that a status and the server's words stand for.
+-- @tparam number status
+-- @tparam string text the server's words
+-- @tparam string body the body as received
+-- @tparam string headers raw header lines
+-- @tparam number now Unix seconds
+-- @return nil, message, details
+function response.failure(status, text, body, headers, now)
+  local code = code_of(status, text)
+  local words = one_line(without_signatures(text))
+  local details = {
+    status = status,
+    body = without_signatures(body:sub(1, BODY_SHOWN)),
+    hint = hint(status, text),
+    retry_after = retry_after(headers, now),
+  }
+  if code == "clock" then
+    details.skew = clock_skew(text, headers, now)
+    details.hint = "set this machine's clock (NTP); servers accept 600 seconds either way"
+  end
+  if code == "response" and status >= 300 and status < 400 then
+    words = "redirects are not followed"
+  end
+  return fail(code, ("server answered %d%s"):format(status, words ~= "" and ": " .. words or ""), details)
+end
+
+-- The error text of an object such as {"error":"…","code":401}, else the body itself.
+local function error_text(decoded, body)
+  local text = type(decoded) == "table" and (decoded.error or decoded.message)
+  return type(text) == "string" and text or body
+end
+
+-- soketi puts {"error":"…","code":401} under HTTP 200.
+local function hidden_status(decoded)
+  if type(decoded.error) ~= "string" then
+    return nil
+  end
+  local code = tonumber(decoded.code)
+  return code and code >= 400 and code < 600 and math.floor(code) or 500
+end
+
+--- Makes the parser of one kind of answer.
+-- @tparam table json as json.new returns
+-- @tparam function clock Unix seconds
+-- @tparam[opt] function shape function(decoded) -> result | nil, message;
+--   default: the decoded answer itself
+-- @treturn function parse(status, body, headers) -> result | nil, message, details
+function response.parser(json, clock, shape)
+  return function(status, body, headers)
+    local ok = status >= 200 and status < 300
+    -- The usual answer to a trigger, needing no decoder.
+    local decoded = (body == "{}" or body == "") and {} or json.decode(body)
+    if not ok then
+      return response.failure(status, error_text(decoded, body), body, headers, clock())
+    elseif type(decoded) ~= "table" then
+      if status == 202 then
+        return {} -- "202 ACCEPTED" of older servers: the event is taken
+      end
+      return fail("response", "the server's answer is not a JSON object",
+        { status = status, body = body:sub(1, BODY_SHOWN) })
+    end
+    local hidden = hidden_status(decoded)
+    if hidden then
+      return response.failure(hidden, decoded.error, body, headers, clock())
+    end
+    if not shape then
+      return decoded
+    end
+    local result, message = shape(decoded)
+    if result == nil then
+      return fail("response", message, { status = status, body = body:sub(1, BODY_SHOWN) })
+    end
+    return result
+  end
+end
+
+local function member_table(decoded, name)
+  local value = decoded[name]
+  return type(value) == "table" and value or nil
+end
+
+--- Result of trigger and of calls answered by `{}`: `channels` with counts when asked for.
+function response.published(decoded)
+  return { channels = member_table(decoded, "channels"), event_ids = member_table(decoded, "event_ids") }
+end
+
+--- Result of trigger_batch: `batch`, a list in the order of the events.
+-- Reverb answers `{"batch":{}}` where there is nothing to say.
+function response.batch(decoded)
+  return { batch = member_table(decoded, "batch") }
+end
+
+--- Result of channels: `channels`, names to attributes.
+function response.channels(decoded)
+  local given = decoded.channels
+  if type(given) ~= "table" then
+    return nil, "the server's answer has no channels"
+  end
+  local channels = {}
+  for name, attributes in pairs(given) do
+    if type(name) == "string" then
+      channels[name] = type(attributes) == "table" and attributes or {}
+    end
+  end
+  return { channels = channels }
+end
+
+--- Result of channel_users: `users`, a list of `{ id = string }`.
+function response.users(decoded)
+  local given = decoded.users
+  if type(given) ~= "table" then
+    return nil, "the server's answer has no users"
+  end
+  local users = {}
+  for index, user in ipairs(given) do
+    if type(user) ~= "table" or (type(user.id) ~= "string" and type(user.id) ~= "number") then
+      return nil, "the server's answer has a user without an id"
+    end
+    local copy = {}
+    for name, value in pairs(user) do
+      copy[name] = value
+    end
+    copy.id = type(user.id) == "number" and ("%.0f"):format(user.id) or user.id
+    users[index] = copy
+  end
+  return { users = users }
+end
+
+return response
