@@ -70,6 +70,7 @@ int luaopen_pusher_crypto(lua_State *L)
 {
     if (sodium_init() < 0) /* thread-safe; 1 when it was done before */
         return luaL_error(L, "libsodium could not be initialised");
+    pusher_push_digests(L);
     lua_newtable(L);
     pusher_register_digest(L);
     pusher_register_mac(L);

@@ -4,6 +4,7 @@
 #define PUSHER_CRYPTO_H
 
 #include <stddef.h>
+#include <openssl/evp.h>
 
 #include "compat.h"
 
@@ -34,7 +35,21 @@ void pusher_hex(char *out, const unsigned char *bytes, size_t size);
 /* Pushes nil and `message`. Returns 2. */
 int pusher_fail(lua_State *L, const char *message);
 
-/* Each puts its functions into the table on top of the stack. */
+/* The digests of one Lua state, fetched once. Each is a context that EVP_DigestInit_ex(ctx, NULL,
+ * NULL) makes ready for a message; NULL when libcrypto does not have it, and after the state was
+ * closed. They live in a userdata that the functions share as an upvalue. */
+typedef struct pusher_digests {
+    EVP_MD_CTX *md5;
+    EVP_MD_CTX *sha1;
+    EVP_MD_CTX *sha256;
+} pusher_digests;
+
+/* Pushes the userdata. */
+void pusher_push_digests(lua_State *L);
+/* Raises unless `ok`: nothing but lack of memory, or of the digest, makes it false. */
+void pusher_check_digest(lua_State *L, int ok);
+
+/* Each puts its functions into the table on top of the stack; the digests lie below it. */
 void pusher_register_base64(lua_State *L);
 void pusher_register_digest(lua_State *L);
 void pusher_register_mac(lua_State *L);

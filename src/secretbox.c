@@ -10,19 +10,23 @@ enum {
     TAG_BYTES = crypto_secretbox_MACBYTES
 };
 
-/* channel_key(channel, master_key) -> SHA-256 of the one followed by the other */
+/* channel_key(channel, master_key) -> SHA-256 of the one followed by the other. By OpenSSL, which
+ * uses the processor's SHA instructions where libsodium does not. */
 static int l_channel_key(lua_State *L)
 {
-    crypto_hash_sha256_state state;
-    unsigned char key[crypto_hash_sha256_BYTES];
+    const pusher_digests *d = lua_touserdata(L, lua_upvalueindex(1));
+    unsigned char key[EVP_MAX_MD_SIZE];
+    unsigned int used = 0;
     size_t channel_size, master_size;
     const char *channel = luaL_checklstring(L, 1, &channel_size);
     const char *master = luaL_checklstring(L, 2, &master_size);
-    crypto_hash_sha256_init(&state);
-    crypto_hash_sha256_update(&state, (const unsigned char *)channel, channel_size);
-    crypto_hash_sha256_update(&state, (const unsigned char *)master, master_size);
-    crypto_hash_sha256_final(&state, key); /* wipes the state */
-    lua_pushlstring(L, (const char *)key, sizeof(key));
+    pusher_check_digest(L, d->sha256 != NULL && EVP_DigestInit_ex(d->sha256, NULL, NULL) == 1 &&
+                               EVP_DigestUpdate(d->sha256, channel, channel_size) == 1 &&
+                               EVP_DigestUpdate(d->sha256, master, master_size) == 1 &&
+                               EVP_DigestFinal_ex(d->sha256, key, &used) == 1 &&
+                               /* the kept state ends as the key: overwrite it */
+                               EVP_DigestInit_ex(d->sha256, NULL, NULL) == 1);
+    lua_pushlstring(L, (const char *)key, used);
     sodium_memzero(key, sizeof(key));
     return 1;
 }
@@ -74,7 +78,8 @@ static const luaL_Reg functions[] = {
 
 void pusher_register_secretbox(lua_State *L)
 {
-    luaL_setfuncs(L, functions, 0);
+    lua_pushvalue(L, -2);
+    luaL_setfuncs(L, functions, 1);
     lua_pushinteger(L, KEY_BYTES);
     lua_setfield(L, -2, "KEY_BYTES");
     lua_pushinteger(L, NONCE_BYTES);
