@@ -3,7 +3,7 @@ stds.compat = {
   read_globals = {
     math = { fields = { "type", "tointeger", "maxinteger", "mininteger" } },
     table = { fields = { "unpack", "pack", "move" } },
-    "jit", "unpack", "utf8",
+    "jit", "unpack", "utf8", "setfenv", "loadstring",
   },
 }
 std = "min+compat"

@@ -19,7 +19,8 @@ INST_LUADIR ?= $(PREFIX)/share/lua/$(LUA_ABI)
 # ---- build ------------------------------------------------------------------------------------------------
 
 CRYPTO_SRC = $(addprefix src/,crypto.c digest.c mac.c base64.c utf8.c secretbox.c rsa.c)
-CURL_SRC   = src/curl.c src/curl_transfer.c src/curl_easy.c
+CURL_SRC   = $(addprefix src/,curl.c curl_buffer.c curl_settings.c curl_request.c curl_sockets.c \
+               curl_transfer.c curl_easy.c)
 
 # Distributions name the same .pc file lua5.4, lua-5.4, lua54 or just lua.
 LUA_PC      = $(shell for pc in $(if $(filter jit,$(LUA)),luajit,lua$(LUA) lua-$(LUA) lua$(subst .,,$(LUA)) lua); do \
@@ -76,6 +77,11 @@ test-all: $(LUAS:%=test-all-%) ## all specs on every Lua, one after another
 $(LUAS:%=test-all-%):
 	@echo "== Lua $(@:test-all-%=%)"
 	@$(MAKE) -s test-lua LUA=$(@:test-all-%=%)
+
+test-rock: ## luarocks make and make install into empty trees
+	@.ci/setup core luas rocks
+	@$(MAKE) -s build LUA=5.4
+	@.ci/specs 5.4 spec/packaging_check.lua
 
 # ---- judge ------------------------------------------------------------------------------------------------
 
@@ -151,7 +157,10 @@ $(BUILD)/bench/probe.so: bench/probe.c
 	@mkdir -p $(@D)
 	$(CC) $(C_FLAGS) $(SO_FLAGS) -o $@ $< $(LDFLAGS)
 
+print-%:
+	@echo $($*)
+
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
-.PHONY: build install clean test test-lua test-all $(LUAS:%=test-all-%) lint lint-lua lint-c lint-cc bench bench-smoke bench-build help
+.PHONY: build install clean test test-lua test-all test-rock $(LUAS:%=test-all-%) lint lint-lua lint-c lint-cc asan valgrind bench bench-smoke bench-build help
