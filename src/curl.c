@@ -1,0 +1,58 @@
+/*
+ * pusher.curl: what Lua sees of libcurl. Global set-up happens once per process, whatever thread
+ * asks first (curl_global_init(3) is not thread-safe before 7.84), and is never undone: other
+ * Lua states and the host itself may use libcurl, and a resolver thread may outlive its transfer.
+ */
+#if defined(__linux__) && !defined(_GNU_SOURCE)
+#define _GNU_SOURCE /* dladdr, RTLD_NODELETE */
+#endif
+
+#include <dlfcn.h>
+#include <pthread.h>
+
+#include "curl_parts.h"
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static CURLcode global_result = CURLE_FAILED_INIT;
+
+/* lua_close() unloads C modules. This one must stay: see above. */
+static void stay_loaded(void)
+{
+#ifdef RTLD_NODELETE
+    Dl_info info;
+    if (dladdr((void *)&once, &info) != 0 && info.dli_fname != NULL)
+        (void)dlopen(info.dli_fname, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+#endif
+}
+
+static void initialize(void)
+{
+    stay_loaded();
+    global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+void pusher_new_metatable(lua_State *L, const char *name, const luaL_Reg *methods,
+                          const luaL_Reg *metamethods)
+{
+    luaL_newmetatable(L, name);
+    luaL_setfuncs(L, metamethods, 0);
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_setfield(L, -2, "__index");
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "__name");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 1);
+}
+
+int luaopen_pusher_curl(lua_State *L)
+{
+    if (pthread_once(&once, initialize) != 0 || global_result != CURLE_OK)
+        return luaL_error(L, "libcurl cannot be set up");
+    lua_newtable(L);
+    lua_pushstring(L, curl_version());
+    lua_setfield(L, -2, "LIBCURL");
+    pusher_register_easy(L);
+    return 1;
+}

@@ -1,0 +1,38 @@
+/*
+ * Bytes that grow by doubling. Every caller checks its own cap before it adds.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "curl_parts.h"
+
+bool pusher_buffer_add(pusher_buffer *buffer, const void *bytes, size_t length)
+{
+    if (length > buffer->size - buffer->length) {
+        size_t size = buffer->size ? buffer->size : 512;
+        while (size - buffer->length < length)
+            size *= 2;
+        char *data = realloc(buffer->data, size);
+        if (data == NULL)
+            return false;
+        buffer->data = data;
+        buffer->size = size;
+    }
+    if (length > 0)
+        memcpy(buffer->data + buffer->length, bytes, length);
+    buffer->length += length;
+    return true;
+}
+
+void pusher_buffer_clear(pusher_buffer *buffer)
+{
+    if (buffer->size > PUSHER_KEEP_BYTES)
+        pusher_buffer_free(buffer);
+    buffer->length = 0;
+}
+
+void pusher_buffer_free(pusher_buffer *buffer)
+{
+    free(buffer->data);
+    memset(buffer, 0, sizeof(*buffer));
+}

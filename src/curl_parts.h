@@ -1,0 +1,131 @@
+/*
+ * What the files of pusher.curl share: growing buffers, the options of a
+ * connection, a request copied out of Lua, one transfer, the sockets a handle
+ * owns. Nothing declared here calls Lua from inside a libcurl callback.
+ */
+#ifndef PUSHER_CURL_PARTS_H
+#define PUSHER_CURL_PARTS_H
+
+#include <curl/curl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "compat.h"
+
+/* The one symbol that the shared object exports. */
+__attribute__((visibility("default"))) int luaopen_pusher_curl(lua_State *L);
+
+/* Hidden by pragma, not by compiler flag, so that it holds for every way of building. */
+#pragma GCC visibility push(hidden)
+
+#define PUSHER_MAX_HEADERS 64           /* lines of one request */
+#define PUSHER_MAX_REQUEST (64UL << 20) /* bytes of one request, body and all */
+#define PUSHER_HEAD_CAP (64UL << 10)    /* bytes of an answer's header lines */
+#define PUSHER_BODY_CAP (1UL << 20)     /* default of max_response_bytes */
+#define PUSHER_KEEP_BYTES (64UL << 10)  /* a larger buffer is freed after use */
+
+/* ---- curl_buffer.c: bytes that grow ---- */
+
+typedef struct {
+    char *data;
+    size_t length, size;
+} pusher_buffer;
+
+bool pusher_buffer_add(pusher_buffer *buffer, const void *bytes, size_t length);
+void pusher_buffer_clear(pusher_buffer *buffer);
+void pusher_buffer_free(pusher_buffer *buffer);
+
+/* ---- curl_settings.c: the options table, copied ---- */
+
+typedef struct {
+    char *proxy, *no_proxy, *ca_file;
+    long timeout_ms, connect_timeout_ms, idle_s, pool_size, max_pending;
+    size_t body_cap;
+    bool tls_verify;
+} pusher_settings;
+
+/* Returns NULL, or what is wrong, which may stand on the Lua stack: values are left there.
+ * `settings` must be zeroed and have an owner that frees it. */
+const char *pusher_settings_read(lua_State *L, int index, pusher_settings *settings);
+void pusher_settings_free(pusher_settings *settings);
+long pusher_milliseconds(double seconds);
+
+/* ---- curl_request.c: the request table, copied ---- */
+
+typedef struct {
+    pusher_buffer text; /* every string below, each with a NUL behind it */
+    size_t method, url, target, body, body_length;
+    size_t headers[PUSHER_MAX_HEADERS];
+    int header_count;
+    bool has_body, https;
+    long timeout_ms;
+} pusher_request;
+
+/* Raises on wrong types; returns NULL, or what is wrong with a value. `request` must have an
+ * owner that frees it; its buffer is reused. */
+const char *pusher_request_read(lua_State *L, int index, const pusher_settings *settings,
+                                pusher_request *request);
+void pusher_request_free(pusher_request *request);
+
+/* ---- curl_sockets.c: the sockets of one handle, and whose process they are ---- */
+
+typedef struct {
+    int fd;
+    dev_t device;
+    ino_t inode;
+} pusher_socket;
+
+typedef struct {
+    pid_t owner;
+    pusher_socket *list;
+    size_t count, size;
+} pusher_sockets;
+
+void pusher_sockets_init(pusher_sockets *sockets);
+CURLcode pusher_sockets_attach(pusher_sockets *sockets, CURL *easy);
+bool pusher_sockets_foreign(const pusher_sockets *sockets);
+void pusher_sockets_abandon(pusher_sockets *sockets);
+void pusher_sockets_free(pusher_sockets *sockets);
+
+typedef struct {
+    sigset_t before;
+    bool held;
+} pusher_sigpipe;
+
+void pusher_sigpipe_hold(pusher_sigpipe *guard);
+void pusher_sigpipe_release(const pusher_sigpipe *guard);
+
+/* ---- curl_transfer.c: one easy handle with what goes in and comes out ---- */
+
+typedef struct pusher_transfer {
+    CURL *easy;
+    const pusher_settings *settings;
+    pusher_request request;
+    struct curl_slist lines[PUSHER_MAX_HEADERS + 4];
+    pusher_buffer head, body;
+    bool multiplex, head_complete, overflow;
+    char error[CURL_ERROR_SIZE];
+} pusher_transfer;
+
+CURLcode pusher_transfer_open(pusher_transfer *transfer, const pusher_settings *settings,
+                              pusher_sockets *sockets, bool multiplex);
+CURLcode pusher_transfer_prepare(pusher_transfer *transfer, long timeout_ms);
+/* Pushes `status, body, headers` or `nil, message, code, sent`; returns how many. */
+int pusher_transfer_push(lua_State *L, pusher_transfer *transfer, CURLcode result);
+int pusher_failure_push(lua_State *L, const char *message, const char *code);
+void pusher_transfer_close(pusher_transfer *transfer);
+
+/* ---- what Lua sees: curl_easy.c, curl_multi.c ---- */
+
+/* Each makes its metatable and puts its constructor into the table on top of the stack. */
+void pusher_register_easy(lua_State *L);
+
+/* Makes the metatable `name`; `methods` may hold __gc and __tostring. */
+void pusher_new_metatable(lua_State *L, const char *name, const luaL_Reg *methods,
+                          const luaL_Reg *metamethods);
+
+#pragma GCC visibility pop
+
+#endif

@@ -1,0 +1,327 @@
+/*
+ * One easy handle: what stays the same is set once, a request is set before each use, the answer
+ * is gathered under caps, and the outcome is pushed for Lua. The callbacks only fill buffers.
+ */
+#include <string.h>
+
+#include "curl_parts.h"
+
+/* ---- the answer, gathered ---- */
+
+static size_t collect_body(char *bytes, size_t size, size_t count, void *data)
+{
+    pusher_transfer *transfer = data;
+    size_t length = size * count;
+    if (length > transfer->settings->body_cap - transfer->body.length) {
+        transfer->overflow = true;
+        return 0;
+    }
+    return pusher_buffer_add(&transfer->body, bytes, length) ? length : 0;
+}
+
+/* Lines of the last answer only: a status line starts anew (after "100 Continue"), and what
+ * follows the empty line (trailers) is left out. */
+static size_t collect_head(char *bytes, size_t size, size_t count, void *data)
+{
+    pusher_transfer *transfer = data;
+    size_t length = size * count;
+    if (length >= 5 && memcmp(bytes, "HTTP/", 5) == 0) {
+        transfer->head.length = 0;
+        transfer->head_complete = false;
+        return length;
+    }
+    if (transfer->head_complete || bytes[0] == '\r' || bytes[0] == '\n') {
+        transfer->head_complete = true;
+        return length;
+    }
+    if (length > PUSHER_HEAD_CAP - transfer->head.length) {
+        transfer->overflow = true;
+        return 0;
+    }
+    return pusher_buffer_add(&transfer->head, bytes, length) ? length : 0;
+}
+
+/* ---- what stays the same ---- */
+
+#define TRY(call)                                                                                  \
+    do {                                                                                           \
+        CURLcode result_of_call = (call);                                                          \
+        if (result_of_call != CURLE_OK)                                                            \
+            return result_of_call;                                                                 \
+    } while (0)
+
+#define SET(option, value) TRY(curl_easy_setopt(easy, CURLOPT_##option, value))
+
+/* Options a libcurl may have been built without are worth asking for, not failing over. */
+#define ASK(option, value) (void)curl_easy_setopt(easy, CURLOPT_##option, value)
+
+static CURLcode limit_protocols(CURL *easy)
+{
+#if LIBCURL_VERSION_NUM >= 0x075500
+    SET(PROTOCOLS_STR, "http,https");
+#else
+    SET(PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+    SET(FOLLOWLOCATION, 0L);
+    SET(HTTP09_ALLOWED, 0L);
+    SET(PATH_AS_IS, 1L);
+    return CURLE_OK;
+}
+
+/* Nothing is read from the environment: an empty string switches http_proxy and the like off, and
+ * so does an empty NOPROXY (CURLOPT_PROXY(3), CURLOPT_NOPROXY(3)). */
+static CURLcode set_proxy(CURL *easy, const pusher_settings *settings)
+{
+    SET(PROXY, settings->proxy ? settings->proxy : "");
+    SET(NOPROXY, settings->no_proxy ? settings->no_proxy : "");
+    SET(SUPPRESS_CONNECT_HEADERS, 1L);
+    ASK(HEADEROPT, (long)CURLHEADER_SEPARATE);
+    return CURLE_OK;
+}
+
+static CURLcode set_tls(CURL *easy, const pusher_settings *settings)
+{
+    SET(SSL_VERIFYPEER, settings->tls_verify ? 1L : 0L);
+    SET(SSL_VERIFYHOST, settings->tls_verify ? 2L : 0L);
+    ASK(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (settings->ca_file != NULL) {
+        SET(CAINFO, settings->ca_file);
+        ASK(CAPATH, NULL);
+        ASK(PROXY_CAINFO, settings->ca_file);
+        ASK(PROXY_CAPATH, NULL);
+    }
+    return CURLE_OK;
+}
+
+static CURLcode set_connection(CURL *easy, const pusher_settings *settings)
+{
+    SET(NOSIGNAL, 1L);
+    SET(TCP_NODELAY, 1L);
+    SET(CONNECTTIMEOUT_MS, settings->connect_timeout_ms);
+    SET(MAXCONNECTS, settings->pool_size);
+    if (settings->idle_s > 0)
+        SET(MAXAGE_CONN, settings->idle_s);
+    else
+        SET(FORBID_REUSE, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+    /* Else the end of a transfer would wait for a name server that does not answer. */
+    ASK(QUICK_EXIT, 1L);
+#endif
+    return CURLE_OK;
+}
+
+static CURLcode set_collectors(CURL *easy, pusher_transfer *transfer)
+{
+    SET(WRITEFUNCTION, collect_body);
+    SET(WRITEDATA, transfer);
+    SET(HEADERFUNCTION, collect_head);
+    SET(HEADERDATA, transfer);
+    SET(ERRORBUFFER, transfer->error);
+    SET(PRIVATE, transfer);
+    SET(NOPROGRESS, 1L);
+    SET(MAXFILESIZE_LARGE, (curl_off_t)transfer->settings->body_cap);
+    return CURLE_OK;
+}
+
+/* HTTP/2 only where many transfers can share the connection; PIPEWAIT lets them wait for it. */
+static CURLcode set_version(CURL *easy, bool multiplex)
+{
+    SET(HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    if (multiplex &&
+        curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS) == 0)
+        SET(PIPEWAIT, 1L);
+    return CURLE_OK;
+}
+
+static CURLcode configure(pusher_transfer *transfer, pusher_sockets *sockets)
+{
+    CURL *easy = transfer->easy;
+    TRY(limit_protocols(easy));
+    TRY(set_proxy(easy, transfer->settings));
+    TRY(set_tls(easy, transfer->settings));
+    TRY(set_connection(easy, transfer->settings));
+    TRY(set_collectors(easy, transfer));
+    return pusher_sockets_attach(sockets, easy);
+}
+
+CURLcode pusher_transfer_open(pusher_transfer *transfer, const pusher_settings *settings,
+                              pusher_sockets *sockets, bool multiplex)
+{
+    transfer->settings = settings;
+    transfer->multiplex = multiplex;
+    transfer->easy = curl_easy_init();
+    if (transfer->easy == NULL)
+        return CURLE_OUT_OF_MEMORY;
+    CURLcode result = configure(transfer, sockets);
+    if (result != CURLE_OK)
+        pusher_transfer_close(transfer);
+    return result;
+}
+
+/* ---- one request ---- */
+
+/* HTTPGET undoes the NOBODY and the POST of an earlier request. HEAD never carries a body. */
+static CURLcode set_method(CURL *easy, const pusher_request *request)
+{
+    const char *method = request->text.data + request->method;
+    bool head = strcmp(method, "HEAD") == 0, post = strcmp(method, "POST") == 0;
+    const char *libcurl_would_say = "GET";
+    SET(HTTPGET, 1L);
+    if (head) {
+        SET(NOBODY, 1L);
+        libcurl_would_say = "HEAD";
+    } else if (post || request->has_body) {
+        SET(POST, 1L);
+        SET(POSTFIELDSIZE_LARGE, (curl_off_t)request->body_length);
+        SET(POSTFIELDS, request->text.data + request->body);
+        libcurl_would_say = "POST";
+    }
+    SET(CUSTOMREQUEST, strcmp(method, libcurl_would_say) == 0 ? NULL : method);
+    return CURLE_OK;
+}
+
+static bool names(const char *line, const char *name)
+{
+    size_t length = strlen(name);
+    return curl_strnequal(line, name, length) && (line[length] == ':' || line[length] == ';');
+}
+
+/* The list's nodes are the transfer's own and its strings the request's, so there is nothing to
+ * free. What libcurl would add by itself is switched off with "Name:", unless the caller set it. */
+static struct curl_slist *link_headers(pusher_transfer *transfer)
+{
+    static char *const unwanted[] = {"Expect:", "Accept:", "Content-Type:"};
+    const pusher_request *request = &transfer->request;
+    bool given[3] = {false, false, false};
+    int count = 0;
+    for (; count < request->header_count; count++) {
+        transfer->lines[count].data = request->text.data + request->headers[count];
+        given[1] = given[1] || names(transfer->lines[count].data, "Accept");
+        given[2] = given[2] || names(transfer->lines[count].data, "Content-Type");
+    }
+    for (int i = 0; i < 3; i++)
+        if (!given[i])
+            transfer->lines[count++].data = unwanted[i];
+    for (int i = 0; i < count; i++)
+        transfer->lines[i].next = i + 1 < count ? &transfer->lines[i + 1] : NULL;
+    return &transfer->lines[0];
+}
+
+CURLcode pusher_transfer_prepare(pusher_transfer *transfer, long timeout_ms)
+{
+    CURL *easy = transfer->easy;
+    const pusher_request *request = &transfer->request;
+    const char *target = request->text.data + request->target;
+    pusher_buffer_clear(&transfer->head);
+    pusher_buffer_clear(&transfer->body);
+    transfer->head_complete = transfer->overflow = false;
+    transfer->error[0] = '\0';
+    SET(URL, request->text.data + request->url);
+    SET(REQUEST_TARGET, target[0] != '\0' ? target : NULL);
+    TRY(set_method(easy, request));
+    SET(HTTPHEADER, link_headers(transfer));
+    SET(TIMEOUT_MS, timeout_ms);
+    return set_version(easy, transfer->multiplex && request->https);
+}
+
+/* ---- the outcome ---- */
+
+/* A handshake that the peer broke off says nothing about trust: another try may succeed. */
+static bool is_cut_handshake(const char *message)
+{
+    return strstr(message, "SYSCALL") != NULL || strstr(message, "onnection reset") != NULL ||
+           strstr(message, "roken pipe") != NULL || strstr(message, "unexpected eof") != NULL;
+}
+
+static const char *code_of(CURLcode result, const pusher_transfer *transfer)
+{
+    if (transfer->overflow)
+        return "too_large";
+    switch ((int)result) {
+    case CURLE_OPERATION_TIMEDOUT:
+        return "timeout";
+    case CURLE_FILESIZE_EXCEEDED:
+#if LIBCURL_VERSION_NUM >= 0x080600
+    case CURLE_TOO_LARGE:
+#endif
+        return "too_large";
+    case CURLE_SSL_CONNECT_ERROR:
+        return is_cut_handshake(transfer->error) ? "network" : "tls";
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_ENGINE_INITFAILED:
+        return "tls";
+    case CURLE_UNSUPPORTED_PROTOCOL: /* also "Received HTTP/0.9 when not allowed" */
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_BAD_CONTENT_ENCODING:
+        return "response";
+    case CURLE_URL_MALFORMAT:
+        return "invalid";
+    default:
+        return "network";
+    }
+}
+
+/* libcurl sets the pre-transfer time when the connection stands and the request may leave. */
+static bool surely_unsent(CURL *easy)
+{
+    curl_off_t ready_us = 1;
+    return curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us) == CURLE_OK &&
+           ready_us == 0;
+}
+
+/* Names out of a hostile certificate may stand in libcurl's text. */
+static void push_printable(lua_State *L, char *text)
+{
+    for (char *c = text; *c != '\0'; c++)
+        if ((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f)
+            *c = '?';
+    lua_pushstring(L, text);
+}
+
+int pusher_failure_push(lua_State *L, const char *message, const char *code)
+{
+    lua_pushnil(L);
+    lua_pushstring(L, message);
+    lua_pushstring(L, code);
+    lua_pushboolean(L, 0);
+    return 4;
+}
+
+int pusher_transfer_push(lua_State *L, pusher_transfer *transfer, CURLcode result)
+{
+    long status = 0;
+    if (result == CURLE_OK &&
+        curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK) {
+        lua_pushinteger(L, status);
+        lua_pushlstring(L, transfer->body.length ? transfer->body.data : "", transfer->body.length);
+        lua_pushlstring(L, transfer->head.length ? transfer->head.data : "", transfer->head.length);
+        return 3;
+    }
+    lua_pushnil(L);
+    if (transfer->overflow)
+        lua_pushliteral(L, "the answer is larger than allowed");
+    else if (transfer->error[0] != '\0')
+        push_printable(L, transfer->error);
+    else
+        lua_pushstring(L, curl_easy_strerror(result));
+    lua_pushstring(L, code_of(result, transfer));
+    if (surely_unsent(transfer->easy))
+        lua_pushboolean(L, 0);
+    else
+        lua_pushnil(L);
+    return 4;
+}
+
+void pusher_transfer_close(pusher_transfer *transfer)
+{
+    if (transfer->easy != NULL)
+        curl_easy_cleanup(transfer->easy);
+    transfer->easy = NULL;
+    pusher_buffer_free(&transfer->head);
+    pusher_buffer_free(&transfer->body);
+    pusher_request_free(&transfer->request);
+}
