@@ -35,7 +35,10 @@ build = {
       libdirs = { "$(CRYPTO_LIBDIR)", "$(SODIUM_LIBDIR)" },
     },
     ["pusher.curl"] = {
-      sources = { "src/curl.c", "src/curl_transfer.c", "src/curl_easy.c" },
+      sources = {
+        "src/curl.c", "src/curl_buffer.c", "src/curl_settings.c", "src/curl_request.c", "src/curl_sockets.c",
+        "src/curl_transfer.c", "src/curl_easy.c",
+      },
       defines = { "_POSIX_C_SOURCE=200809L" },
       libraries = { "curl", "pthread" },
       incdirs = { "$(CURL_INCDIR)" },
