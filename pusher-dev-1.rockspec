@@ -28,7 +28,9 @@ build = {
     ["pusher"] = "lua/pusher.lua",
 
     ["pusher.crypto"] = {
-      sources = { "src/crypto.c", "src/mac.c", "src/secretbox.c" },
+      sources = {
+        "src/crypto.c", "src/digest.c", "src/mac.c", "src/base64.c", "src/utf8.c", "src/secretbox.c", "src/rsa.c",
+      },
       defines = { "_POSIX_C_SOURCE=200809L" },
       libraries = { "crypto", "sodium" },
       incdirs = { "$(CRYPTO_INCDIR)", "$(SODIUM_INCDIR)" },
