@@ -1,0 +1,183 @@
+-- The README tells the truth: its Lua runs, its names exist, and nothing public is missing in it.
+--
+-- Each ```lua block runs against a local Channels server. `<!-- run: NAME -->` before a block picks one of the
+-- set-ups below, which make the names that the block uses; without it that is "client". `require "pusher"` gives the
+-- real module, only that a client made from it talks to the local server.
+
+local readme = require("spec.support.readme")
+
+local TEXT = readme.text()
+
+local server
+local clients
+
+-- What a client needs in order to reach the local server instead of the one that the README names.
+local function local_options(given)
+  local options = {}
+  for name, value in pairs(given or {}) do
+    options[name] = value
+  end
+  options.app_id, options.key, options.secret = server.app_id, server.key, server.secret
+  options.cluster, options.proxy, options.path_prefix = nil, nil, nil
+  options.host, options.port, options.secure = server.host, server.port, false
+  return options
+end
+
+local function keep(client, message)
+  assert(client, message)
+  clients[#clients + 1] = client
+  return client
+end
+
+-- The options of the README have to be good as they stand there; the call then goes to the local server.
+local function make(options)
+  local pusher = require("pusher")
+  assert(pusher.new(options)):close()
+  return keep(pusher.new(local_options(options)))
+end
+
+local function url()
+  return ("http://%s:%s@%s:%d/apps/%s"):format(server.key, server.secret, server.host, server.port, server.app_id)
+end
+
+local local_pusher = {
+  new = make,
+  from_url = function(given, options)
+    local pusher = require("pusher")
+    assert(pusher.from_url(given, options)):close()
+    return keep(pusher.from_url(url(), options))
+  end,
+  from_env = function(_, options)
+    return keep(require("pusher").from_url(url(), options))
+  end,
+}
+setmetatable(local_pusher, { __index = function(_, name)
+  return require("pusher")[name]
+end })
+
+local function local_require(name)
+  return name == "pusher" and local_pusher or require(name)
+end
+
+local setups = {}
+
+--- A client, and the things that a web framework has at hand.
+function setups.client()
+  return {
+    pusher = local_pusher,
+    client = make {
+      app_id = "1", key = "key", secret = "secret", cluster = "eu",
+      encryption_master_key_base64 = server.master_key_base64,
+    },
+    require = local_require,
+  }
+end
+
+describe("README", function()
+  setup(function()
+    server = require("spec.support.server").start {}
+  end)
+
+  teardown(function()
+    server:stop()
+  end)
+
+  before_each(function()
+    clients = {}
+  end)
+
+  after_each(function()
+    for _, client in ipairs(clients) do
+      client:close()
+    end
+  end)
+
+  for _, block in ipairs(readme.blocks(TEXT)) do
+    it(("line %d runs (%s)"):format(block.line, block.setup), function()
+      local setup_block = assert(setups[block.setup], "no set-up of this name: " .. block.setup)
+      local names, finish = setup_block()
+      local printed = readme.run(block, names)
+      if #block.expected > 0 then
+        assert.same(block.expected, printed)
+      end
+      if finish then
+        finish()
+      end
+    end)
+  end
+end)
+
+describe("the README's reference", function()
+  local REFERENCE = readme.section(TEXT, "^Reference")
+
+  it("has a row for each option, and no other", function()
+    local known = require("pusher.options").KNOWN
+    local section = readme.section(TEXT, "^Options")
+    local documented, problems = {}, {}
+    for name in section:gmatch("\n|%s*`([%w_]+)`") do
+      documented[name] = true
+      if not known[name] then
+        problems[#problems + 1] = name .. " is documented, and unknown"
+      end
+    end
+    for name in pairs(known) do
+      if not documented[name] then
+        problems[#problems + 1] = name .. " is an option, and not documented"
+      end
+    end
+    table.sort(problems)
+    assert.equal("", table.concat(problems, "\n"))
+  end)
+
+  -- Objects of the API by the name that the README gives them.
+  local function objects()
+    local pusher = require("pusher")
+    local client = assert(pusher.new { app_id = "1", key = "key", secret = "secret", cluster = "eu" })
+    return { pusher = pusher, client = client }
+  end
+
+  local function public_names(object)
+    local names = {}
+    local metatable = getmetatable(object)
+    local members = metatable and type(metatable.__index) == "table" and metatable.__index or object
+    for name, value in pairs(members) do
+      if type(name) == "string" and type(value) == "function" and not name:find("^_") then
+        names[name] = true
+      end
+    end
+    return names
+  end
+
+  it("names only what exists, and all of it", function()
+    local problems = {}
+    for label, object in pairs(objects()) do
+      local public = public_names(object)
+      for name in TEXT:gmatch("%f[%w_.]" .. label .. "[:.]([%a_][%w_]*)%s*[({\"]") do
+        if not public[name] then
+          problems[#problems + 1] = label .. " has no " .. name
+        end
+      end
+      for name in pairs(public) do
+        if not REFERENCE:find("%f[%w_.]" .. label .. "[:.]" .. name .. "%f[^%w_]") then
+          problems[#problems + 1] = label .. " has " .. name .. ", which the reference does not tell of"
+        end
+      end
+      if object.close then
+        object:close()
+      end
+    end
+    table.sort(problems)
+    assert.equal("", table.concat(problems, "\n"))
+  end)
+
+  it("tells of every error code", function()
+    local section, problems = readme.section(TEXT, "^Errors"), {}
+    for code in pairs(require("pusher.errors").CODES) do
+      if not section:find("`" .. code .. "`", 1, true) then
+        problems[#problems + 1] = code
+      end
+    end
+    table.sort(problems)
+    assert.equal("", table.concat(problems, ", "))
+  end)
+end)
