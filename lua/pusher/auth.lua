@@ -104,13 +104,15 @@ local function id_text(id)
   return id
 end
 
--- A JSON text is signed as it is, once it is known to be what subscribers can read.
+-- A JSON text is signed as it is, once it is known to be what subscribers can
+-- read. With `id_name` it must be an object with that member.
 local function check_text(self, text, id_name)
   local decoded = self.json.decode(text)
-  local id = type(decoded) == "table" and decoded[id_name] or nil
-  if type(decoded) ~= "table" then
-    return fail("invalid", "the JSON text given is not an object", { field = id_name })
-  elseif id_name and type(id) ~= "string" and type(id) ~= "number" then
+  if decoded == nil then
+    return fail("invalid", "the text given is not JSON", { field = id_name })
+  end
+  local id = type(decoded) == "table" and decoded[id_name]
+  if id_name and type(id) ~= "string" and type(id) ~= "number" then
     return fail("invalid", ("the JSON text given has no %s"):format(id_name), { field = id_name })
   end
   return text

@@ -43,10 +43,12 @@ local function digits(number)
   return string.format("%.0f", number)
 end
 
--- Finds an integer whose text in the codec differs from its digits.
+-- Finds an integer whose text in the codec differs from its digits. Above 64
+-- bits a number is no id any more but a measure, and rounding is usual.
 local function corrupted_integer(encode, value, depth)
   if type(value) == "number" then
-    return is_integral(value) and math.abs(value) >= 1e14 and encode(value) ~= digits(value)
+    local size = value < 0 and -(value + 0.0) or value
+    return size >= 1e14 and size <= 2 ^ 64 and is_integral(value) and encode(value) ~= digits(value)
   end
   if type(value) ~= "table" or depth > MAX_DEPTH then
     return false
