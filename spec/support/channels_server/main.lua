@@ -1,0 +1,123 @@
+--- The local Channels server: `luajit spec/support/channels_server/main.lua ['{"port":6001}']`.
+--
+-- Speaks pusher.com's HTTP API and WebSocket protocol 7 on 127.0.0.1, for tests
+-- and the demo. Specs start it through spec/support/server.lua. Started by hand
+-- (`{"detached":true}`) it lives until it is killed. Options: app.lua, README.md.
+
+local root = arg[0]:match("^(.*)spec/support/channels_server/") or "./"
+package.path = root .. "?.lua;" .. package.path
+
+local cjson = require "cjson"
+local cqueues = require "cqueues"
+local rand = require "openssl.rand"
+local app_rules = require "spec.support.channels_server.app"
+local channels = require "spec.support.channels_server.channels"
+local control = require "spec.support.channels_server.control"
+local http_api = require "spec.support.channels_server.http_api"
+local listener = require "spec.support.http.listener"
+local misbehave = require "spec.support.http.misbehave"
+local posix = require "spec.support.http.posix"
+local program = require "spec.support.http.program"
+local record = require "spec.support.channels_server.record"
+local tls = require "spec.support.http.tls"
+local users = require "spec.support.channels_server.users"
+local webhooks = require "spec.support.channels_server.webhooks"
+local websocket = require "spec.support.channels_server.websocket"
+
+-- Options of the program; all others are the app's.
+local PROGRAM_OPTIONS = { port = true, detached = true, path_prefix = true, sign_path_prefix = true }
+
+local function new_state(options)
+  local app_options = {}
+  for name, value in pairs(options) do
+    if not PROGRAM_OPTIONS[name] then
+      assert(app_rules.DEFAULTS[name] ~= nil, "unknown option " .. name)
+      app_options[name] = value
+    end
+  end
+  local app = app_rules.new(app_options)
+  local seen = record.new(app.record_limit)
+  local hooks = webhooks.new(app, seen)
+  return {
+    app = app,
+    record = seen,
+    webhooks = hooks,
+    channels = channels.new(app, hooks),
+    users = users.new(),
+    misbehave = misbehave.new(seen),
+    sessions = {},
+    session_count = 0,
+    listeners = {},
+  }
+end
+
+local function handle(state, exchange)
+  if websocket.wanted(exchange) then
+    return websocket.serve(state, exchange)
+  end
+  state.record:add_request(exchange)
+  state.misbehave:handle(exchange, function()
+    return http_api.handle(state, exchange)
+  end)
+  if exchange.answer_lost then
+    state.record:mark_lost(exchange.number)
+  end
+  state.record:add_status(exchange.status or 0)
+end
+
+local function open_listeners(state, cq, port)
+  local function open(name, context, http2)
+    state.listeners[name] = listener.open {
+      cq = cq,
+      name = name,
+      port = name == "http" and port or 0,
+      context = context,
+      http2 = http2,
+      handle = function(exchange)
+        return handle(state, exchange)
+      end,
+    }
+  end
+  local authority = tls.new_authority("Local test authority")
+  local here = { names = { "localhost" }, addresses = { "127.0.0.1" } }
+  local h2 = { names = here.names, addresses = here.addresses, protocols = { "h2", "http/1.1" } }
+  open("http")
+  open("tls", tls.new_context(authority, here))
+  open("h2", tls.new_context(authority, h2), true)
+  open("wrong_name", tls.new_context(authority, { names = { "elsewhere.example" } }))
+  open("expired", tls.new_context(authority, { names = here.names, addresses = here.addresses, expired = true }))
+  open("untrusted", tls.new_context(tls.new_authority("Nobody's authority"), here))
+  return authority
+end
+
+local function hello(state, authority)
+  local out = {
+    host = "127.0.0.1",
+    app_id = state.app.app_id,
+    key = state.app.key,
+    secret = state.app.secret,
+    master_key_base64 = app_rules.MASTER_KEY_BASE64,
+    ca_file = program.write_file("ca.pem", authority.pem),
+    port = state.listeners.http.port,
+    refusing_port = posix.refusing_port(),
+    black_hole_port = posix.black_hole_port(),
+  }
+  for name, opened in pairs(state.listeners) do
+    out[name == "http" and "port" or name .. "_port"] = opened.port
+  end
+  return out
+end
+
+local options = cjson.decode(arg[1] or "{}")
+math.randomseed(tonumber((rand.bytes(4):gsub(".", function(byte)
+  return ("%02x"):format(byte:byte())
+end)), 16))
+
+local cq = cqueues.new()
+local state = new_state(options)
+local authority = open_listeners(state, cq, options.port)
+cq:wrap(function()
+  state.webhooks:run()
+end)
+program.start(cq, control.commands(state), hello(state, authority), options.detached)
+program.loop(cq)

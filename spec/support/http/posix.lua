@@ -1,0 +1,118 @@
+--- The handful of system calls that the local servers need beyond cqueues,
+-- through LuaJIT's ffi: process ids, a control FIFO, sockets that refuse or
+-- never answer a connection, and RST instead of FIN. Linux and macOS.
+
+local ffi = require "ffi"
+
+ffi.cdef [[
+  int getpid(void);
+  int getppid(void);
+  char *mkdtemp(char *template);
+  int mkfifo(const char *path, unsigned int mode);
+  int open(const char *path, int flags, ...);
+  long read(int fd, void *buffer, unsigned long count);
+  int socket(int domain, int type, int protocol);
+  int bind(int fd, const void *address, unsigned int length);
+  int listen(int fd, int backlog);
+  int connect(int fd, const void *address, unsigned int length);
+  int getsockname(int fd, void *address, unsigned int *length);
+  int setsockopt(int fd, int level, int name, const void *value, unsigned int length);
+  int fcntl(int fd, int command, ...);
+  struct linger_pair { int onoff; int seconds; };
+]]
+
+local C = ffi.C
+local bsd = ffi.os ~= "Linux" -- macOS: sockaddr starts with a length byte, other constants
+local AF_INET, SOCK_STREAM = 2, 1
+local O_RDONLY, O_NONBLOCK = 0, bsd and 0x0004 or 0x0800
+local F_SETFL = 4
+local SOL_SOCKET, SO_LINGER = bsd and 0xffff or 1, bsd and 0x0080 or 13
+local PRIVATE_FIFO = tonumber("600", 8)
+
+local posix = {}
+
+--- The id of this process.
+function posix.pid()
+  return C.getpid()
+end
+
+--- The id of the process that started this one; it changes when that one ends.
+function posix.parent_pid()
+  return C.getppid()
+end
+
+--- Makes a fresh directory that only this user can read.
+-- @treturn string its path
+function posix.temporary_directory(prefix)
+  local path = (os.getenv("TMPDIR") or "/tmp") .. "/" .. prefix .. ".XXXXXX"
+  local buffer = ffi.new("char[?]", #path + 1, path)
+  assert(C.mkdtemp(buffer) ~= nil, "cannot make a directory " .. path)
+  return ffi.string(buffer)
+end
+
+--- Makes a FIFO and opens its reading end without waiting for a writer.
+-- @treturn table an object for `cqueues.poll`, with `read()`: bytes, "" at the
+-- end of the input, or nil when nothing is there yet
+function posix.open_fifo(path)
+  assert(C.mkfifo(path, PRIVATE_FIFO) == 0, "cannot make the FIFO " .. path)
+  local fd = C.open(path, O_RDONLY + O_NONBLOCK)
+  assert(fd >= 0, "cannot open the FIFO " .. path)
+  local size = 65536
+  local buffer = ffi.new("char[?]", size)
+  local fifo = { pollfd = fd, events = "r" }
+  function fifo.read()
+    local count = tonumber(C.read(fd, buffer, size))
+    return count >= 0 and ffi.string(buffer, count) or nil
+  end
+  return fifo
+end
+
+local function loopback_address(port)
+  local address = ffi.new("unsigned char[16]")
+  if bsd then
+    address[0], address[1] = 16, AF_INET
+  else
+    address[0], address[1] = AF_INET, 0
+  end
+  address[2], address[3] = math.floor(port / 256), port % 256
+  address[4], address[7] = 127, 1
+  return address
+end
+
+local function bound_socket()
+  local fd = C.socket(AF_INET, SOCK_STREAM, 0)
+  assert(fd >= 0 and C.bind(fd, loopback_address(0), 16) == 0, "cannot bind to 127.0.0.1")
+  local address, length = ffi.new("unsigned char[16]"), ffi.new("unsigned int[1]", 16)
+  assert(C.getsockname(fd, address, length) == 0, "getsockname failed")
+  return fd, address[2] * 256 + address[3]
+end
+
+--- A port of 127.0.0.1 that refuses connections for as long as this process
+-- lives: bound, so nobody else gets it, but not listening.
+-- @treturn number the port
+function posix.refusing_port()
+  local _, port = bound_socket()
+  return port
+end
+
+--- A port of 127.0.0.1 where connecting takes for ever: its queue of waiting
+-- connections is full and nobody accepts.
+-- @treturn number the port
+function posix.black_hole_port()
+  local fd, port = bound_socket()
+  assert(C.listen(fd, 0) == 0, "listen failed")
+  for _ = 1, 4 do
+    local filler = C.socket(AF_INET, SOCK_STREAM, 0)
+    C.fcntl(filler, F_SETFL, ffi.cast("int", O_NONBLOCK))
+    C.connect(filler, loopback_address(port), 16)
+  end
+  return port
+end
+
+--- Makes a later close of this descriptor send RST rather than FIN.
+function posix.reset_on_close(fd)
+  local linger = ffi.new("struct linger_pair", 1, 0)
+  return C.setsockopt(fd, SOL_SOCKET, SO_LINGER, linger, ffi.sizeof(linger)) == 0
+end
+
+return posix

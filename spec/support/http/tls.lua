@@ -1,0 +1,83 @@
+--- A throw-away certificate authority and server contexts signed by it.
+-- Everything is made in memory at start; only the CA's certificate is written,
+-- for the client that shall trust it.
+
+local altname = require "openssl.x509.altname"
+local bignum = require "openssl.bignum"
+local http_tls = require "http.tls"
+local name = require "openssl.x509.name"
+local pkey = require "openssl.pkey"
+local rand = require "openssl.rand"
+local x509 = require "openssl.x509"
+
+local tls = {}
+
+local DAY = 86400
+
+local function new_certificate(common_name, key)
+  local certificate = x509.new()
+  certificate:setVersion(3)
+  certificate:setSerial(bignum.fromBinary(rand.bytes(15)))
+  local subject = name.new()
+  subject:add("CN", common_name)
+  certificate:setSubject(subject)
+  certificate:setIssuer(subject)
+  certificate:setPublicKey(key)
+  return certificate
+end
+
+--- Makes a certificate authority.
+-- @treturn table `{ pem = its certificate, key =, certificate = }`
+function tls.new_authority(common_name)
+  local key = pkey.new { type = "EC", curve = "prime256v1" }
+  local certificate = new_certificate(common_name, key)
+  certificate:setLifetime(os.time() - DAY, os.time() + DAY)
+  certificate:setBasicConstraints { CA = true }
+  certificate:setBasicConstraintsCritical(true)
+  certificate:sign(key)
+  return { key = key, certificate = certificate, pem = tostring(certificate) }
+end
+
+local function alpn_selector(versions)
+  return function(_, offered)
+    for _, wanted in ipairs(versions) do
+      for _, protocol in ipairs(offered) do
+        if protocol == wanted then
+          return protocol
+        end
+      end
+    end
+  end
+end
+
+--- Makes a server context with a certificate of the authority.
+-- @tparam table authority from `new_authority`
+-- @tparam table options `names` (DNS names), `addresses` (IP), `protocols`
+-- (ALPN, the preferred one first; default http/1.1), `expired`
+function tls.new_context(authority, options)
+  local key = pkey.new { type = "EC", curve = "prime256v1" }
+  local first = options.names and options.names[1] or options.addresses[1]
+  local certificate = new_certificate(first, key)
+  certificate:setIssuer(authority.certificate:getSubject())
+  certificate:setLifetime(os.time() - 2 * DAY, os.time() + (options.expired and -DAY or DAY))
+  certificate:setBasicConstraints { CA = false }
+  local alternatives = altname.new()
+  for _, dns in ipairs(options.names or {}) do
+    alternatives:add("DNS", dns)
+  end
+  for _, address in ipairs(options.addresses or {}) do
+    alternatives:add("IP", address)
+  end
+  certificate:setSubjectAlt(alternatives)
+  certificate:sign(authority.key)
+
+  local context = http_tls.new_server_context()
+  context:setPrivateKey(key)
+  context:setCertificate(certificate)
+  if http_tls.has_alpn then
+    context:setAlpnSelect(alpn_selector(options.protocols or { "http/1.1" }))
+  end
+  return context
+end
+
+return tls
