@@ -42,7 +42,7 @@ describe("pusher.auth", function()
         assert.is_true(not inputs.channel:find("^private%-") or inputs.channel_data ~= nil, vector.source)
       end
     end
-    assert.equal(5, answered)
+    assert.equal(6, answered)
   end)
 
   it("authenticates users as the known answers say", function()
