@@ -23,7 +23,8 @@ describe("pusher.auth", function()
     local answered = 0
     for _, vector in ipairs(vectors.of("channel_auth")) do
       local inputs, expected = vector.inputs, vector.expected
-      local master_key = inputs.master_key_raw or (inputs.master_key_base64 and crypto.base64_decode(inputs.master_key_base64))
+      local base64 = inputs.master_key_base64
+      local master_key = inputs.master_key_raw or (base64 and crypto.base64_decode(base64))
       local text = new(inputs.key, inputs.secret, master_key):channel(
         { socket_id = inputs.socket_id, channel_name = inputs.channel }, inputs.channel_data)
       if text then

@@ -22,7 +22,7 @@ describe("pusher.json", function()
     local cycle = {}
     cycle.self = cycle
     for _, value in ipairs { print, { f = print }, cycle, { 0 / 0 }, { 1 / 0 }, { 1, nil, 3 }, { [true] = 1 },
-      coroutine.create(print), { [5] = 1 } } do
+      coroutine.create(function() end), { [5] = 1 } } do
       refused(value)
     end
   end)

@@ -63,7 +63,8 @@ describe("pusher.request", function()
   it("sorts parameters around its own, signs them plain and escapes them on the wire", function()
     local made = builder()("GET", "/channels", { zebra = "a b&c", Alpha = true, info = { "x", "y" }, n = 3 })
     local query = made.target:match("%?(.*)&auth_signature=")
-    assert.equal("alpha=true&auth_key=k&auth_timestamp=1353088179&auth_version=1.0&info=x%2Cy&n=3&zebra=a%20b%26c", query)
+    assert.equal("alpha=true&auth_key=k&auth_timestamp=1353088179&auth_version=1.0"
+      .. "&info=x%2Cy&n=3&zebra=a%20b%26c", query)
     local signed = "GET\n/apps/3/channels\nalpha=true&auth_key=k&auth_timestamp=1353088179&auth_version=1.0"
       .. "&info=x,y&n=3&zebra=a b&c"
     assert.equal(crypto.mac("s"):hex(signed), made.target:match("auth_signature=(%x+)$"))

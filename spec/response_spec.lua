@@ -115,9 +115,9 @@ describe("pusher.response", function()
 
   it("does not take an invalid signature for a clock's fault, nor shows signatures", function()
     local signature = ("a1"):rep(32)
-    local message, details = failure(401, 'Invalid signature: you should have sent HmacSHA256Hex("POST\\n/apps/3/events\\n'
+    local text = 'Invalid signature: you should have sent HmacSHA256Hex("POST\\n/apps/3/events\\n'
       .. 'auth_key=k&auth_timestamp=1&auth_version=1.0&body_md5=x", your_secret_key), but you sent "'
-        .. signature .. '"')
+    local message, details = failure(401, text .. signature .. '"')
     assert.equal("unauthorized", details.code)
     assert.is_nil(message:find(signature, 1, true))
     assert.is_nil(details.body:find(signature, 1, true))

@@ -21,8 +21,7 @@ local argument, given = validate.argument, validate.given
 
 --- Neither the key nor the secret is shown.
 function metatable.__tostring(self)
-  return ("pusher.client (app %s at %s%s)"):format(self.settings.app_id, self.settings.host,
-    self.transport and "" or ", closed")
+  return ("pusher.client (app %s at %s)"):format(self.settings.app_id, self.settings.host)
 end
 
 local function parsers(codec, clock)
@@ -71,15 +70,8 @@ function client.new(settings, version)
   }, metatable)
 end
 
-local function closed()
-  return errors.fail("closed", "the client is closed")
-end
-
 -- The one way out: builds, signs and sends.
 local function call(self, parse, method, path, params, body, endpoint)
-  if not self.transport then
-    return closed()
-  end
   local signed, message, details = self.build(method, path, params, body, endpoint)
   if not signed then
     return nil, message, details
@@ -272,9 +264,6 @@ function methods:build_request(method, path, params, body)
   argument("build_request", 1, method, "string")
   argument("build_request", 2, path, "string")
   argument("build_request", 3, params, "table or nil")
-  if not self.transport then
-    return closed()
-  end
   local ok, message, details = validate.path(path)
   if ok then
     ok, message, details = validate.method(method)
@@ -322,9 +311,6 @@ end
 function methods:authorize(params, member)
   argument("authorize", 1, params, "string or table")
   argument("authorize", 2, member, "table or string or nil")
-  if not self.transport then
-    return closed()
-  end
   return self.auth:channel(params, member)
 end
 
@@ -335,9 +321,6 @@ end
 function methods:authenticate_user(params, user)
   argument("authenticate_user", 1, params, "string or table")
   argument("authenticate_user", 2, user, "table or string")
-  if not self.transport then
-    return closed()
-  end
   return self.auth:user(params, user)
 end
 
@@ -350,20 +333,32 @@ function methods:webhook(headers, body, opts)
   argument("webhook", 1, headers, "table or function")
   argument("webhook", 2, body, "string")
   argument("webhook", 3, opts, "table or nil")
-  if not self.transport then
-    return closed()
-  end
   return self.hooks:read(headers, body, opts)
 end
 
 --- Ends the client: connections are closed, secrets are wiped, later calls fail with `closed`.
 function methods:close()
-  if self.transport then
-    self.transport:close()
-    self.transport = nil
-    self.mac:close()
-    self.sealer:close()
+  self.transport:close()
+  self.mac:close()
+  self.sealer:close()
+  setmetatable(self, client.closed_metatable)
+end
+
+-- A closed client answers every call alike, so no method has to ask.
+local closed_methods = {}
+for name in pairs(methods) do
+  closed_methods[name] = function()
+    return errors.fail("closed", "the client is closed")
   end
 end
+function closed_methods.close() end
+
+client.closed_metatable = {
+  __index = closed_methods,
+  __name = metatable.__name,
+  __tostring = function(self)
+    return metatable.__tostring(self):sub(1, -2) .. ", closed)"
+  end,
+}
 
 return client

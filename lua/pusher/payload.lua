@@ -88,6 +88,18 @@ local function check_encrypted(channels)
   return true
 end
 
+-- Quoted one by one: the channel of a user may hold any character.
+local function quoted_list(quote, names)
+  if not names[2] then
+    return quote(names[1])
+  end
+  local quoted = {}
+  for index = 1, #names do
+    quoted[index] = quote(names[index])
+  end
+  return table.concat(quoted, ",")
+end
+
 --- The body of POST /events.
 -- @tparam table channels checked list of names
 -- @tparam string event
@@ -116,9 +128,8 @@ function methods:event(channels, event, data, params)
   if not rest then
     return nil, message, details
   end
-  -- Channel names need no escaping: their alphabet has no quote or backslash.
-  return '{"name":' .. quote(event) .. ',"channels":["' .. table.concat(channels, '","')
-    .. '"],"data":' .. quote(text) .. rest .. "}"
+  return '{"name":' .. quote(event) .. ',"channels":[' .. quoted_list(quote, channels)
+    .. '],"data":' .. quote(text) .. rest .. "}"
 end
 
 --- One event of a batch as JSON text; the publisher keeps these while they wait.

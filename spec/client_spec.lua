@@ -1,0 +1,236 @@
+local cjson = require "cjson"
+local crypto = require "pusher.crypto"
+local fake = require "spec.support.fake_transport"
+local pusher = require "pusher"
+
+local KEY = crypto.base64_encode(("m"):rep(32))
+
+local function new(transport, extra)
+  local given = {
+    app_id = "3", key = "k", secret = "shhh", host = "h", transport = transport or fake.new(),
+    encryption_master_key_base64 = KEY,
+    clock = function()
+      return 1353088179
+    end,
+  }
+  for name, value in pairs(extra or {}) do
+    given[name] = value
+  end
+  return assert(pusher.new(given)), given.transport
+end
+
+local function refused(code, value, message, details)
+  assert.is_nil(value)
+  assert.equal("string", type(message))
+  assert.equal(code, details.code)
+  return message
+end
+
+describe("pusher.client", function()
+  it("triggers on one channel and on many", function()
+    local client, transport = new()
+    assert.same({}, client:trigger("a", "e", { x = 1 }))
+    assert.equal("POST", transport.last.method)
+    assert.equal("/apps/3/events?", transport.last.target:match("^[^?]*%?"))
+    assert.equal('{"name":"e","channels":["a"],"data":"{\\"x\\":1}"}', transport.last.body)
+    client:trigger({ "a", "b" }, "e", "x", { socket_id = "1.2" })
+    assert.equal('{"name":"e","channels":["a","b"],"data":"x","socket_id":"1.2"}', transport.last.body)
+  end)
+
+  it("gives the counts that were asked for", function()
+    local client = new(fake.new(200, '{"channels":{"presence-a":{"user_count":2}}}'))
+    local result = client:trigger("presence-a", "e", "x", { info = { "user_count" } })
+    assert.same({ ["presence-a"] = { user_count = 2 } }, result.channels)
+  end)
+
+  it("sends batches", function()
+    local client, transport = new()
+    client:trigger_batch { { channel = "a", name = "e", data = "x" }, { channel = "b", name = "f", data = { 1 } } }
+    assert.equal("/apps/3/batch_events?", transport.last.target:match("^[^?]*%?"))
+    assert.equal(2, #cjson.decode(transport.last.body).batch)
+  end)
+
+  it("sends to a user and ends a user's connections, the id encoded in the path", function()
+    local client, transport = new()
+    client:send_to_user("auth0|7", "e", "x")
+    assert.same({ "#server-to-user-auth0|7" }, cjson.decode(transport.last.body).channels)
+    client:terminate_user_connections("a/b c?é")
+    assert.equal("/apps/3/users/a%2Fb%20c%3F%C3%A9/terminate_connections", transport.last.target:match("^[^?]*"))
+    assert.equal("{}", transport.last.body)
+    refused("invalid", client:send_to_user("", "e", "x"))
+    refused("invalid", client:terminate_user_connections("a\nb"))
+  end)
+
+  it("writes a user id with quotes safely", function()
+    local client, transport = new()
+    client:send_to_user('a","b', "e", "x")
+    assert.same({ '#server-to-user-a","b' }, cjson.decode(transport.last.body).channels)
+  end)
+
+  it("asks about channels, a channel, users", function()
+    local client, transport = new(fake.new(200, '{"channels":{"presence-a":{"user_count":2}}}'))
+    assert.same({ channels = { ["presence-a"] = { user_count = 2 } } },
+      client:channels { filter_by_prefix = "presence-", info = "user_count" })
+    assert.equal("GET", transport.last.method)
+    assert.truthy(transport.last.target:find("filter_by_prefix=presence-&info=user_count", 1, true))
+    assert.truthy(client:channels())
+
+    client, transport = new(fake.new(200, '{"occupied":true,"user_count":2}'))
+    assert.same({ name = "presence-a", occupied = true, user_count = 2 },
+      client:channel("presence-a", { info = { "user_count", "subscription_count" } }))
+    assert.equal("/apps/3/channels/presence-a?", transport.last.target:match("^[^?]*%?"))
+    assert.truthy(transport.last.target:find("info=user_count%2Csubscription_count", 1, true))
+
+    client, transport = new(fake.new(200, '{"users":[{"id":"13"}]}'))
+    assert.same({ users = { { id = "13" } } }, client:channel_users("presence-a"))
+    assert.equal("/apps/3/channels/presence-a/users?", transport.last.target:match("^[^?]*%?"))
+  end)
+
+  it("gets and posts any other endpoint", function()
+    local client, transport = new(fake.new(200, '{"x":1}'))
+    assert.same({ x = 1 }, client:get("/channels", { info = { "a", "b" } }))
+    assert.same({ x = 1 }, client:post("/other", '{"as":"it is"}'))
+    assert.equal('{"as":"it is"}', transport.last.body)
+    client:post("/other", { a = 1 })
+    assert.equal('{"a":1}', transport.last.body)
+    client:post("/other")
+    assert.is_nil(transport.last.body)
+    refused("invalid", client:get("other"))
+    refused("invalid", client:get("/a", { auth_key = "x" }))
+    refused("invalid", client:post("/a b"))
+    refused("invalid", client:post("/a", { f = print }))
+  end)
+
+  it("builds requests for other HTTP clients and reads their answers", function()
+    local client, transport = new()
+    local request = client:build_request("POST", "/events", nil, { a = 1 })
+    assert.equal(0, #transport.requests)
+    assert.equal("https", request.scheme)
+    assert.equal('{"a":1}', request.body)
+    request.headers[1][2] = "changed"
+    assert.equal("application/json", client:build_request("POST", "/events", nil, "{}").headers[1][2])
+    assert.same({ x = 1 }, client:parse_response(200, '{"x":1}'))
+    refused("unauthorized", client:parse_response(401, "no", "Date: x\r\n"))
+    refused("invalid", client:build_request("post", "/events"))
+    refused("invalid", client:build_request("GET", "events"))
+  end)
+
+  it("sends nothing that is not valid", function()
+    local client, transport = new()
+    local many, events = {}, {}
+    for index = 1, 101 do
+      many[index] = "c"
+    end
+    for index = 1, 11 do
+      events[index] = { channel = "c", name = "e", data = "x" }
+    end
+    refused("invalid", client:trigger("a b", "e", "x"))
+    refused("invalid", client:trigger(("a"):rep(201), "e", "x"))
+    refused("invalid", client:trigger(many, "e", "x"))
+    refused("invalid", client:trigger("a", "", "x"))
+    refused("invalid", client:trigger("a", "e", { 1, nil, 3 }))
+    refused("invalid", client:trigger("a", "e", print))
+    refused("invalid", client:trigger("a", "e", "x", { socket_id = "1.1\n" }))
+    refused("invalid", client:trigger("a", "e", "x", { nonsense = 1 }))
+    refused("invalid", client:trigger_batch(events))
+    refused("too_large", client:trigger("a", "e", ("x"):rep(10241)))
+    refused("encryption", client:trigger({ "a", "private-encrypted-b" }, "e", "x"))
+    refused("invalid", client:channels { filter = "x" })
+    refused("invalid", client:channels { filter_by_prefix = 7 })
+    refused("invalid", client:channels { info = "user count" })
+    refused("invalid", client:channel("a b"))
+    refused("invalid", client:channel_users("a/b"))
+    assert.equal(0, #transport.requests)
+  end)
+
+  it("raises wrong types at the caller's line", function()
+    local client = new()
+    for _, call in ipairs {
+      function() client:trigger(nil, "e", "x") end,
+      function() client:trigger("a", 7, "x") end,
+      function() client:trigger("a", "e") end,
+      function() client:trigger("a", "e", "x", "1.1") end,
+      function() client:trigger_batch("x") end,
+      function() client:send_to_user(7, "e", "x") end,
+      function() client:terminate_user_connections() end,
+      function() client:channels("x") end,
+      function() client:channel({}) end,
+      function() client:channel_users() end,
+      function() client:get() end,
+      function() client:post({}) end,
+      function() client:build_request("GET") end,
+      function() client:authorize() end,
+      function() client:authorize("x", 7) end,
+      function() client:authenticate_user("x") end,
+      function() client:webhook("x", "y") end,
+      function() client:webhook({}) end,
+      function() pusher.new() end,
+      function() pusher.from_url() end,
+      function() pusher.from_env(7) end,
+    } do
+      local ok, message = pcall(call)
+      assert.is_false(ok)
+      assert.truthy(message:find("client_spec.lua:%d+: bad argument #%d to '[%w_]+'"), message)
+    end
+  end)
+
+  it("hands the transport's failure on as it is", function()
+    local failing = { close = function() end }
+    function failing.send()
+      return require("pusher.errors").fail("timeout", "too slow")
+    end
+    refused("timeout", new(failing):trigger("a", "e", "x"))
+  end)
+
+  it("lets a transport answer with something else than results", function()
+    local pending = {}
+    local client = new { close = function() end, send = function() return pending end }
+    assert.equal(pending, client:trigger("a", "e", "x"))
+    assert.equal(pending, client:channels())
+  end)
+
+  it("shows no secret in text", function()
+    local client = new()
+    local text = tostring(client)
+    assert.truthy(text:find("pusher.client %(app 3 at h%)"))
+    for _, secret in ipairs { "shhh", KEY, ("m"):rep(32) } do
+      assert.is_nil(text:find(secret, 1, true))
+    end
+    local seen = {}
+    local function search(value)
+      if type(value) == "table" and not seen[value] then
+        seen[value] = true
+        for key, member in pairs(value) do
+          search(key)
+          search(member)
+        end
+      elseif type(value) == "string" then
+        assert.is_nil(value:find("shhh", 1, true))
+      end
+    end
+    search(client)
+  end)
+
+  it("keeps the caller's options", function()
+    local given = { app_id = "3", key = "k", secret = "s", transport = fake.new(), keepalive = { idle = 3 } }
+    assert(pusher.new(given))
+    assert.equal("s", given.secret)
+    assert.same({ idle = 3 }, given.keepalive)
+    assert.is_nil(given.timeout)
+  end)
+
+  it("ends for good", function()
+    local client, transport = new()
+    client:close()
+    client:close()
+    assert.is_true(transport.closed)
+    assert.truthy(tostring(client):find("closed"))
+    refused("closed", client:trigger("a", "e", "x"))
+    refused("closed", client:trigger("private-encrypted-a", "e", "x"))
+    refused("closed", client:channels())
+    refused("closed", client:build_request("GET", "/channels"))
+    refused("closed", client:authorize("socket_id=1.1&channel_name=private-a"))
+    refused("closed", client:authenticate_user("socket_id=1.1", { id = "1" }))
+    refused("closed", client:webhook({}, ""))
+  end)
+end)
