@@ -236,7 +236,7 @@ const char *pusher_request_read(lua_State *L, int index, const pusher_settings *
     pusher_buffer_clear(&request->text);
     slice method = read_string(L, index, "method", false);
     slice body = read_string(L, index, "body", true);
-    double timeout = read_number(L, index, "timeout", settings->timeout_ms / 1000.0);
+    double timeout = read_number(L, index, "timeout", (double)settings->timeout_ms / 1000.0);
     const char *wrong = NULL;
     if (!(timeout > 0))
         wrong = "the timeout must be above zero";

@@ -80,7 +80,7 @@ long pusher_milliseconds(double seconds)
     if (!(ms < (double)INT_MAX))
         return INT_MAX;
     long whole = (long)ms;
-    return whole < ms ? whole + 1 : whole;
+    return (double)whole < ms ? whole + 1 : whole;
 }
 
 static void read_times(reader *r, pusher_settings *settings)
