@@ -22,11 +22,10 @@ external_dependencies = {
   CURL = { library = "curl" },
 }
 
+-- The Lua modules need no list: the builtin build installs what is in lua/.
 build = {
   type = "builtin",
   modules = {
-    ["pusher"] = "lua/pusher.lua",
-
     ["pusher.crypto"] = {
       sources = {
         "src/crypto.c", "src/digest.c", "src/mac.c", "src/base64.c", "src/utf8.c", "src/secretbox.c", "src/rsa.c",
