@@ -37,7 +37,8 @@ local function inspect(state)
   out.open = counts_of(state.listeners, "open")
   out.statuses = state.record.statuses
   out.faults = state.record.faults
-  out.proxy = state.proxy and state.proxy.counts
+  out.proxy = state.proxies.proxy.counts
+  out.proxy_auth = state.proxies.proxy_auth.counts
   out.memory_kb = collectgarbage("count")
   return out
 end

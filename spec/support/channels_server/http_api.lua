@@ -43,13 +43,24 @@ local function find_route(method, path)
   return nil, other_method
 end
 
+-- Cuts the prefix off the path; the signature may cover it or not.
+local function strip_prefix(app, exchange)
+  local prefix = app.path_prefix
+  if prefix ~= "" and exchange.path:sub(1, #prefix) == prefix then
+    local stripped = exchange.path:sub(#prefix + 1)
+    exchange.path = app.sign_path_prefix and exchange.path or stripped
+    return stripped
+  end
+  return prefix == "" and exchange.path or ""
+end
+
 --- Answers one request.
 -- @tparam table state `app`, `channels`, `users`, `record`
 -- @tparam table exchange
 -- @treturn table the answer
 function http_api.handle(state, exchange)
   local app = state.app
-  local app_id, path = exchange.path:match("^/apps/([^/]+)(/.*)$")
+  local app_id, path = strip_prefix(app, exchange):match("^/apps/([^/]+)(/.*)$")
   if not app_id then
     return refuse(404, "Not found")
   end

@@ -18,6 +18,7 @@ local listener = require "spec.support.http.listener"
 local misbehave = require "spec.support.http.misbehave"
 local posix = require "spec.support.http.posix"
 local program = require "spec.support.http.program"
+local proxy = require "spec.support.http.proxy"
 local record = require "spec.support.channels_server.record"
 local tls = require "spec.support.http.tls"
 local users = require "spec.support.channels_server.users"
@@ -25,7 +26,10 @@ local webhooks = require "spec.support.channels_server.webhooks"
 local websocket = require "spec.support.channels_server.websocket"
 
 -- Options of the program; all others are the app's.
-local PROGRAM_OPTIONS = { port = true, detached = true, path_prefix = true, sign_path_prefix = true }
+local PROGRAM_OPTIONS = { port = true, detached = true }
+
+-- What the second proxy demands.
+local PROXY_CREDENTIALS = "proxy-user:proxy pass"
 
 local function new_state(options)
   local app_options = {}
@@ -90,7 +94,19 @@ local function open_listeners(state, cq, port)
   return authority
 end
 
-local function hello(state, authority)
+local function open_others(state, cq)
+  state.proxies = { proxy = proxy.open(cq), proxy_auth = proxy.open(cq, PROXY_CREDENTIALS) }
+  return {
+    proxy_port = state.proxies.proxy.port,
+    proxy_auth_port = state.proxies.proxy_auth.port,
+    proxy_credentials = PROXY_CREDENTIALS,
+    refusing_port = posix.refusing_port(),
+    black_hole_port = posix.black_hole_port(),
+    silent_port = proxy.silent_port(cq),
+  }
+end
+
+local function hello(state, authority, ports)
   local out = {
     host = "127.0.0.1",
     app_id = state.app.app_id,
@@ -99,9 +115,10 @@ local function hello(state, authority)
     master_key_base64 = app_rules.MASTER_KEY_BASE64,
     ca_file = program.write_file("ca.pem", authority.pem),
     port = state.listeners.http.port,
-    refusing_port = posix.refusing_port(),
-    black_hole_port = posix.black_hole_port(),
   }
+  for name, port in pairs(ports) do
+    out[name] = port
+  end
   for name, opened in pairs(state.listeners) do
     out[name == "http" and "port" or name .. "_port"] = opened.port
   end
@@ -119,5 +136,5 @@ local authority = open_listeners(state, cq, options.port)
 cq:wrap(function()
   state.webhooks:run()
 end)
-program.start(cq, control.commands(state), hello(state, authority), options.detached)
+program.start(cq, control.commands(state), hello(state, authority, open_others(state, cq)), options.detached)
 program.loop(cq)

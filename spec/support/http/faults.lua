@@ -6,6 +6,7 @@
 -- as text (from a query).
 
 local cqueues = require "cqueues"
+local new_headers = require("http.headers").new
 local exchange_module = require "spec.support.http.exchange"
 local posix = require "spec.support.http.posix"
 
@@ -206,10 +207,35 @@ function modes.stale(exchange, options, process)
   finish(socket, is_set(options.reset))
 end
 
---- Sends the answer chunked, `size` (5) bytes at a time, with an extension and
--- a trailer; the connection then ends.
+--- Sends the answer, then `bytes` (100) bytes nobody asked for; the connection
+-- stays open, and what arrives on it is not served.
+function modes.surplus(exchange, options, process)
+  local reply = with_body(process())
+  local socket = exchange:take_socket()
+  write(socket, render_head(reply) .. reply.body .. ("z"):rep(number(options.bytes, 100)))
+  wait_for_end(socket)
+end
+
+-- Chunks of `size` bytes on a connection that is kept.
+local function keep_chunked(exchange, reply, size)
+  local headers = new_headers()
+  headers:append(":status", tostring(reply.status or 200))
+  headers:append("content-type", reply.type or "text/plain; charset=utf-8")
+  exchange.stream:write_headers(headers, false)
+  for position = 1, #reply.body, size do
+    exchange.stream:write_chunk(reply.body:sub(position, position + size - 1), false)
+  end
+  exchange.stream:write_chunk("", true)
+end
+
+--- Sends the answer chunked, `size` (5) bytes at a time. With `keep` the
+-- connection is kept; without, chunks have extensions, a trailer follows, and
+-- the connection ends.
 function modes.chunked(exchange, options, process)
   local reply, size = with_body(process()), number(options.size, 5)
+  if is_set(options.keep) then
+    return keep_chunked(exchange, reply, size)
+  end
   local socket = exchange:take_socket()
   write(socket, render_head(reply, "Transfer-Encoding: chunked\r\nConnection: close"))
   for position = 1, #reply.body, size do
