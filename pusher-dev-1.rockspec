@@ -28,7 +28,8 @@ build = {
   modules = {
     ["pusher.crypto"] = {
       sources = {
-        "src/crypto.c", "src/digest.c", "src/mac.c", "src/base64.c", "src/utf8.c", "src/secretbox.c", "src/rsa.c",
+        "src/crypto.c", "src/clock.c", "src/digest.c", "src/mac.c", "src/base64.c", "src/utf8.c", "src/secretbox.c",
+        "src/rsa.c",
       },
       defines = { "_POSIX_C_SOURCE=200809L" },
       libraries = { "crypto", "sodium" },

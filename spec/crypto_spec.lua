@@ -308,3 +308,30 @@ describe("crypto.equal", function()
     assert.has_error(function() crypto.equal("x", {}) end)
   end)
 end)
+
+describe("crypto's clock", function()
+  it("goes forward in fractions of a second", function()
+    local first = crypto.now()
+    local later
+    repeat
+      later = crypto.now()
+    until later ~= first
+    assert.is_true(later > first and later - first < 1)
+  end)
+
+  it("sleeps as long as told", function()
+    local before = crypto.now()
+    crypto.sleep(0.02)
+    local slept = crypto.now() - before
+    assert.is_true(slept >= 0.02 and slept < 1)
+    crypto.sleep(0)
+  end)
+
+  it("raises on a time that cannot be meant", function()
+    for _, seconds in ipairs { -1, 0 / 0, 1e9 } do
+      assert.error_matches(function()
+        crypto.sleep(seconds)
+      end, "seconds expected")
+    end
+  end)
+end)

@@ -51,6 +51,7 @@ void pusher_check_digest(lua_State *L, int ok);
 
 /* Each puts its functions into the table on top of the stack; the digests lie below it. */
 void pusher_register_base64(lua_State *L);
+void pusher_register_clock(lua_State *L);
 void pusher_register_digest(lua_State *L);
 void pusher_register_mac(lua_State *L);
 void pusher_register_rsa(lua_State *L);
