@@ -73,6 +73,17 @@ function setups.client()
   }
 end
 
+--- A request of the Channels server to a webhook endpoint.
+function setups.webhook()
+  local names = setups.client()
+  names.body = '{"time_ms":' .. os.time() .. '000,"events":[{"name":"channel_occupied","channel":"lobby"}]}'
+  names.headers = {
+    ["X-Pusher-Key"] = server.key,
+    ["X-Pusher-Signature"] = require("pusher.crypto").mac(server.secret):hex(names.body),
+  }
+  return names
+end
+
 describe("README", function()
   setup(function()
     server = require("spec.support.server").start {}
