@@ -104,8 +104,8 @@ static void read_keepalive(reader *r, pusher_settings *settings)
     }
     if (r->wrong == NULL && !(idle >= 0))
         r->wrong = "option \"keepalive\": idle must not be below zero";
-    if (r->wrong == NULL && !is_count(pool))
-        r->wrong = "option \"keepalive\": pool_size must be a whole number above zero";
+    if (r->wrong == NULL && pool != 0 && !is_count(pool))
+        r->wrong = "option \"keepalive\": pool_size must be a whole number, not below zero";
     settings->idle_s = (pusher_milliseconds(idle) + 999) / 1000;
     settings->pool_size = r->wrong == NULL ? (long)pool : DEFAULT_POOL_SIZE;
 }

@@ -98,11 +98,12 @@ static CURLcode set_connection(CURL *easy, const pusher_settings *settings)
     SET(NOSIGNAL, 1L);
     SET(TCP_NODELAY, 1L);
     SET(CONNECTTIMEOUT_MS, settings->connect_timeout_ms);
-    SET(MAXCONNECTS, settings->pool_size);
-    if (settings->idle_s > 0)
+    if (settings->idle_s > 0 && settings->pool_size > 0) {
         SET(MAXAGE_CONN, settings->idle_s);
-    else
+        SET(MAXCONNECTS, settings->pool_size);
+    } else {
         SET(FORBID_REUSE, 1L);
+    }
 #if LIBCURL_VERSION_NUM >= 0x075700
     /* Else the end of a transfer would wait for a name server that does not answer. */
     ASK(QUICK_EXIT, 1L);
@@ -254,10 +255,6 @@ static const char *code_of(CURLcode result, const pusher_transfer *transfer)
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_ENGINE_INITFAILED:
         return "tls";
-    case CURLE_UNSUPPORTED_PROTOCOL: /* also "Received HTTP/0.9 when not allowed" */
-    case CURLE_WEIRD_SERVER_REPLY:
-    case CURLE_BAD_CONTENT_ENCODING:
-        return "response";
     case CURLE_URL_MALFORMAT:
         return "invalid";
     default:
@@ -291,11 +288,17 @@ int pusher_failure_push(lua_State *L, const char *message, const char *code)
     return 4;
 }
 
+/* libcurl takes a connection that ends among the header lines for a whole answer. */
+static bool is_answered(const pusher_transfer *transfer, CURLcode result, long *status)
+{
+    return result == CURLE_OK && transfer->head_complete &&
+           curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, status) == CURLE_OK;
+}
+
 int pusher_transfer_push(lua_State *L, pusher_transfer *transfer, CURLcode result)
 {
     long status = 0;
-    if (result == CURLE_OK &&
-        curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK) {
+    if (is_answered(transfer, result, &status)) {
         lua_pushinteger(L, status);
         lua_pushlstring(L, transfer->body.length ? transfer->body.data : "", transfer->body.length);
         lua_pushlstring(L, transfer->head.length ? transfer->head.data : "", transfer->head.length);
@@ -304,6 +307,8 @@ int pusher_transfer_push(lua_State *L, pusher_transfer *transfer, CURLcode resul
     lua_pushnil(L);
     if (transfer->overflow)
         lua_pushliteral(L, "the answer is larger than allowed");
+    else if (result == CURLE_OK)
+        lua_pushliteral(L, "the connection ended in the middle of the answer");
     else if (transfer->error[0] != '\0')
         push_printable(L, transfer->error);
     else

@@ -26,7 +26,7 @@ end
 --- Sends one request and waits for the answer.
 -- @tparam table request `{ method =, scheme =, host =, port =, target =, headers =, body =, timeout = }`
 -- @tparam function parse called with status, body and the header lines; what it returns is returned
--- @return what `parse` returns, or the failure triple: `network`, `timeout`, `tls`, `too_large`, `response`,
+-- @return what `parse` returns, or the failure triple: `network`, `timeout`, `tls`, `too_large`,
 --   `invalid`, `closed`; `details.sent` is false when surely nothing reached the server
 function methods:send(request, parse)
   local handle = self.handle
