@@ -1,0 +1,113 @@
+--- Where a request goes first: straight to the server, or by way of an HTTP
+-- proxy. Pure: options and a request in, a plain table out.
+
+local errors = require "pusher.errors"
+
+local route = {}
+
+local function percent_decode(text)
+  return (text:gsub("%%(%x%x)", function(hex)
+    return string.char(tonumber(hex, 16))
+  end))
+end
+
+--- Reads `http://[user:password@]host[:port]`.
+-- The URL may hold a password, so no message shows any of it.
+-- @tparam string url
+-- @treturn table|nil `{ host =, port =, user = "user:password" or nil }`
+function route.proxy(url)
+  local scheme, authority = url:match("^(%w+)://([^/]+)/?$")
+  if not scheme then
+    scheme, authority = "http", url:match("^([^/]+)/?$")
+  end
+  local user, place = (authority or ""):match("^(.*)@(.*)$")
+  place = place or authority or ""
+  local host, port = place:match("^%[([%x:.]+)%]:?(%d*)$")
+  if not host then
+    host, port = place:match("^([%w%-_.]+):?(%d*)$")
+  end
+  port = port == "" and 1080 or tonumber(port) -- curl's default port for proxies
+  if scheme:lower() ~= "http" or not host or not port or port < 1 or port > 65535 then
+    return errors.fail("config", 'option "proxy" must be http://[user:password@]host:port here', { field = "proxy" })
+  end
+  return { host = host, port = port, user = user and percent_decode(user) or nil }
+end
+
+--- Whether a host is named by a list such as "localhost,.example.org,10.0.0.1".
+-- As curl reads it: a name covers its subdomains, with or without the dot; "*" is all.
+-- @tparam string host
+-- @tparam[opt] string list
+-- @treturn boolean
+function route.excluded(host, list)
+  host = host:lower()
+  for name in (list or ""):lower():gmatch("[^%s,]+") do
+    name = name:gsub("^%.", ""):gsub("^%[(.*)%]$", "%1")
+    if name == "*" or host == name or (not route.is_address(host) and host:sub(-#name - 1) == "." .. name) then
+      return true
+    end
+  end
+  return false
+end
+
+--- Whether a host is an IP address, so that no resolver is asked.
+-- @tparam string host without brackets
+-- @treturn boolean
+function route.is_address(host)
+  return host:find(":", 1, true) ~= nil or host:find("^%d+%.%d+%.%d+%.%d+$") ~= nil
+end
+
+-- In a URL, a Host header and nginx's connect() alike.
+local function bracketed(host)
+  return host:find(":", 1, true) and "[" .. host .. "]" or host
+end
+
+-- The pool's name holds everything by which two connections are not
+-- interchangeable. Which authorities are trusted is set in nginx.conf and
+-- cannot be seen from here. A checksum stands for the tunnel's credentials, as
+-- nginx writes pool names to its debug log.
+local function pool_name(request, settings, proxy)
+  local name = ("pusher %s %s:%d"):format(request.scheme, bracketed(request.host), request.port)
+  if request.scheme == "https" then
+    name = name .. (settings.tls_verify and " verified" or " unverified")
+  end
+  if proxy then
+    name = name .. (" by %s:%d"):format(bracketed(proxy.host), proxy.port)
+    if request.scheme == "https" and proxy.user then
+      name = name .. " " .. settings.checksum(proxy.user)
+    end
+  end
+  return name
+end
+
+--- Plans the way of one request.
+-- @tparam table request see pusher.request
+-- @tparam table settings `{ proxy = as route.proxy returns, no_proxy =, tls_verify =, checksum = function }`
+-- @treturn table `{ host =, port = whom to connect to, pool = name, tls = boolean, server_name =,
+--   authority = for the Host header, origin = "http://host" when the target must be absolute,
+--   tunnel = "host:port" when a tunnel is to be asked for, proxy_user = "user:password" }`
+function route.plan(request, settings)
+  local proxy = settings.proxy
+  if proxy and route.excluded(request.host, settings.no_proxy) then
+    proxy = nil
+  end
+  local tls = request.scheme == "https"
+  local host = bracketed(request.host)
+  local authority = request.port == (tls and 443 or 80) and host or host .. ":" .. ("%d"):format(request.port)
+  local plan = {
+    host = proxy and proxy.host or request.host,
+    port = proxy and proxy.port or request.port,
+    pool = pool_name(request, settings, proxy),
+    tls = tls,
+    server_name = request.host,
+    authority = authority,
+  }
+  if proxy then
+    plan.proxy_user = proxy.user
+    plan.tunnel = tls and ("%s:%d"):format(host, request.port) or nil
+    plan.origin = not tls and "http://" .. authority or nil
+  end
+  plan.address = bracketed(plan.host)
+  return plan
+end
+
+return route
