@@ -145,10 +145,14 @@ bench: bench-build ## time and memory, beside bare C and the libraries of Go and
 bench-smoke: bench-build ## the same, short; fails when a ratio is worse than half its target
 	@$(BENCH_RUN) --rounds 3 --ms 60 --gate $(ARGS)
 
+bench-crypto: bench-build ## pusher.crypto, call by call, beside bare C
+	@$(MAKE) -s build/bench/bare_hmac
+	@for lua in 5.4 jit; do LUA_CPATH="build/$$lua/?.so;;" $$([ $$lua = jit ] && echo luajit || echo lua$$lua) \
+	  bench/crypto.lua build/bench/bare_hmac || exit; done
+
 bench-build:
-	@$(MAKE) -s build build/5.4/bench/probe.so LUA=5.4
+	@$(MAKE) -s build build/5.4/bench/probe.so build/bench/bare LUA=5.4
 	@$(MAKE) -s build build/jit/bench/probe.so LUA=jit
-	@mkdir -p build/bench
 	cd bench/peers/go && go build -o ../../../build/bench/go-peer .
 	@test -d bench/peers/node/node_modules/pusher || \
 	  (cd bench/peers/node && npm install --no-audit --no-fund --no-package-lock)
@@ -157,10 +161,23 @@ $(BUILD)/bench/probe.so: bench/probe.c
 	@mkdir -p $(@D)
 	$(CC) $(C_FLAGS) $(SO_FLAGS) -o $@ $< $(LDFLAGS)
 
+BARE_C = $(CC) -std=c99 -Wall -Wextra -D_POSIX_C_SOURCE=200809L $(CPPFLAGS) $(CFLAGS)
+
+# bare_*.c are programs of their own, too; here they are parts of one that is driven like the other sides.
+build/bench/bare: $(wildcard bench/bare*.[ch])
+	@mkdir -p $(@D)
+	$(BARE_C) -Dmain=bare_hmac_main -c -o $(@D)/bare_hmac.o bench/bare_hmac.c
+	$(BARE_C) -DBARE_NO_MAIN -o $@ bench/bare.c bench/bare_easy.c bench/bare_multi.c $(@D)/bare_hmac.o \
+	  $(LDFLAGS) $(CRYPTO_LIBS) $(CURL_LIBS)
+
+build/bench/bare_hmac: bench/bare_hmac.c
+	@mkdir -p $(@D)
+	$(BARE_C) -o $@ $< $(LDFLAGS) $(CRYPTO_LIBS)
+
 print-%:
 	@echo $($*)
 
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
-.PHONY: build install clean test test-lua test-all test-rock $(LUAS:%=test-all-%) lint lint-lua lint-c lint-cc asan valgrind bench bench-smoke bench-build help
+.PHONY: build install clean test test-lua test-all test-rock $(LUAS:%=test-all-%) lint lint-lua lint-c lint-cc asan valgrind bench bench-smoke bench-crypto bench-build help
