@@ -55,9 +55,22 @@ local function new_state(options)
   }
 end
 
+local CONTROL = "^/_control/([%a_]+)$"
+
+local function handle_control(state, exchange, command)
+  local body = exchange:read_body()
+  local ok, arguments = pcall(cjson.decode, body ~= "" and body or "{}")
+  local text = program.execute(state.commands, command, ok and arguments or nil)
+  exchange:answer { status = 200, type = "application/json", body = text .. "\n" }
+end
+
 local function handle(state, exchange)
   if websocket.wanted(exchange) then
     return websocket.serve(state, exchange)
+  end
+  local command = exchange.path:match(CONTROL)
+  if command then
+    return handle_control(state, exchange, command)
   end
   state.record:add_request(exchange)
   state.misbehave:handle(exchange, function()
@@ -136,5 +149,6 @@ local authority = open_listeners(state, cq, options.port)
 cq:wrap(function()
   state.webhooks:run()
 end)
-program.start(cq, control.commands(state), hello(state, authority, open_others(state, cq)), options.detached)
+state.commands = control.commands(state)
+program.start(cq, state.commands, hello(state, authority, open_others(state, cq)), options.detached)
 program.loop(cq)

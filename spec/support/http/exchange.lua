@@ -128,20 +128,20 @@ function exchange.render_head(reply, framing)
 end
 
 --- Takes the socket away from lua-http, to write bytes by hand.
--- @return the cqueues socket; nil over HTTP/2, where it is shared by others
+-- @return the cqueues socket; raises over HTTP/2, where others share it
 function methods:take_socket()
-  local connection = self.stream.connection
-  if connection.version == 2 then
-    return nil
-  end
-  local socket = connection:take_socket()
-  if socket then
-    socket:onerror(function(_, _, code)
-      return code
-    end)
-    socket:setmode("b", "bn")
-  end
+  assert(not self:is_http2(), "this needs HTTP/1.1")
+  local socket = assert(self.stream.connection:take_socket(), "the client has gone")
+  socket:onerror(function(_, _, code)
+    return code
+  end)
+  socket:setmode("b", "bn")
   return socket
+end
+
+--- Whether the request came over HTTP/2.
+function methods:is_http2()
+  return self.stream.connection.version == 2
 end
 
 return exchange

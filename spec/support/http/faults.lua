@@ -71,11 +71,10 @@ function modes.hang(exchange, options, process)
   if is_set(options.processed) then
     process()
   end
-  local socket = exchange:take_socket()
-  if socket then
-    wait_for_end(socket)
-  else
+  if exchange:is_http2() then
     cqueues.sleep(HANG_LIMIT)
+  else
+    wait_for_end(exchange:take_socket())
   end
 end
 
