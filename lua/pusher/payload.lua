@@ -55,8 +55,10 @@ function methods:data(channel, data)
   return text
 end
 
--- The optional members `socket_id` and `info` as JSON text.
-local function tail(quote, params)
+--- The optional members `socket_id` and `info` as JSON text, each after a comma.
+-- @tparam table params
+-- @treturn string|nil
+function methods:tail(params)
   if params.socket_id == nil and params.info == nil then
     return ""
   end
@@ -66,14 +68,14 @@ local function tail(quote, params)
     if not ok then
       return nil, message, details
     end
-    out = ',"socket_id":' .. quote(params.socket_id)
+    out = ',"socket_id":' .. self.json.quote(params.socket_id)
   end
   if params.info ~= nil then
     local info, message, details = validate.info(params.info)
     if not info then
       return nil, message, details
     end
-    out = out .. ',"info":' .. quote(info)
+    out = out .. ',"info":' .. self.json.quote(info)
   end
   return out
 end
@@ -124,7 +126,7 @@ function methods:event(channels, event, data, params)
   if not text then
     return nil, message, details
   end
-  rest, message, details = tail(quote, params)
+  rest, message, details = self:tail(params)
   if not rest then
     return nil, message, details
   end
@@ -132,34 +134,58 @@ function methods:event(channels, event, data, params)
     .. '],"data":' .. quote(text) .. rest .. "}"
 end
 
+--- How the JSON text of a batch's event begins: all up to its data.
+-- @tparam string channel
+-- @tparam string event
+-- @treturn string|nil
+function methods:head(channel, event)
+  local ok, message, details = validate.channel(channel)
+  if ok then
+    ok, message, details = validate.event(event)
+  end
+  if not ok then
+    return nil, message, details
+  end
+  return '{"channel":"' .. channel .. '","name":' .. self.json.quote(event) .. ',"data":'
+end
+
 --- One event of a batch as JSON text; the publisher keeps these while they wait.
+-- @tparam string head as `head` returned it
+-- @tparam string channel
+-- @param data
+-- @tparam[opt] table params `{ socket_id =, info = }`
+-- @treturn string|nil
+function methods:compose(head, channel, data, params)
+  local text, message, details = self:data(channel, data)
+  if not text then
+    return nil, message, details
+  end
+  if not params then
+    return head .. self.json.quote(text) .. "}"
+  end
+  local rest
+  rest, message, details = self:tail(params)
+  if not rest then
+    return nil, message, details
+  end
+  return head .. self.json.quote(text) .. rest .. "}"
+end
+
+--- One event of a batch as JSON text.
 -- @tparam table item `{ channel =, name =, data =, socket_id =, info = }`
 -- @treturn string|nil
 function methods:item(item)
+  local head
   local ok, message, details = validate.members(item, BATCH_MEMBERS, "member")
   if ok then
-    ok, message, details = validate.channel(item.channel)
+    head, message, details = self:head(item.channel, item.name)
   end
-  if ok then
-    ok, message, details = validate.event(item.name)
-  end
-  if not ok then
+  if not head then
     return nil, message, details
   elseif item.data == nil then
     return fail("invalid", "data is missing", { field = "data" })
   end
-  local quote = self.json.quote
-  local text, rest
-  text, message, details = self:data(item.channel, item.data)
-  if not text then
-    return nil, message, details
-  end
-  rest, message, details = tail(quote, item)
-  if not rest then
-    return nil, message, details
-  end
-  return '{"channel":"' .. item.channel .. '","name":' .. quote(item.name)
-    .. ',"data":' .. quote(text) .. rest .. "}"
+  return self:compose(head, item.channel, item.data, item)
 end
 
 --- The body of POST /batch_events from items as `item` returns them.
