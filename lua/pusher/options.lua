@@ -63,12 +63,12 @@ local function distance(a, b)
   return row[#b]
 end
 
-local function nearest(name)
+local function nearest(name, known)
   local best, best_distance
-  for known in pairs(KNOWN) do
-    local d = distance(name, known)
-    if not best or d < best_distance or (d == best_distance and known < best) then
-      best, best_distance = known, d
+  for candidate in pairs(known) do
+    local d = distance(name, candidate)
+    if not best or d < best_distance or (d == best_distance and candidate < best) then
+      best, best_distance = candidate, d
     end
   end
   return best
@@ -83,20 +83,25 @@ local function has_type(value, kinds)
   return false
 end
 
-local function copy_known(given)
+--- Copies options, refusing those that are unknown or of the wrong type, and fills in the defaults.
+-- @tparam table given
+-- @tparam table known names to lists of types, with `default`
+-- @treturn table|nil
+function options.copy(given, known)
   local checked = {}
   for name, value in pairs(given) do
-    local kinds = KNOWN[name]
+    local kinds = known[name]
     if not kinds then
       local text = tostring(name):sub(1, 60)
-      return fail("config", ("unknown option %q; did you mean %q?"):format(text, nearest(text)), { field = text })
+      return fail("config", ("unknown option %q; did you mean %q?"):format(text, nearest(text, known)),
+        { field = text })
     elseif not has_type(value, kinds) then
       return fail("config", ("option %q must be a %s, got %s"):format(
         name, table.concat(kinds, " or a "), type(value)), { field = name })
     end
     checked[name] = value
   end
-  for name, kinds in pairs(KNOWN) do
+  for name, kinds in pairs(known) do
     if checked[name] == nil then
       checked[name] = kinds.default
     end
@@ -224,7 +229,7 @@ local CHECKS = {
 -- @tparam table given see README "Options"
 -- @treturn table|nil a fresh, complete table
 function options.check(given)
-  local checked, message, details = copy_known(given)
+  local checked, message, details = options.copy(given, KNOWN)
   if not checked then
     return nil, message, details
   end
