@@ -7,6 +7,7 @@
 local connection = require "pusher.transport.ngx.connection"
 local errors = require "pusher.errors"
 local route = require "pusher.transport.ngx.route"
+local wire = require "pusher.transport.ngx.wire"
 
 local transport = {}
 local methods = {}
@@ -14,8 +15,15 @@ local metatable = { __index = methods, __name = "pusher.transport.ngx" }
 
 local DEFAULTS = { timeout = 5, max_response_bytes = 1024 * 1024, idle = 60, pool_size = 30 }
 
-local function checksum(text)
-  return ("%08x"):format(ngx.crc32_long(text))
+local function read_proxy(url)
+  if not url or url == "" then
+    return false
+  end
+  local proxy, message, details = route.proxy(url)
+  if proxy and proxy.user then
+    proxy.credentials, proxy.checksum = ngx.encode_base64(proxy.user), ngx.crc32_long(proxy.user)
+  end
+  return proxy, message, details
 end
 
 --- Makes the transport.
@@ -28,13 +36,9 @@ function transport.new(options)
     return errors.fail("config", "option \"ca_file\" cannot be honoured in nginx: "
       .. "name the file with the directive lua_ssl_trusted_certificate instead", { field = "ca_file" })
   end
-  local proxy
-  if options.proxy and options.proxy ~= "" then
-    local message, details
-    proxy, message, details = route.proxy(options.proxy)
-    if not proxy then
-      return nil, message, details
-    end
+  local proxy, message, details = read_proxy(options.proxy)
+  if message then
+    return nil, message, details
   end
   local keepalive = options.keepalive or {}
   local timeout = options.timeout or DEFAULTS.timeout
@@ -45,35 +49,10 @@ function transport.new(options)
     tls_verify = options.tls_verify ~= false,
     idle_ms = math.floor((keepalive.idle or DEFAULTS.idle) * 1000),
     pool_size = math.floor(keepalive.pool_size or DEFAULTS.pool_size),
-    proxy = proxy,
+    proxy = proxy or nil,
     no_proxy = options.no_proxy,
-    checksum = checksum,
     closed = false,
   }, metatable)
-end
-
--- The bytes of a request, as a list: nginx gathers them without copying here.
-local function wire(self, request, plan)
-  local head = { request.method, " ", plan.origin or "", request.target, " HTTP/1.1\r\nHost: ", plan.authority, "\r\n" }
-  local count = #head
-  for _, header in ipairs(request.headers or {}) do
-    head[count + 1], head[count + 2], head[count + 3], head[count + 4] = header[1], ": ", header[2], "\r\n"
-    count = count + 4
-  end
-  if plan.origin then
-    count = count + 1
-    head[count] = connection.proxy_authorization(plan)
-  end
-  if request.body or request.method ~= "GET" then
-    count = count + 1
-    head[count] = "Content-Length: " .. #(request.body or "") .. "\r\n"
-  end
-  if self.pool_size == 0 or self.idle_ms == 0 then
-    count = count + 1
-    head[count] = "Connection: close\r\n"
-  end
-  head[count + 1], head[count + 2] = "\r\n", request.body
-  return head
 end
 
 -- A kept connection that the server closed meanwhile looks alive until it is
@@ -85,10 +64,11 @@ local function exchange(self, request, plan, deadline, fresh)
   if not link then
     return nil, message, details
   end
-  local answer
-  answer, message, details = link:exchange(wire(self, request, plan), request.method, self.max_response_bytes, deadline)
+  local answer, broken_early
+  local bytes = wire.request(request, plan, self.pool_size > 0 and self.idle_ms > 0)
+  answer, message, details, broken_early = link:exchange(bytes, request.method, self.max_response_bytes, deadline)
   link:release(answer and answer.persistent)
-  if not answer and details.silent and link.reused and not fresh then
+  if broken_early and link.reused and not fresh then
     return exchange(self, request, plan, deadline, true)
   end
   return answer, message, details
@@ -102,8 +82,13 @@ function methods:send(request, parse)
   if self.closed then
     return errors.fail("closed", "the transport is closed", { sent = false })
   end
+  local ok, message, details = wire.check(request)
+  if not ok then
+    return nil, message, details
+  end
   local deadline = ngx.now() + (request.timeout or self.timeout)
-  local answer, message, details = exchange(self, request, route.plan(request, self), deadline, false)
+  local answer
+  answer, message, details = exchange(self, request, route.plan(request, self), deadline, false)
   if not answer then
     return nil, message, details
   end

@@ -4,9 +4,11 @@
 -- A cosocket dies with the request that made it, so nothing here outlives a call.
 -- Rules: lua-nginx-module README "ngx.socket.tcp" (phases, pools, timeouts).
 
+local certificate = require "pusher.transport.ngx.certificate"
 local errors = require "pusher.errors"
 local response = require "pusher.transport.ngx.response"
 local route = require "pusher.transport.ngx.route"
+local wire = require "pusher.transport.ngx.wire"
 
 local connection = {}
 local methods = {}
@@ -94,9 +96,7 @@ end
 -- RFC 9110 9.3.6. Nothing of the request itself has been sent yet.
 local function ask_tunnel(self, deadline)
   local plan = self.plan
-  local head = { "CONNECT ", plan.tunnel, " HTTP/1.1\r\nHost: ", plan.tunnel, "\r\n",
-    connection.proxy_authorization(plan), "\r\n" }
-  local answer, message, details = self:exchange(head, "CONNECT", MAX_PROXY_BODY_BYTES, deadline)
+  local answer, message, details = self:exchange(wire.connect(plan), "CONNECT", MAX_PROXY_BODY_BYTES, deadline)
   if not answer then
     details.sent = false
     return nil, "proxy: " .. message, details
@@ -109,18 +109,40 @@ local function ask_tunnel(self, deadline)
   return true
 end
 
--- The server's name is given for an address, too: without one, nginx would
--- verify the chain and no name.
-local function encrypt(self, deadline)
-  local plan = self.plan
-  if not set_timeouts(self, deadline) then
-    return fail("timeout", "TLS with " .. plan.authority .. " failed", "timeout", { sent = false })
-  end
-  local ok, reason = self.socket:sslhandshake(false, plan.server_name, self.settings.tls_verify)
+local MISMATCH = "certificate host mismatch"
+
+local function check_name(self, verify)
+  local ok, reason = self.socket:sslhandshake(false, self.plan.server_name, verify)
   -- lua-nginx-module 0.10.23 answers true when a handshake that needed no wait
   -- ended in a refusal; the socket is closed then, and only error.log knows why.
   if ok and not self.socket:getreusedtimes() then
-    ok, reason = nil, "the certificate was refused, see error.log"
+    return nil, "the certificate was refused, see error.log"
+  end
+  return ok, reason
+end
+
+-- nginx verifies the chain alone when it is given no name, so the address is ours to
+-- compare. RFC 6066 section 3 has no place for an address in the handshake either.
+local function check_address(self)
+  -- Where check_name is told true, an assertion of resty.core fails here.
+  local ok, session, reason = pcall(self.socket.sslhandshake, self.socket, nil, nil, true)
+  if not ok then
+    return nil, "the certificate was refused, see error.log"
+  elseif not session and reason then
+    return nil, reason
+  end
+  return certificate.is_for(session, self.plan.server_name) or nil, MISMATCH
+end
+
+local function encrypt(self, deadline)
+  local plan, verify = self.plan, self.settings.tls_verify
+  local ok, reason = nil, "timeout"
+  if set_timeouts(self, deadline) then
+    if verify and route.is_address(plan.server_name) then
+      ok, reason = check_address(self)
+    else
+      ok, reason = check_name(self, verify)
+    end
   end
   if not ok then
     return fail("tls", "TLS with " .. plan.authority .. " failed", reason, { sent = false })
@@ -149,13 +171,6 @@ local function prepare(self, deadline)
     return encrypt(self, deadline)
   end
   return true
-end
-
---- The header for a proxy that wants to know us, or "".
--- @tparam table plan as route.plan returns
--- @treturn string
-function connection.proxy_authorization(plan)
-  return plan.proxy_user and "Proxy-Authorization: Basic " .. ngx.encode_base64(plan.proxy_user) .. "\r\n" or ""
 end
 
 --- Opens a connection, or takes one from the pool.
@@ -217,8 +232,8 @@ end
 -- @tparam string method of the request
 -- @tparam number max_body_bytes
 -- @tparam number deadline
--- @treturn table|nil `{ status =, headers =, body =, persistent = }`; details.silent
---   tells that the connection broke before the server said anything
+-- @treturn table|nil `{ status =, headers =, body =, persistent = }`; or nil, message, details and
+--   whether the connection broke before the server said anything
 function methods:exchange(bytes, method, max_body_bytes, deadline)
   local parser = response.new(method, max_body_bytes)
   local where = self.plan.authority
@@ -237,8 +252,9 @@ function methods:exchange(bytes, method, max_body_bytes, deadline)
   elseif code and parser.received then
     return errors.fail(code, where .. ": " .. message)
   end
-  return fail("network", "no whole answer from " .. where, message,
-    { silent = not parser.received and message ~= "timeout" or nil })
+  local broken_early = not parser.received and message ~= "timeout"
+  ok, message, code = fail("network", "no whole answer from " .. where, message, {})
+  return ok, message, code, broken_early
 end
 
 --- Gives the connection back: into the pool when another request may use it.

@@ -63,8 +63,8 @@ end
 
 -- The pool's name holds everything by which two connections are not
 -- interchangeable. Which authorities are trusted is set in nginx.conf and
--- cannot be seen from here. A checksum stands for the tunnel's credentials, as
--- nginx writes pool names to its debug log.
+-- cannot be seen from here. A checksum stands for the tunnel's credentials,
+-- since nginx writes pool names to its debug log.
 local function pool_name(request, settings, proxy)
   local name = ("pusher %s %s:%d"):format(request.scheme, bracketed(request.host), request.port)
   if request.scheme == "https" then
@@ -72,8 +72,8 @@ local function pool_name(request, settings, proxy)
   end
   if proxy then
     name = name .. (" by %s:%d"):format(bracketed(proxy.host), proxy.port)
-    if request.scheme == "https" and proxy.user then
-      name = name .. " " .. settings.checksum(proxy.user)
+    if request.scheme == "https" and proxy.checksum then
+      name = name .. (" as %08x"):format(proxy.checksum)
     end
   end
   return name
@@ -81,10 +81,11 @@ end
 
 --- Plans the way of one request.
 -- @tparam table request see pusher.request
--- @tparam table settings `{ proxy = as route.proxy returns, no_proxy =, tls_verify =, checksum = function }`
+-- @tparam table settings `{ proxy = as route.proxy returns, no_proxy =, tls_verify = }`; the proxy has
+-- `credentials` (base64) and `checksum` (32 bits of them) when it has a user
 -- @treturn table `{ host =, port = whom to connect to, pool = name, tls = boolean, server_name =,
 --   authority = for the Host header, origin = "http://host" when the target must be absolute,
---   tunnel = "host:port" when a tunnel is to be asked for, proxy_user = "user:password" }`
+--   tunnel = "host:port" when a tunnel is to be asked for, credentials = for the proxy, in base64 }`
 function route.plan(request, settings)
   local proxy = settings.proxy
   if proxy and route.excluded(request.host, settings.no_proxy) then
@@ -102,7 +103,7 @@ function route.plan(request, settings)
     authority = authority,
   }
   if proxy then
-    plan.proxy_user = proxy.user
+    plan.credentials = proxy.credentials
     plan.tunnel = tls and ("%s:%d"):format(host, request.port) or nil
     plan.origin = not tls and "http://" .. authority or nil
   end

@@ -1,0 +1,200 @@
+--- Starts an nginx of its own for a spec: private directory, free port, ended by its process id.
+--
+-- Needs LuaJIT with cqueues, like the local servers. The nginx ends by itself when the process
+-- that started it is gone (Linux: setpriv --pdeathsig).
+
+local cqueues = require "cqueues"
+local http = require "spec.openresty.http"
+local socket = require "cqueues.socket"
+
+local nginx = {}
+local methods = {}
+local metatable = { __index = methods }
+
+local START_SECONDS = 10
+local ATTEMPTS = 5
+
+local function output_of(command)
+  local pipe = assert(io.popen(command))
+  local text = pipe:read("*a"):gsub("%s+$", "")
+  pipe:close()
+  return text
+end
+
+local function read_file(path)
+  local file = assert(io.open(path, "rb"))
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+local function write_file(path, text)
+  local file = assert(io.open(path, "wb"))
+  file:write(text)
+  file:close()
+end
+
+local function free_port()
+  local listening = socket.listen { host = "127.0.0.1", port = 0, reuseaddr = true }
+  assert(listening:listen())
+  local _, _, port = listening:localname()
+  listening:close()
+  return port
+end
+
+-- Distributions build the Lua module in or load it.
+local function load_modules()
+  local folder = output_of("nginx -V 2>&1"):match("%-%-modules%-path=(%S+)") or "/usr/lib/nginx/modules"
+  local lines = {}
+  for _, name in ipairs { "ndk_http_module", "ngx_http_lua_module" } do
+    local file = io.open(folder .. "/" .. name .. ".so")
+    if file then
+      file:close()
+      lines[#lines + 1] = ("load_module %s/%s.so;"):format(folder, name)
+    end
+  end
+  return table.concat(lines, "\n")
+end
+
+local CONFIGURATION = [[
+$modules
+$user
+daemon off;
+worker_processes $workers;
+pid $directory/pid;
+error_log $directory/error.log $log_level;
+worker_shutdown_timeout 10s;
+$main
+events { worker_connections 2048; }
+http {
+  access_log off;
+  client_body_temp_path $directory/body;
+  proxy_temp_path $directory/proxy;
+  fastcgi_temp_path $directory/fastcgi;
+  uwsgi_temp_path $directory/uwsgi;
+  scgi_temp_path $directory/scgi;
+  lua_package_path "$root/lua/?.lua;$root/?.lua;;";
+  lua_package_cpath "$root/build/jit/?.so;;";
+  $http
+  server {
+    listen 127.0.0.1:$port;
+    $server
+  }
+}
+]]
+
+local function configure(self, options)
+  local values = {
+    modules = load_modules(),
+    -- Started by root, workers would turn into a user that cannot read the checkout.
+    user = output_of("id -u") == "0" and "user root root;" or "",
+    workers = tostring(options.workers or 1),
+    directory = self.directory,
+    log_level = options.log_level or "warn",
+    root = output_of("pwd"),
+    port = tostring(self.port),
+    main = options.main or "",
+    http = options.http or "",
+    server = options.server or "",
+  }
+  write_file(self.directory .. "/nginx.conf", (CONFIGURATION:gsub("%$(%l[%l_]*)", values)))
+end
+
+local function has_ended(self)
+  return output_of("kill -0 " .. self.pid .. " 2>/dev/null && echo running") ~= "running"
+end
+
+-- nginx writes its pid file when it listens; from then on the kernel answers connects.
+local function wait_until_ready(self)
+  local deadline = cqueues.monotime() + START_SECONDS
+  repeat
+    local file = io.open(self.directory .. "/pid")
+    local pid = file and file:read("*n")
+    if file then
+      file:close()
+    end
+    if pid == self.pid then
+      return true
+    end
+    cqueues.poll(0.005)
+  until has_ended(self) or cqueues.monotime() > deadline
+  return false
+end
+
+local function try_to_start(self, options)
+  self.port = free_port()
+  configure(self, options)
+  local die_with_us = output_of("command -v setpriv") ~= "" and "setpriv --pdeathsig TERM " or ""
+  self.pipe = assert(io.popen(('echo $$; PATH=$PATH:/usr/sbin exec %snginx -p %s -c %s/nginx.conf 2>&1'):format(
+    die_with_us, self.directory, self.directory)))
+  self.pid = tonumber(self.pipe:read("*l"))
+  return wait_until_ready(self)
+end
+
+--- Starts nginx and waits until it answers.
+-- @tparam table options `http`, `server`, `main`: directives for these blocks; `workers` (1); `log_level`
+-- @treturn table `{ host =, port =, pid = the master's, directory = }` with the methods below
+function nginx.start(options)
+  local self = setmetatable({ host = "127.0.0.1", directory = output_of("mktemp -d"), options = options }, metatable)
+  for _ = 1, ATTEMPTS do
+    -- Another program may take the port between our look and nginx's bind.
+    if try_to_start(self, options) then
+      return self
+    end
+  end
+  local log = self:log() .. (self.pipe:read("*a") or "")
+  self:stop()
+  error("nginx did not start: " .. log, 2)
+end
+
+--- What error.log holds.
+function methods:log()
+  local ok, text = pcall(read_file, self.directory .. "/error.log")
+  return ok and text or ""
+end
+
+--- Lines of error.log that tell of an error raised in Lua or of nginx's own trouble.
+function methods:trouble()
+  local lines = {}
+  for line in self:log():gmatch("[^\n]+") do
+    if line:find("lua entry thread aborted", 1, true) or line:find("runtime error", 1, true)
+      or line:find("stack traceback", 1, true) or line:find("%[alert%]") or line:find("%[crit%]")
+      or line:find("%[emerg%]") or line:find("writing a global", 1, true) then
+      lines[#lines + 1] = line
+    end
+  end
+  return table.concat(lines, "\n")
+end
+
+--- The process ids of the workers.
+function methods:workers()
+  local pids = {}
+  for pid in output_of(("ps -o pid= --ppid %d"):format(self.pid)):gmatch("%d+") do
+    pids[#pids + 1] = tonumber(pid)
+  end
+  return pids
+end
+
+--- Sends a signal to the master, such as HUP.
+function methods:signal(name)
+  os.execute(("kill -%s %d"):format(name, self.pid))
+end
+
+--- One request on a connection of its own; see spec/openresty/http.lua.
+function methods:request(options)
+  options.host, options.port = options.host or self.host, options.port or self.port
+  return http.request(options)
+end
+
+--- Ends nginx, waits for it and removes its directory.
+function methods:stop()
+  if self.pid then
+    os.execute(("kill -TERM %d 2>/dev/null"):format(self.pid))
+    self.pipe:read("*a")
+    self.pipe:close()
+    os.execute("rm -rf '" .. self.directory .. "'")
+    self.pid = nil
+  end
+end
+
+return nginx
