@@ -56,10 +56,10 @@ function methods:data(channel, data)
 end
 
 --- The optional members `socket_id` and `info` as JSON text, each after a comma.
--- @tparam table params
+-- @tparam[opt] table params
 -- @treturn string|nil
 function methods:tail(params)
-  if params.socket_id == nil and params.info == nil then
+  if not params or (params.socket_id == nil and params.info == nil) then
     return ""
   end
   local out = ""
@@ -80,9 +80,9 @@ function methods:tail(params)
   return out
 end
 
-local function check_encrypted(channels)
+local function check_none_encrypted(channels)
   for _, channel in ipairs(channels) do
-    if encryption.is_encrypted(channel) and #channels > 1 then
+    if encryption.is_encrypted(channel) then
       return fail("encryption", "an encrypted channel cannot share a call with other channels: "
         .. "each has a key of its own; use trigger_batch", { field = "channels" })
     end
@@ -109,13 +109,12 @@ end
 -- @tparam[opt] table params `{ socket_id =, info = }`
 -- @treturn string|nil
 function methods:event(channels, event, data, params)
-  params = params or {}
   local ok, message, details = validate.event(event)
-  if ok then
+  if ok and params then
     ok, message, details = validate.members(params, TRIGGER_PARAMS, "trigger parameter")
   end
-  if ok then
-    ok, message, details = check_encrypted(channels)
+  if ok and channels[2] then
+    ok, message, details = check_none_encrypted(channels)
   end
   if not ok then
     return nil, message, details

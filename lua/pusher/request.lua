@@ -113,12 +113,19 @@ end
 
 -- Without parameters the order is known: no table, no sort.
 local function sign_plain(credentials, method, path, body_md5, timestamp)
-  local rest = "&auth_timestamp=" .. timestamp .. "&auth_version=1.0"
-  if body_md5 then
-    rest = rest .. "&body_md5=" .. body_md5
-  end
+  local md5 = body_md5 and "&body_md5=" .. body_md5 or ""
+  local rest = "&auth_timestamp=" .. timestamp .. "&auth_version=1.0" .. md5
   local signature = credentials.mac:hex(method, "\n", path, "\nauth_key=", credentials.key, rest)
   return "auth_key=" .. credentials.wire_key .. rest .. "&auth_signature=" .. signature
+end
+
+-- Whole seconds as text, written once a second.
+-- %.0f, since whole seconds need not fit 32 bits after 2038.
+local function timestamp_of(credentials, now)
+  if credentials.now ~= now then
+    credentials.now, credentials.timestamp = now, ("%.0f"):format(math.floor(now))
+  end
+  return credentials.timestamp
 end
 
 --- Signs one request.
@@ -130,8 +137,7 @@ end
 -- @tparam number now Unix seconds
 -- @treturn string|nil the query, ready for the wire
 function request.sign(credentials, method, path, params, body, now)
-  -- %.0f, since whole seconds need not fit 32 bits after 2038.
-  local timestamp = ("%.0f"):format(math.floor(now))
+  local timestamp = timestamp_of(credentials, now)
   -- An empty body is not digested: Reverb and sockudo refuse that.
   local body_md5 = body and body ~= "" and crypto.md5_hex(body) or nil
   if params and next(params) ~= nil then
@@ -159,8 +165,8 @@ function request.builder(settings, version)
 
   return function(method, path, params, body, endpoint)
     local full = (endpoint and endpoint.base or base) .. path
-    local query, message, details =
-      request.sign(credentials, method, endpoint and full or signed_prefix .. full, params, body, clock())
+    local signed = (endpoint or signed_prefix == "") and full or signed_prefix .. full
+    local query, message, details = request.sign(credentials, method, signed, params, body, clock())
     if not query then
       return nil, message, details
     end
