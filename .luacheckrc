@@ -23,4 +23,6 @@ for _, path in ipairs {
   files[path] = files[path] or {}
   files[path].read_globals = { "ngx" }
 end
+-- A handler sets ngx.status and ngx.header.
+files["lua/pusher/openresty.lua"] = { std = "min+compat+ngx_lua" }
 files["examples/luanti"] = { read_globals = { "minetest", "core" } }

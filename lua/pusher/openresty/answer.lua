@@ -1,0 +1,56 @@
+--- What the handlers answer: JSON texts for refusals, and JSONP. Pure.
+--
+-- Nothing that a visitor sent is repeated in an answer, so nothing needs escaping.
+
+local answer = {}
+
+-- Longer than any generated callback name, shorter than any script.
+local MAX_CALLBACK_BYTES = 128
+
+local REFUSALS = {
+  [400] = "bad request",
+  [401] = "unauthorized",
+  [403] = "forbidden",
+  [405] = "method not allowed",
+  [413] = "the body is too large",
+  [415] = "the body must be application/x-www-form-urlencoded",
+  [500] = "internal error",
+}
+
+--- The JSON text of a refusal.
+-- @tparam number status
+-- @tparam[opt] string text instead of the usual one; plain words, without quotes
+-- @treturn string
+function answer.refusal(status, text)
+  return '{"error":"' .. (text or REFUSALS[status]) .. '"}'
+end
+
+--- Whether a JSONP callback is a plain JavaScript reference, such as
+-- `receive`, `app.receive` or pusher-js's `Pusher.auth_callbacks['1']`.
+-- @param name
+-- @treturn boolean
+function answer.is_callback(name)
+  if type(name) ~= "string" or #name > MAX_CALLBACK_BYTES then
+    return false
+  end
+  local rest = name:match("^[%a_$][%w_$]*(.*)$")
+  while rest and rest ~= "" do
+    rest = rest:match("^%.[%a_$][%w_$]*(.*)$") or rest:match("^%[%d+%](.*)$") or rest:match("^%['[%w_$]+'%](.*)$")
+      or rest:match('^%["[%w_$]+"%](.*)$')
+  end
+  return rest == ""
+end
+
+--- A script that hands a JSON text to a callback.
+-- The comment in front keeps the answer from being taken for another file type
+-- (the "Rosetta Flash" attack). Two line separators are legal in JSON, but were not in
+-- JavaScript before ECMAScript 2019.
+-- @tparam string callback checked by is_callback
+-- @tparam string text JSON
+-- @treturn string
+function answer.jsonp(callback, text)
+  text = text:gsub("\226\128\168", "\\u2028"):gsub("\226\128\169", "\\u2029")
+  return "/**/" .. callback .. "(" .. text .. ");"
+end
+
+return answer
