@@ -28,7 +28,8 @@ build = {
   modules = {
     ["pusher.crypto"] = {
       sources = {
-        "src/crypto.c", "src/clock.c", "src/digest.c", "src/mac.c", "src/base64.c", "src/utf8.c", "src/secretbox.c",
+        "src/crypto.c", "src/clock.c", "src/digest.c", "src/mac.c", "src/base64.c", "src/utf8.c", "src/form.c",
+        "src/secretbox.c",
         "src/rsa.c",
       },
       defines = { "_POSIX_C_SOURCE=200809L" },
@@ -39,7 +40,8 @@ build = {
     ["pusher.curl"] = {
       sources = {
         "src/curl.c", "src/curl_buffer.c", "src/curl_settings.c", "src/curl_request.c", "src/curl_sockets.c",
-        "src/curl_transfer.c", "src/curl_easy.c",
+        "src/curl_transfer.c", "src/curl_easy.c", "src/curl_poller.c", "src/curl_jobs.c", "src/curl_engine.c",
+        "src/curl_multi.c",
       },
       defines = { "_POSIX_C_SOURCE=200809L" },
       libraries = { "curl", "pthread" },

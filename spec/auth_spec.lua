@@ -138,7 +138,7 @@ describe("pusher.auth", function()
   it("demands a member of presence channels, with an id", function()
     local subject, params = new(), "socket_id=1.2&channel_name=presence-a"
     for _, member in ipairs { { nil }, { {} }, { { user_id = "" } }, { { user_id = 1.5 } }, { { user_id = {} } },
-      { { user_id = "1", user_inof = {} } }, { "not json" }, { "[]" }, { '{"user_info":{}}' }, { "7" },
+      { "not json" }, { "[]" }, { '{"user_info":{}}' }, { "7" },
       { { user_id = "1", user_info = print } } } do
       refused("invalid", subject:channel(params, member[1]))
     end

@@ -22,13 +22,10 @@ static size_t encode_rest(char *out, const unsigned char *in, size_t rest, const
     return rest + 1;
 }
 
-static int push_encoded(lua_State *L, const char *digits, int padded)
+/* Writes the digits of `size` bytes; returns how many. */
+static size_t encode(char *out, const unsigned char *in, size_t size, const char *digits)
 {
-    pusher_scratch scratch;
-    size_t size, used = 0;
-    const unsigned char *in = (const unsigned char *)luaL_checklstring(L, 1, &size);
-    luaL_argcheck(L, size < SIZE_MAX / 4 * 3 - 4, 1, "too long");
-    char *out = (char *)pusher_scratch_open(L, &scratch, (size + 2) / 3 * 4);
+    size_t used = 0;
     for (; size >= 3; size -= 3, in += 3, used += 4) {
         uint32_t group = (uint32_t)in[0] << 16 | (uint32_t)in[1] << 8 | in[2];
         out[used] = digits[group >> 18];
@@ -36,11 +33,26 @@ static int push_encoded(lua_State *L, const char *digits, int padded)
         out[used + 2] = digits[group >> 6 & 63];
         out[used + 3] = digits[group & 63];
     }
-    if (size > 0)
-        used += encode_rest(out + used, in, size, digits);
-    while (padded && used % 4 != 0)
+    return size > 0 ? used + encode_rest(out + used, in, size, digits) : used;
+}
+
+size_t pusher_base64(char *out, const unsigned char *in, size_t size)
+{
+    size_t used = encode(out, in, size, STANDARD);
+    while (used % 4 != 0)
         out[used++] = '=';
-    return pusher_scratch_push(L, &scratch, used);
+    return used;
+}
+
+static int push_encoded(lua_State *L, int padded)
+{
+    pusher_scratch scratch;
+    size_t size;
+    const unsigned char *in = (const unsigned char *)luaL_checklstring(L, 1, &size);
+    luaL_argcheck(L, size < SIZE_MAX / 4 * 3 - 4, 1, "too long");
+    char *out = (char *)pusher_scratch_open(L, &scratch, (size + 2) / 3 * 4);
+    return pusher_scratch_push(L, &scratch,
+                               padded ? pusher_base64(out, in, size) : encode(out, in, size, URL));
 }
 
 /* Decodes the last 2 or 3 digits; returns the number of bytes, or 0 when bits are left over. */
@@ -92,12 +104,12 @@ static int push_decoded(lua_State *L, const unsigned char *in, size_t size, cons
 
 static int l_base64_encode(lua_State *L)
 {
-    return push_encoded(L, STANDARD, 1);
+    return push_encoded(L, 1);
 }
 
 static int l_base64url_encode(lua_State *L)
 {
-    return push_encoded(L, URL, 0);
+    return push_encoded(L, 0);
 }
 
 static int l_base64_decode(lua_State *L)

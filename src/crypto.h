@@ -32,6 +32,9 @@ void pusher_scratch_wipe(pusher_scratch *scratch);
 /* Writes 2 * size lower-case hex digits, without a terminator. */
 void pusher_hex(char *out, const unsigned char *bytes, size_t size);
 
+/* Writes padded base64, 4 digits for each 3 bytes begun; returns how many. */
+size_t pusher_base64(char *out, const unsigned char *in, size_t size);
+
 /* Pushes nil and `message`. Returns 2. */
 int pusher_fail(lua_State *L, const char *message);
 
@@ -53,6 +56,7 @@ void pusher_check_digest(lua_State *L, int ok);
 void pusher_register_base64(lua_State *L);
 void pusher_register_clock(lua_State *L);
 void pusher_register_digest(lua_State *L);
+void pusher_register_form(lua_State *L);
 void pusher_register_mac(lua_State *L);
 void pusher_register_rsa(lua_State *L);
 void pusher_register_secretbox(lua_State *L);

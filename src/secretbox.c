@@ -10,24 +10,42 @@ enum {
     TAG_BYTES = crypto_secretbox_MACBYTES
 };
 
-/* channel_key(channel, master_key) -> SHA-256 of the one followed by the other. By OpenSSL, which
- * uses the processor's SHA instructions where libsodium does not. */
-static int l_channel_key(lua_State *L)
+/* The key of the channel that is argument 1 under the master key that is argument 2: SHA-256 of the
+ * one followed by the other. By OpenSSL, which uses the processor's SHA instructions where
+ * libsodium does not. */
+static void derive(lua_State *L, unsigned char *key)
 {
     const pusher_digests *d = lua_touserdata(L, lua_upvalueindex(1));
-    unsigned char key[EVP_MAX_MD_SIZE];
-    unsigned int used = 0;
     size_t channel_size, master_size;
     const char *channel = luaL_checklstring(L, 1, &channel_size);
     const char *master = luaL_checklstring(L, 2, &master_size);
     pusher_check_digest(L, d->sha256 != NULL && EVP_DigestInit_ex(d->sha256, NULL, NULL) == 1 &&
                                EVP_DigestUpdate(d->sha256, channel, channel_size) == 1 &&
                                EVP_DigestUpdate(d->sha256, master, master_size) == 1 &&
-                               EVP_DigestFinal_ex(d->sha256, key, &used) == 1 &&
+                               EVP_DigestFinal_ex(d->sha256, key, NULL) == 1 &&
                                /* the kept state ends as the key: overwrite it */
                                EVP_DigestInit_ex(d->sha256, NULL, NULL) == 1);
-    lua_pushlstring(L, (const char *)key, used);
+}
+
+/* channel_key(channel, master_key) -> 32 bytes */
+static int l_channel_key(lua_State *L)
+{
+    unsigned char key[EVP_MAX_MD_SIZE];
+    derive(L, key);
+    lua_pushlstring(L, (const char *)key, KEY_BYTES);
     sodium_memzero(key, sizeof(key));
+    return 1;
+}
+
+/* shared_secret(channel, master_key) -> the same as base64, as subscribers get it */
+static int l_shared_secret(lua_State *L)
+{
+    unsigned char key[EVP_MAX_MD_SIZE];
+    char digits[(KEY_BYTES + 2) / 3 * 4];
+    derive(L, key);
+    lua_pushlstring(L, digits, pusher_base64(digits, key, KEY_BYTES));
+    sodium_memzero(key, sizeof(key));
+    sodium_memzero(digits, sizeof(digits));
     return 1;
 }
 
@@ -73,8 +91,11 @@ static int l_open(lua_State *L)
     return pusher_fail(L, "the ciphertext does not open with this key and nonce");
 }
 
-static const luaL_Reg functions[] = {
-    {"channel_key", l_channel_key}, {"seal", l_seal}, {"open", l_open}, {NULL, NULL}};
+static const luaL_Reg functions[] = {{"channel_key", l_channel_key},
+                                     {"shared_secret", l_shared_secret},
+                                     {"seal", l_seal},
+                                     {"open", l_open},
+                                     {NULL, NULL}};
 
 void pusher_register_secretbox(lua_State *L)
 {

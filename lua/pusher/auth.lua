@@ -4,6 +4,7 @@
 -- Rule: Channels docs "Authorizing users", "Authenticating users": the signed
 -- texts are `socket_id:channel[:channel_data]` and `socket_id::user::user_data`.
 
+local crypto = require "pusher.crypto"
 local encryption = require "pusher.encryption"
 local errors = require "pusher.errors"
 local validate = require "pusher.validate"
@@ -13,6 +14,7 @@ local methods = {}
 local metatable = { __index = methods, __name = "pusher.auth" }
 
 local fail = errors.fail
+local is_encrypted, subscriber = encryption.is_encrypted, crypto.subscriber
 
 --- @tparam table parts `{ key = app key, mac = keyed HMAC-SHA256, json =, sealer = }`
 function auth.new(parts)
@@ -61,40 +63,34 @@ local function field(fields, name)
   return fail("invalid", name .. (value == nil and " is missing" or " must be given once"), { field = name })
 end
 
-local function parse(params)
-  if type(params) == "string" then
-    -- As pusher-js sends it; anything else takes the long way.
-    local socket_id, channel = params:match("^socket_id=(%d+%.%d+)&channel_name=([A-Za-z0-9_%-.]+)$")
-    if channel then
-      return socket_id, channel
-    end
-    params = auth.decode_form(params)
-  end
-  local socket_id, message, details = field(params, "socket_id")
-  if not socket_id then
-    return nil, message, details
-  end
+-- Channels whose subscribers must be authorized.
+local FIRST_WORDS = { ["private-"] = true, ["presence-"] = true }
+
+-- The careful way to read a form, with words for what is wrong.
+local function read(params)
+  local fields = type(params) == "string" and auth.decode_form(params) or params
+  local socket_id, message, details = field(fields, "socket_id")
   local channel
-  channel, message, details = field(params, "channel_name")
+  if socket_id then
+    channel, message, details = field(fields, "channel_name")
+  end
   if not channel then
     return nil, message, details
   end
-  return socket_id, channel
-end
-
-local function check(socket_id, channel)
-  local ok, message, details = validate.socket_id(socket_id)
+  local ok
+  ok, message, details = validate.socket_id(socket_id)
   if ok then
     ok, message, details = validate.channel(channel)
   end
   if not ok then
     return nil, message, details
   end
-  if channel:sub(1, 8) ~= "private-" and channel:sub(1, 9) ~= "presence-" then
+  local first = channel:match("^%a+%-")
+  if not FIRST_WORDS[first] then
     return fail("invalid", "channel " .. validate.show(channel) .. " needs no authorization",
       { field = "channel_name" })
   end
-  return true
+  return socket_id, channel, first
 end
 
 local function id_text(id)
@@ -118,39 +114,26 @@ local function check_text(self, text, id_name)
   return text
 end
 
-local MEMBER_FIELDS = { user_id = true, user_info = true }
-
+-- The codec writes the member in one go; only an id that is a number needs a copy.
 local function member_text(self, member)
   if type(member) == "string" then
     return check_text(self, member, "user_id")
   end
-  local id = id_text(member.user_id)
-  local ok, message, details = validate.user_id(id)
-  if ok then
-    ok, message, details = validate.members(member, MEMBER_FIELDS, "member field")
+  local id = member.user_id
+  if type(id) == "number" then
+    member = { user_id = id_text(id), user_info = member.user_info }
   end
+  local ok, message, details = validate.user_id(member.user_id)
   if not ok then
     return nil, message, details
   end
-  local quoted = '{"user_id":' .. self.json.quote(id)
-  if member.user_info == nil then
-    return quoted .. "}"
-  end
-  local info
-  info, message, details = self.json.encode(member.user_info)
-  if not info then
-    return nil, message, details
-  end
-  return quoted .. ',"user_info":' .. info .. "}"
+  return self.json.encode(member)
 end
 
-local function channel_data(self, channel, member)
-  if channel:sub(1, 9) == "presence-" then
-    if member == nil then
-      return fail("invalid", "a presence channel needs a member { user_id = …, user_info = … }", { field = "member" })
-    end
-    return member_text(self, member)
-  elseif type(member) == "string" then
+local function channel_data(self, first, member)
+  if member == nil then
+    return fail("invalid", "a presence channel needs a member { user_id = …, user_info = … }", { field = "member" })
+  elseif first == "private-" and type(member) == "string" then
     return check_text(self, member)
   end
   return member_text(self, member)
@@ -161,36 +144,33 @@ end
 -- @tparam[opt] table|string member `{ user_id =, user_info = }` or a JSON text
 -- @treturn string|nil JSON text
 function methods:channel(params, member)
-  local socket_id, channel, details = parse(params)
-  if not socket_id then
-    return nil, channel, details
+  local socket_id, channel, first
+  if type(params) == "string" then
+    socket_id, channel, first = subscriber(params) -- the form as clients send it
   end
-  local ok, message
-  ok, message, details = check(socket_id, channel)
-  if not ok then
-    return nil, message, details
-  end
-  local data
-  if member ~= nil or channel:sub(1, 9) == "presence-" then
-    data, message, details = channel_data(self, channel, member)
-    if not data then
-      return nil, message, details
+  if not FIRST_WORDS[first] then
+    socket_id, channel, first = read(params)
+    if not socket_id then
+      return nil, channel, first
     end
   end
-  local rest = '"'
-  if encryption.is_encrypted(channel) then
-    local secret
-    secret, message, details = self.sealer:shared_secret(channel)
+  local tail = "}"
+  if is_encrypted(channel) then
+    local secret, message, details = self.sealer:shared_secret(channel)
     if not secret then
       return nil, message, details
     end
-    rest = '","shared_secret":"' .. secret .. '"'
+    tail = ',"shared_secret":"' .. secret .. '"}'
   end
-  if data then
-    return self.front .. self.mac:hex(socket_id, ":", channel, ":", data) .. '","channel_data":'
-      .. self.json.quote(data) .. rest:sub(2) .. "}"
+  if member == nil and first == "private-" then
+    return self.mac:wrap(self.front, '"' .. tail, socket_id, ":", channel)
   end
-  return self.front .. self.mac:hex(socket_id, ":", channel) .. rest .. "}"
+  local data, message, details = channel_data(self, first, member)
+  if not data then
+    return nil, message, details
+  end
+  return self.mac:wrap(self.front, '","channel_data":' .. self.json.quote(data) .. tail,
+    socket_id, ":", channel, ":", data)
 end
 
 -- The user object must carry a string id, the key by which servers find the user.
@@ -228,7 +208,7 @@ function methods:user(params, user)
   if not data then
     return nil, message, details
   end
-  return self.front .. self.mac:hex(socket_id, "::user::", data) .. '","user_data":' .. self.json.quote(data) .. "}"
+  return self.mac:wrap(self.front, '","user_data":' .. self.json.quote(data) .. "}", socket_id, "::user::", data)
 end
 
 return auth

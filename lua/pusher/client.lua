@@ -7,6 +7,7 @@ local encryption = require "pusher.encryption"
 local errors = require "pusher.errors"
 local json = require "pusher.json"
 local payload = require "pusher.payload"
+local publisher = require "pusher.publisher"
 local request = require "pusher.request"
 local response = require "pusher.response"
 local transport = require "pusher.transport"
@@ -309,8 +310,12 @@ end
 -- @tparam[opt] table|string member `{ user_id =, user_info = }` or a JSON text; presence channels demand it
 -- @treturn string|nil JSON text to answer with
 function methods:authorize(params, member)
-  argument("authorize", 1, params, "string or table")
-  argument("authorize", 2, member, "table or string or nil")
+  if type(params) ~= "string" then -- the usual case spares the call
+    argument("authorize", 1, params, "string or table")
+  end
+  if member ~= nil then
+    argument("authorize", 2, member, "table or string")
+  end
   return self.auth:channel(params, member)
 end
 
@@ -334,6 +339,14 @@ function methods:webhook(headers, body, opts)
   argument("webhook", 2, body, "string")
   argument("webhook", 3, opts, "table or nil")
   return self.hooks:read(headers, body, opts)
+end
+
+--- Makes a publisher: events accepted at once, sent in batches in the background.
+-- @tparam[opt] table opts see README "Publisher"
+-- @treturn publisher|nil
+function methods:publisher(opts)
+  argument("publisher", 1, opts, "table or nil")
+  return publisher.new(self, opts)
 end
 
 --- Ends the client: connections are closed, secrets are wiped, later calls fail with `closed`.

@@ -13,6 +13,7 @@ local metatable = { __index = methods, __name = "pusher.encryption" }
 
 local PREFIX = "private-encrypted-"
 local PREFIX_BYTES = #PREFIX
+local sub = string.sub
 
 function metatable.__tostring()
   return "pusher.encryption"
@@ -22,7 +23,7 @@ end
 -- @tparam string channel
 -- @treturn boolean
 function encryption.is_encrypted(channel)
-  return channel:sub(1, PREFIX_BYTES) == PREFIX
+  return #channel >= PREFIX_BYTES and sub(channel, 1, PREFIX_BYTES) == PREFIX
 end
 
 local function checked_key(bytes)
@@ -69,7 +70,7 @@ function methods:shared_secret(channel)
   if not self.master_key then
     return no_key()
   end
-  return crypto.base64_encode(crypto.channel_key(channel, self.master_key))
+  return crypto.shared_secret(channel, self.master_key)
 end
 
 --- Seals event data.

@@ -20,7 +20,7 @@ local function show(value)
     return type(value)
   end
   local text = #value > 60 and value:sub(1, 60) .. "…" or value
-  return '"' .. text:gsub("[%c\127]", "?") .. '"'
+  return '"' .. text:gsub("%c", "?") .. '"'
 end
 
 --- Raises in Lua's own words when an argument has the wrong type.
@@ -86,7 +86,7 @@ function validate.event(name)
   elseif #name == 0 or #name > validate.MAX_EVENT_BYTES then
     return fail("invalid", ("event name %s has %d bytes, 1 to %d are allowed"):format(
       show(name), #name, validate.MAX_EVENT_BYTES), { field = "event" })
-  elseif name:find("[%c\127]") then
+  elseif name:find("%c") then
     return fail("invalid", "event name " .. show(name) .. " has a control character", { field = "event" })
   end
   return true
@@ -112,7 +112,7 @@ function validate.user_id(id)
   elseif #id == 0 or #id > validate.MAX_USER_ID_BYTES then
     return fail("invalid", ("user id %s has %d bytes, 1 to %d are allowed"):format(
       show(id), #id, validate.MAX_USER_ID_BYTES), { field = "user_id" })
-  elseif id:find("[%c\127]") then
+  elseif id:find("%c") then
     return fail("invalid", "user id " .. show(id) .. " has a control character", { field = "user_id" })
   end
   return true
