@@ -117,7 +117,7 @@ end
 
 local function check_age(self, time_ms, max_age)
   local age = math.abs(self.clock() - time_ms / 1000)
-  if max_age and age > max_age then
+  if age > max_age then
     return fail("unauthorized", ("the webhook is %.0f seconds off, at most %.0f are allowed"):format(age, max_age))
   end
   return true
@@ -129,10 +129,12 @@ end
 -- @tparam[opt] table opts `{ extra_tokens = { { key =, secret = }, … }, max_age = seconds }`
 -- @treturn table|nil `{ time_ms = integer, events = { { name =, channel =, … }, … } }`
 function methods:read(headers, body, opts)
-  opts = opts or {}
-  local ok, message, details = validate.members(opts, OPTIONS, "webhook option")
+  local ok, message, details = true, nil, nil
+  if opts then
+    ok, message, details = validate.members(opts, OPTIONS, "webhook option")
+  end
   if ok then
-    ok, message, details = self:verify(headers, body, opts.extra_tokens)
+    ok, message, details = self:verify(headers, body, opts and opts.extra_tokens)
   end
   if not ok then
     return nil, message, details
@@ -141,7 +143,9 @@ function methods:read(headers, body, opts)
   if type(hook) ~= "table" or type(hook.time_ms) ~= "number" or type(hook.events) ~= "table" then
     return fail("invalid", "the webhook's body is not { time_ms, events }")
   end
-  ok, message, details = check_age(self, hook.time_ms, opts.max_age)
+  if opts and opts.max_age then
+    ok, message, details = check_age(self, hook.time_ms, opts.max_age)
+  end
   if ok then
     ok, message, details = check_events(self, hook.events)
   end
