@@ -91,7 +91,9 @@ function methods:trigger(channels, event, data, params)
   argument("trigger", 1, channels, "string or table")
   argument("trigger", 2, event, "string")
   given("trigger", 3, data)
-  argument("trigger", 4, params, "table or nil")
+  if params ~= nil then
+    argument("trigger", 4, params, "table")
+  end
   local list, message, details = validate.channels(channels)
   if not list then
     return nil, message, details
@@ -337,7 +339,9 @@ end
 function methods:webhook(headers, body, opts)
   argument("webhook", 1, headers, "table or function")
   argument("webhook", 2, body, "string")
-  argument("webhook", 3, opts, "table or nil")
+  if opts ~= nil then
+    argument("webhook", 3, opts, "table")
+  end
   return self.hooks:read(headers, body, opts)
 end
 

@@ -30,7 +30,7 @@ end
 -- @tparam string expected a type name, or several with " or " between
 function validate.argument(call, position, value, expected)
   local actual = type(value)
-  if expected:find(actual, 1, true) then
+  if actual == expected or expected:find(actual, 1, true) then
     return
   end
   local got = value == nil and "no value" or actual
