@@ -13,19 +13,31 @@ local function read_inputs(path)
 end
 
 local inputs = read_inputs(arg[1])
-local client = assert(pusher.new {
-  app_id = inputs.app_id,
-  key = inputs.key,
-  secret = inputs.secret,
-  host = "127.0.0.1",
-  port = tonumber(arg[2]),
-  secure = false,
-  encryption_master_key_base64 = inputs.master_key_base64,
-})
-local webhook_headers = { ["X-Pusher-Key"] = inputs.key, ["X-Pusher-Signature"] = inputs.webhook_signature }
 
--- One operation each; what it returns is shown to the runner, which compares the sides.
-local works = {}
+-- What the parts have in common.
+local bench = { inputs = inputs }
+
+--- A client of the server under test.
+-- @tparam[opt] table other options that are to be others
+function bench.client(other)
+  local options = {
+    app_id = inputs.app_id, key = inputs.key, secret = inputs.secret,
+    host = "127.0.0.1", port = tonumber(arg[2]), secure = false,
+    encryption_master_key_base64 = inputs.master_key_base64,
+  }
+  for name, value in pairs(other or {}) do
+    options[name] = value
+  end
+  return assert(pusher.new(options))
+end
+
+-- Works are single operations, run n times by the loop below; what one returns is shown to the runner, which
+-- compares the sides. Loops do n operations themselves; when one returns numbers, they are its wall and CPU
+-- nanoseconds.
+local works, loops = {}, {}
+
+local client = bench.client()
+local webhook_headers = { ["X-Pusher-Key"] = inputs.key, ["X-Pusher-Signature"] = inputs.webhook_signature }
 
 function works.authorize_private()
   return client:authorize(inputs.private_form)
@@ -49,23 +61,38 @@ function works.trigger()
   return result and "ok", message
 end
 
-local function run(work, n)
-  local wall, cpu = probe.wall_ns(), probe.cpu_ns()
-  for _ = 1, n do
-    local result, message = work()
-    if not result then error(message, 0) end
+require("bench.ours_multi")(bench, loops)
+require("bench.ours_publisher")(bench, loops)
+
+local function repeated(work)
+  return function(n)
+    for _ = 1, n do
+      local result, message = work()
+      if not result then
+        error(message, 0)
+      end
+    end
   end
-  return ("%.0f %.0f"):format(probe.wall_ns() - wall, probe.cpu_ns() - cpu)
+end
+
+local function run(loop, n)
+  collectgarbage()
+  local wall, cpu = probe.wall_ns(), probe.cpu_ns()
+  local own_wall, own_cpu = loop(n)
+  return ("%.0f %.0f"):format(own_wall or probe.wall_ns() - wall, own_cpu or probe.cpu_ns() - cpu)
 end
 
 local function answer(line)
   local first, second = line:match("^(%S+) (%S+)$")
-  if first == "show" then return works[second] and assert(works[second]()) or "none" end
-  return works[first] and run(works[first], tonumber(second)) or "none"
+  if first == "show" then
+    return works[second] and assert(works[second]()) or "none"
+  end
+  local loop = loops[first] or (works[first] and repeated(works[first]))
+  return loop and run(loop, tonumber(second)) or "none"
 end
 
 io.stdout:setvbuf("line")
 for line in io.lines() do
   local ok, text = pcall(answer, line)
-  print(ok and text or "error " .. text)
+  print(ok and text or "error " .. tostring(text))
 end

@@ -1,8 +1,9 @@
 --- What is measured, and what is to be reached. Names are those that the sides know.
 --
--- sides: the works of bare C differ in name, since one process does them all.
+-- worst: how many operations are done to find the longest, which then is the figure.
 -- targets: `over` is the side compared with; `at_least` wants its time / ours, `at_most` ours / its time;
--- `us` wants our time in microseconds. `of` is "wall" or "cpu"; `ask` is another name for the work at that side.
+-- `us` wants our time in microseconds; `noisy` ones depend on who else uses the machine and fail no gate. `of` is
+-- "wall" or "cpu"; `ask` is another name for the work at that side.
 
 local function both(over, at_least)
   return { over = over, of = "wall", at_least = at_least }, { over = over, of = "cpu", at_least = at_least }
@@ -39,6 +40,13 @@ return {
     targets = { { over = "go", of = "wall", at_least = 6 } } },
   { name = "publisher_trigger", title = "publisher:trigger",
     targets = { { of = "cpu", us = 3 } } },
-  { name = "idle_step_0", title = "idle step, no connection", targets = { { of = "cpu", us = 1 } } },
-  { name = "idle_step_1000", title = "idle step, 1000 connections", targets = { { of = "cpu", us = 1 } } },
+  { name = "idle_step_0", title = "idle step, nothing under way", targets = { { of = "cpu", us = 1 } } },
+  { name = "idle_step_1000", title = "idle step, 1000 idle connections", targets = { { of = "cpu", us = 1 } } },
+  { name = "waiting_step", title = "step, one call waits for its answer", targets = { { of = "cpu", us = 2 } } },
+  { name = "tick_hung", title = "longest tick of 500, server hangs", worst = 500,
+    targets = { { of = "wall", us = 1000, noisy = true }, { of = "cpu", us = 1000 } } },
+  { name = "tick_refused", title = "longest tick of 500, server refuses", worst = 500,
+    targets = { { of = "wall", us = 1000, noisy = true }, { of = "cpu", us = 1000 } } },
+  { name = "tick_no_name", title = "longest tick of 500, name does not resolve", worst = 500,
+    targets = { { of = "wall", us = 1000, noisy = true }, { of = "cpu", us = 1000 } } },
 }

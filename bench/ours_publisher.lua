@@ -1,0 +1,41 @@
+--- What the publisher is measured by.
+
+local multi = require "pusher.transport.multi"
+
+local CHANNELS = 50
+local QUEUE = 10000
+
+return function(bench, loops)
+  local inputs = bench.inputs
+  local transport = assert(multi.new { keepalive = { idle = 3600, pool_size = 8 } })
+  local client = bench.client { transport = transport }
+  local publisher = assert(client:publisher { max_queue = QUEUE })
+  local channels = {}
+  for i = 1, CHANNELS do
+    channels[i] = inputs.channel .. "-" .. i
+  end
+
+  -- Events are accepted as fast as they go out, as from a busy game loop.
+  function loops.publisher(n)
+    local sent = publisher:stats().sent
+    for i = 1, n do
+      local channel = channels[i % CHANNELS + 1]
+      while not publisher:trigger(channel, inputs.event, inputs.data) do
+        publisher:step(1)
+      end
+      if i % 16 == 0 then
+        publisher:step()
+      end
+    end
+    assert(publisher:flush(60))
+    assert(publisher:stats().sent - sent == n, "events were lost")
+  end
+
+  -- The call alone; what was accepted is thrown away, so that its sending is not counted.
+  function loops.publisher_trigger(n)
+    local own = assert(client:publisher { max_queue = n })
+    for i = 1, n do
+      assert(own:trigger(channels[i % CHANNELS + 1], inputs.event, inputs.data))
+    end
+  end
+end
