@@ -18,8 +18,8 @@ local function quote(text)
 end
 
 -- A clean environment: LUA_PATH, LD_PRELOAD and the like belong to the test.
-local function command_line(program, options)
-  local interpreter = os.getenv("PUSHER_TEST_LUAJIT") or "luajit"
+local function command_line(interpreter, program, options)
+  interpreter = interpreter or os.getenv("PUSHER_TEST_LUAJIT") or "luajit"
   return 'exec env -i PATH="$PATH" TMPDIR="${TMPDIR:-/tmp}" ' .. quote(interpreter) .. " "
     .. quote(program) .. " " .. quote(cjson.encode(options)) .. " </dev/null"
 end
@@ -39,20 +39,19 @@ end
 --- Starts a server and waits until it listens.
 -- @tparam[opt] table options given to the server as they are (README.md has the
 -- list), except `program`: the path of another program that starts with
--- `spec.support.http.program` (default: the Channels server)
+-- `spec.support.http.program` (default: the Channels server), and `interpreter`
+-- for one that is not Lua
 -- @treturn table the members of the handshake (`host`, `port`, `tls_port`,
 -- `app_id`, `key`, `secret`, `ca_file`, `pid`, …) with the methods below
 function server.start(options)
   local settings = {}
-  local program = folder .. "/channels_server/main.lua"
   for name, value in pairs(options or {}) do
-    if name == "program" then
-      program = value
-    else
-      settings[name] = value
-    end
+    settings[name] = value
   end
-  local pipe = assert(io.popen(command_line(program, settings), "r"))
+  local program = settings.program or folder .. "/channels_server/main.lua"
+  local interpreter = settings.interpreter
+  settings.program, settings.interpreter = nil, nil
+  local pipe = assert(io.popen(command_line(interpreter, program, settings), "r"))
   local line = pipe:read("*l")
   local ok, self = pcall(cjson.decode, line or "")
   if not ok or type(self) ~= "table" then

@@ -4,8 +4,8 @@
 -- and the demo. Specs start it through spec/support/server.lua. Started by hand
 -- (`{"detached":true}`) it lives until it is killed. Options: app.lua, README.md.
 
-local root = arg[0]:match("^(.*)spec/support/channels_server/") or "./"
-package.path = root .. "?.lua;" .. package.path
+local here = arg[0]:match("^(.*)/") or "."
+package.path = here .. "/../../../?.lua;" .. package.path
 
 local cjson = require "cjson"
 local cqueues = require "cqueues"
@@ -96,14 +96,16 @@ local function open_listeners(state, cq, port)
     }
   end
   local authority = tls.new_authority("Local test authority")
-  local here = { names = { "localhost" }, addresses = { "127.0.0.1" } }
-  local h2 = { names = here.names, addresses = here.addresses, protocols = { "h2", "http/1.1" } }
+  local names, addresses = { "localhost" }, { "127.0.0.1" }
+  local good = { names = names, addresses = addresses }
+  local h2 = { names = names, addresses = addresses, protocols = { "h2", "http/1.1" } }
+  local expired = { names = names, addresses = addresses, expired = true }
   open("http")
-  open("tls", tls.new_context(authority, here))
+  open("tls", tls.new_context(authority, good))
   open("h2", tls.new_context(authority, h2), true)
   open("wrong_name", tls.new_context(authority, { names = { "elsewhere.example" } }))
-  open("expired", tls.new_context(authority, { names = here.names, addresses = here.addresses, expired = true }))
-  open("untrusted", tls.new_context(tls.new_authority("Nobody's authority"), here))
+  open("expired", tls.new_context(authority, expired))
+  open("untrusted", tls.new_context(tls.new_authority("Nobody's authority"), good))
   return authority
 end
 

@@ -52,6 +52,7 @@ function methods:fail(code, message)
   end
   self:send_error(code, message)
   self.socket:xwrite(websocket.build_frame(websocket.build_close(code, message:sub(1, 120))), "bf", 0)
+  self.websocket.readyState = 2 -- so that the client's close frame is not answered by another
   self.closing = true
   self.dirty:signal()
   cqueues.running():wrap(function()

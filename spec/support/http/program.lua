@@ -7,6 +7,7 @@
 
 local cqueues = require "cqueues"
 local cjson = require "cjson"
+local signal = require "cqueues.signal"
 local posix = require "spec.support.http.posix"
 
 local program = {}
@@ -96,6 +97,12 @@ local function follow_parent()
   program.exit(0)
 end
 
+-- A program that was started by hand is ended by hand.
+local function obey_signals()
+  signal.listen(signal.SIGTERM, signal.SIGINT):wait()
+  program.exit(0)
+end
+
 --- Prints the handshake and starts to obey commands.
 -- A program that was started by hand (`detached`) prints the line as well, but
 -- lives until it is killed.
@@ -113,6 +120,8 @@ function program.start(cq, handlers, hello, detached)
     cq:wrap(read_commands, fifo, handlers)
     cq:wrap(follow_parent)
   end
+  signal.block(signal.SIGTERM, signal.SIGINT)
+  cq:wrap(obey_signals)
   hello.files = files_to_remove
   io.stdout:write(cjson.encode(hello), "\n")
   io.stdout:flush()

@@ -1,8 +1,8 @@
 --- A subscriber as a program: connects by WebSocket, does what it is told over
 -- its control FIFO, and hands out the events it received.
 
-local root = arg[0]:match("^(.*)spec/support/subscriber/") or "./"
-package.path = root .. "?.lua;" .. package.path
+local here = arg[0]:match("^(.*)/") or "."
+package.path = here .. "/../../../?.lua;" .. package.path
 
 local cjson = require "cjson"
 local condition = require "cqueues.condition"
