@@ -358,6 +358,7 @@ function methods:close()
   self.transport:close()
   self.mac:close()
   self.sealer:close()
+  self.closed = true -- for the client's publishers
   setmetatable(self, client.closed_metatable)
 end
 

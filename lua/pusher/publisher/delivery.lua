@@ -1,0 +1,263 @@
+--- Batches on their way: taken from the queue, sent, judged, sent again, settled.
+--
+-- A batch holds its lanes from the moment it is taken until its last event is
+-- settled, also while it waits to be sent again; so nothing overtakes it. It is
+-- encoded once, and signed afresh each time it is sent.
+
+local errors = require "pusher.errors"
+local payload = require "pusher.payload"
+local retry = require "pusher.publisher.retry"
+
+local delivery = {}
+local methods = {}
+local metatable = { __index = methods, __name = "pusher.publisher.delivery" }
+
+-- The server found fault with what the batch holds, and took nothing of it.
+local FAULTY = { [400] = true, [413] = true, [422] = true }
+
+--- @tparam table client whose transport carries the batches
+-- @tparam table settings as settings.check returns, with `now`
+-- @tparam table queue
+-- @tparam table ledger
+function delivery.new(client, settings, queue, ledger)
+  return setmetatable({
+    client = client,
+    queue = queue,
+    ledger = ledger,
+    now = settings.now,
+    retry = settings.retry,
+    max_in_flight = settings.max_in_flight,
+    max_batch = client.settings.max_batch,
+    batches = {}, -- set of those that are not settled
+    count = 0, -- of these
+    events = 0, -- in them
+    again = nil, -- list of those to be sent again, by the time that is due
+    silent_until = 0, -- the server asked for peace (Retry-After)
+    judged = 0, -- calls whose outcome is known
+  }, metatable)
+end
+
+local function chance(self)
+  local high, low = self.client.settings.random(2):byte(1, 2)
+  return (high * 256 + low) / 65536
+end
+
+local function send_later(self, batch, due)
+  batch.due = due
+  local before, after = nil, self.again
+  while after and after.due <= due do
+    before, after = after, after.later
+  end
+  batch.later = after
+  if before then
+    before.later = batch
+  else
+    self.again = batch
+  end
+end
+
+--- The next batch to send: one whose time to be sent again has come, or a new one.
+-- @treturn table|nil
+function methods:next()
+  local again, queue = self.again, self.queue
+  if not again and (queue.ready == 0 or self.count >= self.max_in_flight) then
+    return nil -- the idle path: no clock is read
+  end
+  local now = self.now()
+  if now < self.silent_until then
+    return nil
+  elseif again and again.due <= now then
+    self.again, again.later, again.due = again.later, nil, nil
+    return again
+  elseif self.count >= self.max_in_flight then
+    return nil
+  end
+  local events, lanes = queue:take(self.max_batch, now)
+  if not events then
+    return nil
+  end
+  local batch = { events = events, lanes = lanes, attempt = 0 }
+  self.batches[batch] = true
+  self.count = self.count + 1
+  self.events = self.events + #events
+  return batch
+end
+
+--- When `next` will have a batch, if nothing else happens.
+-- @treturn number|nil a time of the clock `now`
+function methods:due()
+  local due = self.again and self.again.due
+  local queue = self.queue
+  if queue.ready > 0 and self.count < self.max_in_flight then
+    local fresh = queue.ready >= self.max_batch and 0 or queue.due
+    due = due and math.min(due, fresh) or fresh
+  end
+  return due and math.max(due, self.silent_until)
+end
+
+local function settle(self, batch)
+  self.batches[batch] = nil
+  self.count = self.count - 1
+  self.queue:release(batch.lanes)
+end
+
+-- What a failed batch holds is tried one by one, in order, so that one bad
+-- event does not take the others with it.
+local function send_next_single(self, batch)
+  local event = table.remove(batch.singles, 1)
+  if not event then
+    return false
+  end
+  batch.events, batch.body, batch.attempt = { event }, nil, 0
+  send_later(self, batch, 0)
+  return true
+end
+
+-- From here on the events are told of, and belong to no batch: on_result may close the publisher.
+local function take_events(self, batch)
+  local events = batch.events
+  batch.events = {}
+  self.events = self.events - #events
+  return events
+end
+
+local function deliver(self, batch, result)
+  for index, event in ipairs(take_events(self, batch)) do
+    local attributes = result.batch and result.batch[index] or result.channels and result.channels[event.channel]
+    self.ledger:deliver(event, attributes)
+  end
+end
+
+local function fail(self, batch, message, details)
+  for _, event in ipairs(take_events(self, batch)) do
+    self.ledger:fail(event, message, details)
+  end
+end
+
+-- Whether the failed batch will be sent again.
+local function try_again(self, batch, details)
+  local now = self.now()
+  local retry_after = tonumber(details.retry_after)
+  if retry_after then
+    local until_then = now + math.min(retry_after, retry.LONGEST)
+    self.silent_until = math.max(self.silent_until, until_then)
+  end
+  if not details.retryable or batch.attempt >= self.retry.attempts then
+    return false
+  end
+  batch.attempt = batch.attempt + 1
+  self.ledger.retried = self.ledger.retried + #batch.events
+  send_later(self, batch, now + retry.delay(self.retry, batch.attempt, retry_after, chance(self)))
+  return true
+end
+
+-- A foreign transport need not know our failure shape.
+local function well_formed(message, details)
+  if type(message) == "string" and type(details) == "table" and type(details.code) == "string" then
+    return message, details
+  end
+  return select(2, errors.fail("network", "the transport failed: " .. tostring(message), { retryable = false }))
+end
+
+--- Judges what became of a batch that was sent.
+-- @tparam table batch
+-- @param result, message, details as the transport returned them
+function methods:judge(batch, result, message, details)
+  if not self.batches[batch] then
+    return -- given up meanwhile
+  end
+  batch.pending = nil
+  self.judged = self.judged + 1
+  if result then
+    deliver(self, batch, type(result) == "table" and result or {})
+  else
+    message, details = well_formed(message, details)
+    if try_again(self, batch, details) then
+      return
+    elseif FAULTY[details.status] and #batch.events > 1 then
+      batch.singles = batch.events
+    else
+      fail(self, batch, message, details)
+    end
+  end
+  if self.batches[batch] and not (batch.singles and send_next_single(self, batch)) then
+    settle(self, batch)
+  end
+end
+
+local function body_of(batch)
+  local texts = {}
+  for index, event in ipairs(batch.events) do
+    texts[index] = event.text
+  end
+  return payload.join(texts)
+end
+
+-- Servers without batches take the text of one event as it is.
+local function request(self, batch)
+  local client = self.client
+  if client.closed then
+    return errors.fail("closed", "the client is closed")
+  elseif self.max_batch == 1 then
+    return client.build("POST", "/events", nil, batch.events[1].text)
+  end
+  batch.body = batch.body or body_of(batch)
+  return client.build("POST", "/batch_events", nil, batch.body)
+end
+
+--- Sends a batch. What becomes of it is judged at once, or when its pending is done.
+-- @tparam table batch
+-- @tparam[opt] number limit seconds that the call may take, when that is less than the client's timeout
+function methods:send(batch, limit)
+  local signed, message, details = request(self, batch)
+  if not signed then
+    return self:judge(batch, nil, message, details)
+  end
+  signed.once = self.retry.attempts == 0
+  signed.timeout = limit and math.min(limit, signed.timeout) or signed.timeout
+  self.ledger.calls = self.ledger.calls + 1
+  local client = self.client
+  local parse = self.max_batch == 1 and client.parse.published or client.parse.batch
+  local ok, result
+  ok, result, message, details = pcall(client.transport.send, client.transport, signed, parse)
+  if not ok then
+    return self:judge(batch, nil, "it raised: " .. tostring(result))
+  elseif type(result) == "table" and type(result.on_done) == "function" then
+    batch.pending = result
+    result:on_done(function(...)
+      self:judge(batch, ...)
+    end)
+    return nil
+  end
+  return self:judge(batch, result, message, details)
+end
+
+--- Gives up what waits, and ends it as failed.
+-- @tparam string message
+-- @tparam table details
+-- @tparam[opt] boolean spare whether the batches that are being sent right now are left alone
+function methods:abandon(message, details, spare)
+  local given_up = {}
+  for batch in pairs(self.batches) do
+    given_up[#given_up + 1] = (batch.due or not spare) and batch or nil
+  end
+  self.again = nil
+  for _, batch in ipairs(given_up) do
+    self.batches[batch] = nil
+    self.count = self.count - 1
+  end
+  local waiting = self.queue:drain()
+  for _, batch in ipairs(given_up) do
+    if batch.pending then
+      batch.pending:cancel()
+    end
+    fail(self, batch, message, details)
+    batch.events = batch.singles or {}
+    fail(self, batch, message, details)
+  end
+  for _, event in ipairs(waiting) do
+    self.ledger:fail(event, message, details)
+  end
+end
+
+return delivery

@@ -1,0 +1,245 @@
+local queue = require "pusher.publisher.queue"
+
+local time
+
+local function now()
+  return time
+end
+
+local function new(settings)
+  time = 100
+  settings = settings or {}
+  return queue.new {
+    max_queue = settings.max_queue or 1000, overflow = settings.overflow or "reject", linger = settings.linger or 0,
+  }
+end
+
+local function push(waiting, channel, text, slot)
+  return waiting:push({ channel = channel, text = text }, slot, now)
+end
+
+local function texts(events)
+  local list = {}
+  for index, event in ipairs(events or {}) do
+    list[index] = event.text
+  end
+  return table.concat(list, " ")
+end
+
+describe("pusher.publisher.queue", function()
+  it("gives a channel's events in order, and channels in the order they came", function()
+    local waiting = new()
+    for _, text in ipairs { "a1", "b1", "a2", "c1", "b2" } do
+      push(waiting, text:sub(1, 1), text)
+    end
+    local events, lanes = waiting:take(10, time)
+    assert.equal("a1 a2 b1 b2 c1", texts(events))
+    assert.equal(3, #lanes)
+    assert.equal(0, waiting.waiting)
+  end)
+
+  it("holds a channel back until its events are settled, and no other", function()
+    local waiting = new()
+    for number = 1, 4 do
+      push(waiting, "a", "a" .. number)
+    end
+    local events, lanes = waiting:take(2, time)
+    assert.equal("a1 a2", texts(events))
+    push(waiting, "a", "a5")
+    assert.is_nil(waiting:take(2, time))
+    push(waiting, "b", "b1")
+    assert.equal("b1", texts((waiting:take(2, time))))
+    waiting:release(lanes)
+    assert.equal("a3 a4", texts((waiting:take(2, time))))
+  end)
+
+  it("lets an incomplete batch linger, and a full one go", function()
+    local waiting = new { linger = 0.5 }
+    push(waiting, "a", "a1")
+    assert.equal(100.5, waiting.due)
+    time = 100.25
+    push(waiting, "b", "b1")
+    assert.is_nil(waiting:take(3, time))
+    assert.equal("a1 b1", texts((waiting:take(2, time))))
+    time = 101
+    push(waiting, "c", "c1")
+    assert.is_nil(waiting:take(3, 101.4))
+    assert.equal("c1", texts((waiting:take(3, 101.5))))
+  end)
+
+  it("does not let events linger that have waited for their channel", function()
+    local waiting = new { linger = 0.5 }
+    push(waiting, "a", "a1")
+    waiting:hurry()
+    local _, lanes = waiting:take(1, time)
+    push(waiting, "a", "a2")
+    time = 103
+    waiting:release(lanes)
+    assert.equal("a2", texts((waiting:take(10, time))))
+  end)
+
+  it("takes turns between channels that are never empty", function()
+    local waiting = new()
+    for number = 1, 4 do
+      push(waiting, "a", "a" .. number)
+      push(waiting, "b", "b" .. number)
+    end
+    local seen = {}
+    for round = 1, 4 do
+      local events, lanes = waiting:take(2, time)
+      seen[round] = texts(events)
+      waiting:release(lanes)
+    end
+    assert.same({ "a1 a2", "b1 b2", "a3 a4", "b3 b4" }, seen)
+  end)
+
+  it("finds a waiting event by its slot, until it is taken", function()
+    local waiting = new()
+    push(waiting, "a", "a1", "moved\0bob")
+    assert.equal("a1", waiting:find("a", "moved\0bob").text)
+    assert.is_nil(waiting:find("b", "moved\0bob"))
+    assert.is_nil(waiting:find("a", "moved\0eve"))
+    waiting:take(1, time)
+    assert.is_nil(waiting:find("a", "moved\0bob"))
+  end)
+
+  it("is full at its limit", function()
+    local waiting = new { max_queue = 2 }
+    assert.is_true(push(waiting, "a", "1"))
+    assert.is_true(push(waiting, "b", "2"))
+    assert.is_nil(push(waiting, "c", "3"))
+    waiting:take(1, time)
+    assert.is_true(push(waiting, "c", "3"))
+  end)
+
+  it("drops the oldest of all, wherever it waits", function()
+    local waiting = new { overflow = "drop_oldest" }
+    push(waiting, "a", "a1")
+    local _, lanes = waiting:take(1, time)
+    push(waiting, "a", "a2") -- held back
+    push(waiting, "b", "b1")
+    push(waiting, "a", "a3")
+    push(waiting, "b", "b2")
+    assert.equal("a2", waiting:drop().text)
+    assert.equal("b1", waiting:drop().text)
+    waiting:release(lanes)
+    assert.equal("b2 a3", texts((waiting:take(10, time))))
+    assert.is_nil(waiting:drop())
+  end)
+
+  it("forgets channels that have nothing to do", function()
+    local waiting = new { overflow = "drop_oldest" }
+    for number = 1, 100 do
+      push(waiting, "taken-" .. number, "x")
+      push(waiting, "dropped-" .. number, "x")
+      waiting:drop()
+      local _, lanes = waiting:take(10, time)
+      waiting:release(lanes or {})
+    end
+    waiting:drop()
+    assert.is_nil(next(waiting.lanes))
+    assert.is_nil(waiting.first_lane)
+    assert.is_nil(waiting.oldest)
+  end)
+
+  it("is emptied by drain, each channel in order", function()
+    local waiting = new()
+    push(waiting, "a", "a1")
+    local _, lanes = waiting:take(1, time)
+    push(waiting, "a", "a2")
+    push(waiting, "a", "a3")
+    assert.equal("a2 a3", texts(waiting:drain()))
+    assert.equal(0, waiting.waiting)
+    waiting:release(lanes)
+    assert.is_nil(waiting:take(10, time))
+  end)
+end)
+
+-- The same queue, written the slow way: one list, searched each time.
+local function model(settings)
+  local list, held = {}, {}
+  local self = { list = list }
+  function self.push(channel, text)
+    if #list >= settings.max_queue then
+      return nil
+    end
+    list[#list + 1] = { channel = channel, text = text }
+    return true
+  end
+  function self.drop()
+    return table.remove(list, 1)
+  end
+  function self.accepts(events) -- whether a batch is one that may leave now
+    local seen = {}
+    for _, event in ipairs(events) do
+      assert(not held[event.channel], "a channel that is held back has sent")
+      for index, own in ipairs(list) do
+        if own.channel == event.channel then
+          assert(own.text == event.text, "out of order")
+          table.remove(list, index)
+          break
+        end
+      end
+      seen[event.channel] = true
+    end
+    for channel in pairs(seen) do
+      held[channel] = true
+    end
+  end
+  function self.release(lanes)
+    for _, lane in ipairs(lanes) do
+      held[lane.channel] = nil
+    end
+  end
+  function self.ready()
+    local count = 0
+    for _, event in ipairs(list) do
+      count = count + (held[event.channel] and 0 or 1)
+    end
+    return count
+  end
+  return self
+end
+
+describe("pusher.publisher.queue against a slow model of itself", function()
+  for _, overflow in ipairs { "reject", "drop_oldest" } do
+    it("agrees over random operations, " .. overflow, function()
+      local settings = { max_queue = 30, overflow = overflow }
+      local waiting, slow, flying = new(settings), model(settings), {}
+      local operations = {
+        function(number)
+          local channel = "c" .. math.random(8)
+          assert.equal(slow.push(channel, number), push(waiting, channel, number))
+        end,
+        function()
+          local max = math.random(5)
+          local ready = slow.ready()
+          local events, lanes = waiting:take(max, time)
+          assert.equal(math.min(max, ready), events and #events or 0)
+          if events then
+            slow.accepts(events)
+            flying[#flying + 1] = lanes
+          end
+        end,
+        function()
+          local lanes = #flying > 0 and table.remove(flying, math.random(#flying))
+          if lanes then
+            waiting:release(lanes)
+            slow.release(lanes)
+          end
+        end,
+        function()
+          if overflow == "drop_oldest" then
+            local dropped, expected = waiting:drop(), slow.drop()
+            assert.equal(expected and expected.text, dropped and dropped.text)
+          end
+        end,
+      }
+      for number = 1, 20000 do
+        operations[math.random(10) <= 4 and 1 or math.random(4)](number)
+        assert(waiting.waiting == #slow.list)
+        assert(waiting.ready == slow.ready())
+      end
+    end)
+  end
+end)

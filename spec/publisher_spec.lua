@@ -1,0 +1,515 @@
+local cjson = require "cjson"
+local crypto = require "pusher.crypto"
+local errors = require "pusher.errors"
+local scripted = require "spec.support.scripted"
+
+local function refused(code, value, message, details)
+  assert.is_nil(value)
+  assert.equal("string", type(message))
+  assert.equal(code, details.code)
+  return message, details
+end
+
+-- The answers of a script in turn; after its end, 200.
+local function in_turn(script)
+  return function(call)
+    local answer = script[call.number]
+    if type(answer) == "function" then
+      return answer(call)
+    elseif type(answer) == "string" then
+      return errors.fail(answer, "trouble: " .. answer)
+    elseif answer then
+      return answer, answer == 200 and "{}" or "no", ""
+    end
+    return 200, "{}"
+  end
+end
+
+local function counts(publisher)
+  local stats = publisher:stats()
+  assert.equal(stats.accepted,
+    stats.queued + stats.in_flight + stats.sent + stats.failed + stats.dropped + stats.replaced)
+  return stats
+end
+
+local function outcomes(world)
+  local list = {}
+  for index, told in ipairs(world.results) do
+    list[index] = (told.event.tag or told.event.channel) .. ":" .. (told.result and "ok" or told.details.code)
+  end
+  return table.concat(list, " ")
+end
+
+for _, deferred in ipairs { false, true } do
+  local function new(script, options)
+    local world = scripted.new {
+      deferred = deferred, answer = type(script) == "function" and script or in_turn(script or {}), latency = 0.05,
+      client = options and options.client,
+    }
+    return world, world:publisher(options and options.publisher)
+  end
+
+  describe(deferred and "pusher.publisher over a transport with a step" or "pusher.publisher over a blocking transport",
+    function()
+      it("accepts at once, sends in batches, tells of every event once", function()
+        local world, publisher = new()
+        for number = 1, 25 do
+          assert.is_true(publisher:trigger("c" .. number % 3, "e", { n = number }, { tag = number }))
+        end
+        assert.equal(0, #world.calls)
+        assert.is_true(publisher:flush(5))
+        local total = 0
+        for _, size in ipairs(world:sizes()) do
+          total = total + size
+          assert.is_true(size <= 10)
+        end
+        assert.equal(25, total)
+        assert.equal(25, #world.results)
+        local stats = counts(publisher)
+        assert.same({ 25, 0, 0, #world.calls }, { stats.sent, stats.queued, stats.in_flight, stats.calls })
+        assert.same({ channel = "c1", name = "e", tag = 1 }, world.results[1].event)
+        assert.same({}, world.results[1].result)
+      end)
+
+      it("sends what trigger_batch would send", function()
+        local world, publisher = new()
+        publisher:trigger("presence-a", "e", { x = 1 }, { socket_id = "1.2", info = { "user_count" } })
+        publisher:trigger("b", 'n"1', "as it is")
+        publisher:flush(5)
+        world.client:trigger_batch {
+          { channel = "presence-a", name = "e", data = { x = 1 }, socket_id = "1.2", info = { "user_count" } },
+          { channel = "b", name = 'n"1', data = "as it is" },
+        }
+        assert.equal(2, #world.calls)
+        assert.equal(world.calls[2].request.body, world.calls[1].request.body)
+        assert.equal("/apps/3/batch_events", world.calls[1].request.target:match("^[^?]*"))
+      end)
+
+      it("gives each event what its info asked for", function()
+        local world, publisher = new(function()
+          return 200, '{"batch":[{"user_count":1},{},{"user_count":3}]}'
+        end)
+        for number = 1, 3 do
+          publisher:trigger("presence-a", "e", "x", { info = "user_count", tag = number })
+        end
+        publisher:flush(5)
+        assert.same({ { user_count = 1 }, {}, { user_count = 3 } },
+          { world.results[1].result, world.results[2].result, world.results[3].result })
+      end)
+
+      it("seals encrypted events at once, and never tells their plaintext", function()
+        local world, publisher = new { "network", "network" }
+        assert.is_true(publisher:trigger("private-encrypted-a", "e", "attack at dawn"))
+        publisher:flush(5)
+        local envelope = cjson.decode(world.calls[1].events[1].data)
+        assert.equal("attack at dawn", crypto.open(crypto.base64_decode(envelope.ciphertext),
+          crypto.channel_key("private-encrypted-a", ("m"):rep(32)), crypto.base64_decode(envelope.nonce)))
+        assert.is_nil(world.calls[1].request.body:find("attack", 1, true))
+        assert.equal(world.calls[1].request.body, world.calls[3].request.body)
+        assert.is_nil(cjson.encode(world.results):find("attack", 1, true))
+      end)
+
+      it("tries again what may pass, signed afresh, the same bytes", function()
+        local world, publisher = new { 503, "network", "timeout", 429 }
+        publisher:trigger("a", "e", { x = 1, y = 2, z = 3 })
+        assert.is_true(publisher:flush(60))
+        assert.equal(5, #world.calls)
+        local seen = {}
+        for index, call in ipairs(world.calls) do
+          assert.equal(world.calls[1].request.body, call.request.body)
+          local stamp = call.request.target:match("auth_timestamp=(%d+)")
+          assert.equal(math.floor(1700000000 + call.time), tonumber(stamp))
+          seen[call.request.target] = index
+        end
+        assert.equal(5, seen[world.calls[5].request.target])
+        assert.equal("a:ok", outcomes(world))
+        assert.equal(4, counts(publisher).retried)
+      end)
+
+      it("backs off ever longer, with chance in it", function()
+        local world, publisher = new({ 500, 500, 500, 500, 500 }, {
+          client = { random = function(n) return ("\0"):rep(n) end },
+          publisher = { retry = { base = 1, max = 4 }, linger = 0 },
+        })
+        publisher:trigger("a", "e", "x")
+        assert.is_true(publisher:flush(60))
+        local gaps = {}
+        for index = 2, #world.calls do
+          gaps[index - 1] = math.floor((world.calls[index].time - world.calls[index - 1].time - 0.05) * 1000 + 0.5)
+        end
+        assert.same({ 500, 1000, 2000, 2000, 2000 }, gaps)
+      end)
+
+      it("honours Retry-After, for all that waits", function()
+        local world, publisher = new({ function() return 429, "slow down", "Retry-After: 7\r\n" end },
+          { publisher = { linger = 0 } })
+        publisher:trigger("a", "e", "x")
+        publisher:step() -- the call goes out
+        publisher:step(1) -- its answer comes in
+        publisher:trigger("b", "e", "x")
+        assert.is_true(publisher:flush(60))
+        assert.same({ 1, 1, 1 }, world:sizes())
+        for index = 2, 3 do
+          assert.is_true(world.calls[index].time >= 1007)
+        end
+        assert.equal("x x", world:took("a") .. " " .. world:took("b"))
+      end)
+
+      it("gives up after as many attempts as allowed", function()
+        local world, publisher = new(function() return 500, "broken", "" end,
+          { publisher = { retry = { attempts = 2 } } })
+        publisher:trigger("a", "e", "x")
+        assert.is_true(publisher:flush(60))
+        assert.equal(3, #world.calls)
+        assert.equal("a:server", outcomes(world))
+        assert.equal(500, world.results[1].details.status)
+        assert.equal(1, counts(publisher).failed)
+      end)
+
+      it("sends at most once with attempts = 0", function()
+        local world, publisher = new(function(call)
+          call.lost = true
+          return errors.fail("timeout", "no answer")
+        end, { publisher = { retry = { attempts = 0 } } })
+        for number = 1, 12 do
+          publisher:trigger("a", "e", tostring(number))
+        end
+        assert.is_true(publisher:flush(60))
+        assert.equal("1 2 3 4 5 6 7 8 9 10 11 12", world:took("a"))
+        assert.equal(12, counts(publisher).failed)
+        assert.is_true(world.calls[1].request.once)
+      end)
+
+      it("does not try again what cannot pass", function()
+        for _, status in ipairs { 401, 403, 404 } do
+          local world, publisher = new(function() return status, "no", "" end)
+          publisher:trigger("a", "e", "x")
+          publisher:trigger("b", "e", "x")
+          publisher:flush(5)
+          assert.equal(1, #world.calls)
+          assert.equal(2, #world.results)
+          assert.equal(status, world.results[2].details.status)
+        end
+      end)
+
+      it("keeps a channel's order across retries, and lets other channels pass", function()
+        local world, publisher = new({ 500, 200, 500 }, { publisher = { linger = 0 } })
+        for number = 1, 15 do
+          publisher:trigger("slow", "e", tostring(number))
+        end
+        publisher:step()
+        publisher:trigger("quick", "e", "q")
+        publisher:step()
+        publisher:step(0.06)
+        assert.is_true(publisher:flush(60))
+        assert.equal("1 2 3 4 5 6 7 8 9 10 11 12 13 14 15", world:took("slow"))
+        assert.equal("q", world:took("quick"))
+      end)
+
+      it("sends the events of a faulty batch one by one, so that only the bad one fails", function()
+        for _, status in ipairs { 400, 413, 422 } do
+          local world, publisher = new(function(call)
+            for _, event in ipairs(call.events) do
+              if event.data == "4" then
+                return status, "not this one", ""
+              end
+            end
+            return 200, "{}"
+          end)
+          for number = 1, 12 do
+            publisher:trigger("c" .. number % 2, "e", tostring(number), { tag = number })
+          end
+          assert.is_true(publisher:flush(5))
+          assert.equal("2 6 8 10 12", world:took("c0"))
+          assert.equal("1 3 5 7 9 11", world:took("c1"))
+          local stats = counts(publisher)
+          assert.same({ 11, 1, 0 }, { stats.sent, stats.failed, stats.retried })
+          for _, told in ipairs(world.results) do
+            assert.equal(told.event.tag ~= 4, told.result ~= nil)
+          end
+          assert.is_true(#world.calls <= 13)
+        end
+      end)
+
+      it("retries the single events, too", function()
+        local world, publisher = new { 400, 500, 200, 400 }
+        for number = 1, 3 do
+          publisher:trigger("a", "e", tostring(number), { tag = number })
+        end
+        assert.is_true(publisher:flush(60))
+        assert.same({ 3, 1, 1, 1, 1 }, world:sizes())
+        assert.equal("1 3", world:took("a"))
+        assert.equal("1:ok 2:invalid 3:ok", outcomes(world))
+      end)
+
+      it("replaces a waiting event of the same channel, name and key in its place", function()
+        local world, publisher = new()
+        publisher:trigger("a", "moved", "bob 1", { replace = "bob", tag = "old" })
+        publisher:trigger("a", "chat", "hi")
+        publisher:trigger("a", "moved", "eve 1", { replace = "eve" })
+        publisher:trigger("a", "turned", "bob 5", { replace = "bob" })
+        publisher:trigger("b", "moved", "bob 9", { replace = "bob" })
+        publisher:trigger("a", "moved", "bob 2", { replace = "bob", tag = "new" })
+        assert.equal("old:ok", outcomes(world))
+        assert.same({ replaced = true }, world.results[1].result)
+        assert.same({ channel = "a", name = "moved", replace = "bob", tag = "old" }, world.results[1].event)
+        publisher:flush(5)
+        assert.equal("bob 2 hi eve 1 bob 5", world:took("a"))
+        assert.equal("bob 9", world:took("b"))
+        local stats = counts(publisher)
+        assert.same({ 6, 5, 1 }, { stats.accepted, stats.sent, stats.replaced })
+        assert.equal("new", world.results[2].event.tag)
+      end)
+
+      it("replaces nothing that is on its way", function()
+        local world, publisher = new({ 500 }, { publisher = { linger = 0 } })
+        publisher:trigger("a", "moved", "1", { replace = 7 })
+        publisher:step()
+        publisher:trigger("a", "moved", "2", { replace = 7 })
+        publisher:trigger("a", "moved", "3", { replace = 7 })
+        assert.is_true(publisher:flush(60))
+        assert.equal("1 3", world:took("a"))
+        assert.equal(1, counts(publisher).replaced)
+      end)
+
+      it("refuses when the queue is full, but still replaces", function()
+        local _, publisher = new(nil, { publisher = { max_queue = 2 } })
+        publisher:trigger("a", "e", "1", { replace = "k" })
+        publisher:trigger("a", "e", "2")
+        local _, details = refused("full", publisher:trigger("a", "e", "3"))
+        assert.is_true(details.retryable)
+        assert.equal(2, details.limit)
+        assert.is_true(publisher:trigger("a", "e", "4", { replace = "k" }))
+        assert.equal(3, counts(publisher).accepted)
+      end)
+
+      it("drops the oldest instead, when asked to, and tells", function()
+        local world, publisher = new(nil, { publisher = { max_queue = 3, overflow = "drop_oldest" } })
+        for number = 1, 5 do
+          assert.is_true(publisher:trigger("c" .. number % 2, "e", tostring(number), { tag = number }))
+        end
+        assert.equal("1:full 2:full", outcomes(world))
+        publisher:flush(5)
+        assert.equal("3 5", world:took("c1"))
+        assert.equal("4", world:took("c0"))
+        local stats = counts(publisher)
+        assert.same({ 2, 3, 0 }, { stats.dropped, stats.sent, stats.failed })
+      end)
+
+      it("refuses what trigger refuses, with the same words", function()
+        local world, publisher = new()
+        for _, case in ipairs {
+          { "", "e", "x" }, { "a b", "e", "x" }, { ("a"):rep(201), "e", "x" }, { "a", "", "x" },
+          { "a", ("e"):rep(201), "x" }, { "a", "e", ("x"):rep(10241) }, { "a", "e", 0 / 0 },
+          { "a", "e", "x", { socket_id = "1" } }, { "a", "e", "x", { info = 1 } }, { "a", "e", "x", { soket_id = "1" } },
+          { "a", "e", function() end },
+        } do
+          local value, message, details = publisher:trigger(case[1], case[2], case[3], case[4])
+          local other, expected, same = world.client:trigger(case[1], case[2], case[3], case[4])
+          assert.is_nil(value)
+          assert.is_nil(other)
+          assert.equal(expected, message)
+          assert.same(same, details)
+        end
+        refused("invalid", publisher:trigger("a", "e", "x", { replace = {} }))
+        assert.equal(0, counts(publisher).accepted)
+      end)
+
+      it("raises on wrong types at the caller's line", function()
+        local _, publisher = new()
+        for pattern, call in pairs {
+          ["publisher_spec.lua:%d+: bad argument #1 to 'trigger' %(string expected, got no value%)"] = function()
+            publisher:trigger()
+          end,
+          ["publisher_spec.lua:%d+: bad argument #1 to 'trigger' %(string expected, got table%)"] = function()
+            publisher:trigger({ "a", "b" }, "e", "x")
+          end,
+          ["publisher_spec.lua:%d+: bad argument #2 to 'trigger'"] = function()
+            publisher:trigger("a", 7, "x")
+          end,
+          ["publisher_spec.lua:%d+: bad argument #3 to 'trigger'"] = function()
+            publisher:trigger("a", "e")
+          end,
+          ["publisher_spec.lua:%d+: bad argument #4 to 'trigger'"] = function()
+            publisher:trigger("a", "e", "x", "1.2")
+          end,
+          ["publisher_spec.lua:%d+: bad argument #1 to 'step'"] = function()
+            publisher:step("1")
+          end,
+          ["publisher_spec.lua:%d+: bad argument #1 to 'flush'"] = function()
+            publisher:flush {}
+          end,
+          ["publisher_spec.lua:%d+: bad argument #1 to 'close'"] = function()
+            publisher:close("now")
+          end,
+        } do
+          local ok, message = pcall(call)
+          assert.is_false(ok)
+          assert.matches(pattern, message)
+        end
+      end)
+
+      it("refuses times that cannot be meant", function()
+        local _, publisher = new()
+        for _, seconds in ipairs { -1, 0 / 0, math.huge } do
+          refused("invalid", publisher:step(seconds))
+          refused("invalid", publisher:flush(seconds))
+          refused("invalid", publisher:close(seconds))
+        end
+        assert.is_true(publisher:trigger("a", "e", "x"))
+      end)
+
+      it("says how much is left when the flush takes too long", function()
+        local world, publisher = new(function(call)
+          call.latency = 100
+          return 500, "", ""
+        end)
+        for number = 1, 30 do
+          publisher:trigger("c" .. number, "e", "x")
+        end
+        local _, details = refused("timeout", publisher:flush(1))
+        assert.equal(30, details.left)
+        assert.equal(0, #world.results)
+      end)
+
+      it("sends everything before it closes", function()
+        local world, publisher = new()
+        for number = 1, 30 do
+          publisher:trigger("a", "e", tostring(number))
+        end
+        assert.is_true(publisher:close(5))
+        assert.equal(30, #world.received)
+        refused("closed", publisher:trigger("a", "e", "x"))
+        assert.is_true(publisher:close())
+        assert.is_true(publisher:flush(1))
+        assert.equal(0, publisher:step())
+      end)
+
+      it("ends as closed what it cannot send in time", function()
+        local world, publisher = new(function() return 500, "", "" end)
+        for number = 1, 25 do
+          publisher:trigger("a", "e", tostring(number), { tag = number })
+        end
+        local _, details = refused("closed", publisher:close(0.5))
+        assert.equal(25, details.left)
+        assert.equal(25, #world.results)
+        for number, told in ipairs(world.results) do
+          assert.equal("closed", told.details.code)
+          assert.equal(number, told.event.tag)
+        end
+        assert.same({ 25, 0, 0 }, { counts(publisher).failed, counts(publisher).queued, counts(publisher).in_flight })
+        assert.equal(0, publisher:step(1))
+      end)
+
+      it("ends all as closed when the client was closed", function()
+        local world, publisher = new()
+        publisher:trigger("a", "e", "x")
+        world.client:close()
+        refused("closed", publisher:trigger("a", "e", "x"))
+        publisher:flush(5)
+        assert.equal("a:closed", outcomes(world))
+        refused("closed", world.client:publisher())
+      end)
+
+      it("lets on_result trigger, step and close, and refuses it to wait", function()
+        local world, publisher
+        local inside = {}
+        world, publisher = new(nil, { publisher = { on_result = function(event)
+          if event.tag == "first" then
+            inside.trigger = publisher:trigger("a", "e", "second")
+            inside.step = publisher:step(1)
+            inside.flush = select(3, publisher:flush(1)).code
+          end
+        end } })
+        publisher:trigger("a", "e", "first", { tag = "first" })
+        assert.is_true(publisher:flush(5))
+        assert.equal("first second", world:took("a"))
+        assert.same({ trigger = true, step = 1, flush = "invalid" }, inside)
+      end)
+
+      it("tells of each event once, though on_result closes in the middle", function()
+        local publisher
+        local told = {}
+        local world
+        world, publisher = new(nil, { publisher = { on_result = function(event, result)
+          told[#told + 1] = event.tag .. (result and "+" or "-")
+          if event.tag == 3 then
+            publisher:close(5)
+          end
+        end } })
+        for number = 1, 15 do
+          publisher:trigger("a", "e", tostring(number), { tag = number })
+        end
+        publisher:flush(5)
+        table.sort(told)
+        assert.equal("1+ 10+ 11- 12- 13- 14- 15- 2+ 3+ 4+ 5+ 6+ 7+ 8+ 9+", table.concat(told, " "))
+        assert.equal(1, #world.calls)
+        counts(publisher)
+      end)
+
+      it("loses nothing when on_result raises", function()
+        local world, publisher = new(nil, { publisher = { on_result = function() error("boom") end } })
+        for number = 1, 25 do
+          publisher:trigger("a", "e", tostring(number))
+        end
+        assert.is_true(publisher:flush(5))
+        assert.equal(25, counts(publisher).sent)
+        assert.is_truthy(world.logged:find("error: on_result raised: ", 1, true))
+        assert.is_truthy(world.logged:find("boom", 1, true))
+      end)
+
+      it("makes do with a transport that raises or answers nonsense", function()
+        local script = {
+          function() error("socket fell off") end,
+          function() return nil, "no details", nil end,
+          function() return nil, nil, {} end,
+        }
+        for index, fault in ipairs(script) do
+          local world, publisher = new(fault)
+          publisher:trigger("a", "e", "x")
+          assert.is_true(publisher:flush(5), "case " .. index)
+          assert.equal("a:network", outcomes(world))
+          assert.equal(1, #world.calls)
+        end
+      end)
+
+      it("talks to servers without batches when max_batch is 1", function()
+        local world, publisher = new(function(call)
+          return 200, '{"channels":{"' .. call.events[1].channel .. '":{"user_count":2}}}'
+        end, { client = { max_batch = 1 } })
+        publisher:trigger("presence-a", "e", { x = 1 }, { info = "user_count" })
+        publisher:trigger("presence-a", "e", "y")
+        publisher:flush(5)
+        assert.equal("/apps/3/events", world.calls[1].request.target:match("^[^?]*"))
+        assert.same({ channel = "presence-a", name = "e", data = '{"x":1}', info = "user_count" },
+          world.calls[1].events[1])
+        assert.same({ user_count = 2 }, world.results[1].result)
+        assert.equal(2, #world.calls)
+      end)
+
+      it("shows no secret", function()
+        local _, publisher = new()
+        publisher:trigger("a", "e", "x")
+        assert.equal("pusher.publisher (1 waiting, 0 in flight)", tostring(publisher))
+        publisher:close(0)
+        assert.equal("pusher.publisher (0 waiting, 0 in flight, closed)", tostring(publisher))
+      end)
+
+      it("checks its options", function()
+        local world = new()
+        refused("config", world.client:publisher { max_queue = -1 })
+        assert.error_matches(function()
+          world.client:publisher(7)
+        end, "bad argument #1 to 'publisher'")
+      end)
+
+      it("remembers only so many pairs of channel and event", function()
+        local _, publisher = new(nil, { publisher = { max_queue = 1e6 } })
+        for number = 1, 3000 do
+          publisher:trigger("c" .. number, "e", "x")
+        end
+        assert.is_true(publisher.head_count <= 1024)
+        assert.is_true(publisher:flush(60))
+      end)
+    end)
+end
