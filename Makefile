@@ -59,6 +59,14 @@ install: build ## into DESTDIR, PREFIX, INST_LIBDIR, INST_LUADIR
 clean: ## remove everything that was built
 	rm -rf build
 
+# ---- demo -------------------------------------------------------------------------------------------------
+
+demo: ## starts a local Channels server, publishes, and shows the events arriving (LUA=5.4)
+	@.ci/setup core
+	@$(MAKE) -s build
+	@LUA_PATH="./lua/?.lua;./?.lua;;" LUA_CPATH="./$(BUILD)/?.so;;" $(if $(filter jit,$(LUA)),luajit,lua$(LUA)) \
+	  examples/demo.lua
+
 # ---- test -------------------------------------------------------------------------------------------------
 
 test: ## all specs on Lua 5.4; SPEC=spec/x_spec.lua runs one, ARGS are busted's
@@ -77,6 +85,19 @@ test-all: $(LUAS:%=test-all-%) ## all specs on every Lua, one after another
 $(LUAS:%=test-all-%):
 	@echo "== Lua $(@:test-all-%=%)"
 	@$(MAKE) -s test-lua LUA=$(@:test-all-%=%)
+
+test-interop: ## with clients and a server written by others: pusher, pusher-js and soketi from npm
+	@.ci/setup core node
+	@$(MAKE) -s build LUA=5.4
+	@$(MAKE) -s spec/interop/node_modules/.installed spec/interop/soketi/node_modules/.installed
+	@cd spec/interop && node --test --test-reporter=./reporter.mjs official_clients.test.js
+	@.ci/specs 5.4 spec/interop/interop_check.lua
+
+spec/interop/node_modules/.installed: spec/interop/package.json spec/interop/package-lock.json
+	cd $(<D) && npm ci --ignore-scripts --no-audit --no-fund && touch node_modules/.installed
+
+spec/interop/soketi/node_modules/.installed: spec/interop/soketi/package.json
+	cd $(<D) && npm install --ignore-scripts --no-audit --no-fund --no-package-lock && touch node_modules/.installed
 
 test-rock: ## luarocks make and make install into empty trees
 	@.ci/setup core luas rocks
@@ -180,4 +201,4 @@ print-%:
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
-.PHONY: build install clean test test-lua test-all test-rock $(LUAS:%=test-all-%) lint lint-lua lint-c lint-cc asan valgrind bench bench-smoke bench-crypto bench-build help
+.PHONY: build install clean demo test test-interop test-lua test-all test-rock $(LUAS:%=test-all-%) lint lint-lua lint-c lint-cc asan valgrind bench bench-smoke bench-crypto bench-build help

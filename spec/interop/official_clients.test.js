@@ -109,7 +109,7 @@ before(async () => {
     });
   });
   hooks = await new Promise((resolve) => { receiver.listen(0, '127.0.0.1', () => resolve(receiver)); });
-  server = await startServer({ webhook_url: `http://127.0.0.1:${hooks.address().port}/hooks` });
+  server = await startServer({ announce_counts: true, webhook_url: `http://127.0.0.1:${hooks.address().port}/hooks` });
   api = newApi();
 });
 

@@ -67,7 +67,7 @@ function methods:cached(name)
 end
 
 local function announce_count(self, channel)
-  if not self.app.subscription_count or channel.kind.presence or channel.kind.user then
+  if not self.app.announce_counts or channel.kind.presence or channel.kind.user then
     return
   end
   local data = quote(('{"subscription_count":%d}'):format(channel.count))

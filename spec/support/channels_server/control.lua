@@ -22,6 +22,7 @@ local function progress(state)
   end
   return {
     requests = state.record.request_count,
+    answers = state.record.answer_count,
     events = state.record.event_count,
     batches = state.record.batch_count,
     webhooks = #state.record.webhooks,

@@ -20,6 +20,7 @@ end
 --- Forgets everything.
 function methods:reset()
   self.request_count = 0
+  self.answer_count = 0
   self.event_count = 0
   self.batch_count = 0
   self.landed = 0 -- requests that followed a redirect
@@ -41,6 +42,7 @@ end
 --- Counts an answer.
 function methods:add_status(status)
   local name = tostring(status)
+  self.answer_count = self.answer_count + 1
   self.statuses[name] = (self.statuses[name] or 0) + 1
   self.changed:signal()
 end
