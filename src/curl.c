@@ -46,6 +46,13 @@ void pusher_new_metatable(lua_State *L, const char *name, const luaL_Reg *method
     lua_pop(L, 1);
 }
 
+/* clock() -> seconds on a clock that is never set back */
+static int l_clock(lua_State *L)
+{
+    lua_pushnumber(L, (lua_Number)pusher_now_us() / 1e6);
+    return 1;
+}
+
 int luaopen_pusher_curl(lua_State *L)
 {
     if (pthread_once(&once, initialize) != 0 || global_result != CURLE_OK)
@@ -53,6 +60,9 @@ int luaopen_pusher_curl(lua_State *L)
     lua_newtable(L);
     lua_pushstring(L, curl_version());
     lua_setfield(L, -2, "LIBCURL");
+    lua_pushcfunction(L, l_clock);
+    lua_setfield(L, -2, "clock");
     pusher_register_easy(L);
+    pusher_register_multi(L);
     return 1;
 }

@@ -12,6 +12,7 @@ typedef struct {
     pusher_settings settings;
     pusher_sockets sockets;
     pusher_transfer transfer;
+    pusher_request request;
     bool closed;
 } easy_handle;
 
@@ -47,12 +48,12 @@ static int l_easy_perform(lua_State *L)
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_settop(L, 2);
     pusher_transfer *transfer = &handle->transfer;
-    const char *wrong = pusher_request_read(L, 2, &handle->settings, &transfer->request);
+    const char *wrong = pusher_request_read(L, 2, &handle->settings, &handle->request);
     if (wrong != NULL)
         return pusher_failure_push(L, wrong, "invalid");
     CURLcode result = open_once(handle);
     if (result == CURLE_OK)
-        result = pusher_transfer_prepare(transfer, transfer->request.timeout_ms);
+        result = pusher_transfer_prepare(transfer, &handle->request, handle->request.timeout_ms);
     if (result != CURLE_OK)
         return pusher_failure_push(L, curl_easy_strerror(result), "network");
     pusher_sigpipe guard;
@@ -72,6 +73,7 @@ static int l_easy_close(lua_State *L)
     pusher_sigpipe_hold(&guard);
     pusher_transfer_close(&handle->transfer);
     pusher_sigpipe_release(&guard);
+    pusher_request_free(&handle->request);
     pusher_sockets_free(&handle->sockets);
     pusher_settings_free(&handle->settings);
     return 0;

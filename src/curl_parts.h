@@ -57,7 +57,7 @@ long pusher_milliseconds(double seconds);
 typedef struct {
     pusher_buffer text; /* every string below, each with a NUL behind it */
     size_t method, url, target, body, body_length;
-    size_t headers[PUSHER_MAX_HEADERS];
+    size_t headers; /* the lines, one behind the other */
     int header_count;
     bool has_body, https;
     long timeout_ms;
@@ -67,6 +67,8 @@ typedef struct {
  * owner that frees it; its buffer is reused. */
 const char *pusher_request_read(lua_State *L, int index, const pusher_settings *settings,
                                 pusher_request *request);
+/* False when memory is short. `copy` gets just the bytes it needs. */
+bool pusher_request_copy(pusher_request *copy, const pusher_request *request);
 void pusher_request_free(pusher_request *request);
 
 /* ---- curl_sockets.c: the sockets of one handle, and whose process they are ---- */
@@ -102,25 +104,100 @@ void pusher_sigpipe_release(const pusher_sigpipe *guard);
 typedef struct pusher_transfer {
     CURL *easy;
     const pusher_settings *settings;
-    pusher_request request;
     struct curl_slist lines[PUSHER_MAX_HEADERS + 4];
     pusher_buffer head, body;
     bool multiplex, head_complete, overflow;
     char error[CURL_ERROR_SIZE];
+    void *owner; /* whose request it is carrying */
+    struct pusher_transfer *next_spare;
 } pusher_transfer;
 
 CURLcode pusher_transfer_open(pusher_transfer *transfer, const pusher_settings *settings,
                               pusher_sockets *sockets, bool multiplex);
-CURLcode pusher_transfer_prepare(pusher_transfer *transfer, long timeout_ms);
+/* `request` must stay as it is until the transfer is over. */
+CURLcode pusher_transfer_prepare(pusher_transfer *transfer, const pusher_request *request,
+                                 long timeout_ms);
 /* Pushes `status, body, headers` or `nil, message, code, sent`; returns how many. */
 int pusher_transfer_push(lua_State *L, pusher_transfer *transfer, CURLcode result);
 int pusher_failure_push(lua_State *L, const char *message, const char *code);
 void pusher_transfer_close(pusher_transfer *transfer);
 
+/* ---- curl_poller.c: which sockets are ready; epoll or kqueue ---- */
+
+#define PUSHER_READY_AT_ONCE 64
+
+typedef struct {
+    curl_socket_t fd;
+    int events; /* CURL_CSELECT_IN, _OUT, _ERR */
+} pusher_ready;
+
+int pusher_poller_open(void);
+/* `what` is libcurl's CURL_POLL_*. */
+bool pusher_poller_watch(int poller, curl_socket_t fd, int what);
+/* Returns how many of `ready` are filled; 0 also when a signal came. */
+int pusher_poller_wait(int poller, pusher_ready ready[PUSHER_READY_AT_ONCE], int timeout_ms);
+
+/* ---- curl_jobs.c: requests on their way: waiting, active, finished ---- */
+
+typedef struct pusher_job {
+    struct pusher_job *previous, *next;
+    lua_Integer id;
+    long long deadline_us;
+    pusher_request request;
+    pusher_transfer *transfer; /* while active, and after that until it is pulled */
+    CURLcode result;
+    const char *message, *code; /* of a failure that libcurl knows nothing about */
+    bool unsent;
+} pusher_job;
+
+typedef struct {
+    pusher_job *head, *tail;
+    long count;
+} pusher_job_list;
+
+void pusher_jobs_push(pusher_job_list *list, pusher_job *job);
+void pusher_jobs_remove(pusher_job_list *list, pusher_job *job);
+pusher_job *pusher_jobs_find(const pusher_job_list *list, lua_Integer id);
+void pusher_job_free(pusher_job *job);
+
+/* ---- curl_engine.c: many transfers over one multi handle ---- */
+
+typedef struct {
+    pusher_settings settings;
+    pusher_sockets sockets;
+    CURLM *multi;
+    int poller;
+    long long timer_us;  /* when libcurl wants to be called; -1 for never */
+    long long expiry_us; /* when the next waiting job may run out of time; -1 for never */
+    pusher_job_list waiting, active, finished;
+    pusher_transfer *spare;
+    lua_Integer last_id;
+    bool seen_http2, closed;
+} pusher_engine;
+
+long long pusher_now_us(void);
+void pusher_engine_init(pusher_engine *engine);
+/* Gives up what belongs to the parent when this is a forked child. Whatever
+ * starts, runs or ends a transfer calls it first. */
+void pusher_engine_check_process(pusher_engine *engine);
+/* Queues a copy of the request; returns its job, or NULL when memory is short. */
+pusher_job *pusher_engine_add(pusher_engine *engine, const pusher_request *request);
+/* Runs what is ready; waits up to `wait_us` while nothing has finished. */
+void pusher_engine_step(pusher_engine *engine, long long wait_us);
+bool pusher_engine_cancel(pusher_engine *engine, lua_Integer id);
+/* Takes a finished job out and frees it; its transfer is kept for the next one. */
+void pusher_engine_release(pusher_engine *engine, pusher_job *job);
+/* The descriptor that is readable when step has something to do, or -1. */
+int pusher_engine_poller(pusher_engine *engine);
+/* Milliseconds until step has something to do; -1 for never. */
+long pusher_engine_timeout_ms(const pusher_engine *engine);
+void pusher_engine_close(pusher_engine *engine);
+
 /* ---- what Lua sees: curl_easy.c, curl_multi.c ---- */
 
 /* Each makes its metatable and puts its constructor into the table on top of the stack. */
 void pusher_register_easy(lua_State *L);
+void pusher_register_multi(lua_State *L);
 
 /* Makes the metatable `name`; `methods` may hold __gc and __tostring. */
 void pusher_new_metatable(lua_State *L, const char *name, const luaL_Reg *methods,

@@ -5,6 +5,7 @@
  * section 2.2 and RFC 9110 section 5.5: CR, LF and NUL in a request target or a field).
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "curl_parts.h"
@@ -115,7 +116,7 @@ static const char *put_header(pusher_request *request, slice name, slice value)
     /* libcurl's way to send an empty header is "Name;" (CURLOPT_HTTPHEADER). */
     const char *between = value.length > 0 ? ": " : ";";
     pusher_buffer *text = &request->text;
-    request->headers[request->header_count++] = text->length;
+    request->header_count++;
     bool fits = pusher_buffer_add(text, name.text, name.length) &&
                 pusher_buffer_add(text, between, strlen(between)) &&
                 pusher_buffer_add(text, value.text, value.length) && pusher_buffer_add(text, "", 1);
@@ -137,6 +138,7 @@ static const char *read_headers(lua_State *L, int index, pusher_request *request
 {
     const char *wrong = NULL;
     request->header_count = 0;
+    request->headers = request->text.length;
     lua_pushstring(L, "headers");
     lua_rawget(L, index);
     int list = lua_gettop(L);
@@ -247,6 +249,17 @@ const char *pusher_request_read(lua_State *L, int index, const pusher_settings *
     request->body_length = body.length;
     lua_settop(L, top);
     return wrong;
+}
+
+bool pusher_request_copy(pusher_request *copy, const pusher_request *request)
+{
+    *copy = *request;
+    copy->text.size = copy->text.length;
+    copy->text.data = malloc(copy->text.size);
+    if (copy->text.data == NULL)
+        return false;
+    memcpy(copy->text.data, request->text.data, copy->text.size);
+    return true;
 }
 
 void pusher_request_free(pusher_request *request)

@@ -189,14 +189,14 @@ static bool names(const char *line, const char *name)
 
 /* The list's nodes are the transfer's own and its strings the request's, so there is nothing to
  * free. What libcurl would add by itself is switched off with "Name:", unless the caller set it. */
-static struct curl_slist *link_headers(pusher_transfer *transfer)
+static struct curl_slist *link_headers(pusher_transfer *transfer, const pusher_request *request)
 {
     static char *const unwanted[] = {"Expect:", "Accept:", "Content-Type:"};
-    const pusher_request *request = &transfer->request;
     bool given[3] = {false, false, false};
+    char *line = request->text.data + request->headers;
     int count = 0;
-    for (; count < request->header_count; count++) {
-        transfer->lines[count].data = request->text.data + request->headers[count];
+    for (; count < request->header_count; count++, line += strlen(line) + 1) {
+        transfer->lines[count].data = line;
         given[1] = given[1] || names(transfer->lines[count].data, "Accept");
         given[2] = given[2] || names(transfer->lines[count].data, "Content-Type");
     }
@@ -208,10 +208,10 @@ static struct curl_slist *link_headers(pusher_transfer *transfer)
     return &transfer->lines[0];
 }
 
-CURLcode pusher_transfer_prepare(pusher_transfer *transfer, long timeout_ms)
+CURLcode pusher_transfer_prepare(pusher_transfer *transfer, const pusher_request *request,
+                                 long timeout_ms)
 {
     CURL *easy = transfer->easy;
-    const pusher_request *request = &transfer->request;
     const char *target = request->text.data + request->target;
     pusher_buffer_clear(&transfer->head);
     pusher_buffer_clear(&transfer->body);
@@ -220,7 +220,7 @@ CURLcode pusher_transfer_prepare(pusher_transfer *transfer, long timeout_ms)
     SET(URL, request->text.data + request->url);
     SET(REQUEST_TARGET, target[0] != '\0' ? target : NULL);
     TRY(set_method(easy, request));
-    SET(HTTPHEADER, link_headers(transfer));
+    SET(HTTPHEADER, link_headers(transfer, request));
     SET(TIMEOUT_MS, timeout_ms);
     return set_version(easy, transfer->multiplex && request->https);
 }
@@ -328,5 +328,4 @@ void pusher_transfer_close(pusher_transfer *transfer)
     transfer->easy = NULL;
     pusher_buffer_free(&transfer->head);
     pusher_buffer_free(&transfer->body);
-    pusher_request_free(&transfer->request);
 }

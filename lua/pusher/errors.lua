@@ -25,6 +25,7 @@ errors.CODES = {
   server = true, -- 5xx
   response = false, -- the answer could not be understood
   full = true, -- a queue or pool is full
+  pending = false, -- no outcome yet: the call is still under way (multi transport)
   closed = false, -- the client, transport or queue has been closed
 }
 

@@ -1,0 +1,432 @@
+/*
+ * Many transfers over one multi handle, driven by readiness (curl_multi_socket_action), so that
+ * a step with nothing ready costs one look at the poller. Jobs wait here, not in libcurl, until
+ * a connection may be had for them. libcurl's callbacks note sockets and the timer, nothing else.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "curl_parts.h"
+
+/* A step that may not wait stops after this long and goes on in the next one. */
+#define BUDGET_US 400
+/* Transfers started before the clock is looked at again. */
+#define START_AT_ONCE 4
+/* Waiting jobs are looked through for missed deadlines at most this often. */
+#define EXPIRY_PAUSE_US 10000
+/* What one HTTP/2 connection may carry (CURLMOPT_MAX_CONCURRENT_STREAMS(3)). */
+#define HTTP2_STREAMS 100
+#define DEFAULT_CONNECTIONS 30
+
+long long pusher_now_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* ---- libcurl tells what it waits for ---- */
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *data, void *socket_data)
+{
+    const pusher_engine *engine = data;
+    (void)easy;
+    (void)socket_data;
+    return pusher_poller_watch(engine->poller, fd, what) ? 0 : -1;
+}
+
+static int on_timer(CURLM *multi, long timeout_ms, void *data)
+{
+    pusher_engine *engine = data;
+    (void)multi;
+    /* libcurl compares whole milliseconds: called a moment early it would find nothing over time,
+     * and would not ask to be called again. */
+    long slack_ms = timeout_ms > 0 ? 1 : 0;
+    engine->timer_us = timeout_ms < 0 ? -1 : pusher_now_us() + (timeout_ms + slack_ms) * 1000LL;
+    return 0;
+}
+
+/* ---- the multi handle ---- */
+
+#define SET(option, value) (curl_multi_setopt(engine->multi, CURLMOPT_##option, value) == CURLM_OK)
+
+static long connection_limit(const pusher_engine *engine)
+{
+    return engine->settings.pool_size > 0 ? engine->settings.pool_size : DEFAULT_CONNECTIONS;
+}
+
+static bool engine_open(pusher_engine *engine)
+{
+    if (engine->multi != NULL)
+        return true;
+    engine->timer_us = -1;
+    engine->poller = pusher_poller_open();
+    if (engine->poller < 0)
+        return false;
+    engine->multi = curl_multi_init();
+    if (engine->multi != NULL && SET(SOCKETFUNCTION, on_socket) && SET(SOCKETDATA, engine) &&
+        SET(TIMERFUNCTION, on_timer) && SET(TIMERDATA, engine) &&
+        SET(MAX_TOTAL_CONNECTIONS, connection_limit(engine)) &&
+        SET(MAXCONNECTS, connection_limit(engine)))
+        return true;
+    if (engine->multi != NULL)
+        curl_multi_cleanup(engine->multi);
+    engine->multi = NULL;
+    close(engine->poller);
+    return false;
+}
+
+static void spare_transfer(pusher_engine *engine, pusher_transfer *transfer)
+{
+    transfer->owner = NULL;
+    transfer->next_spare = engine->spare;
+    engine->spare = transfer;
+}
+
+static pusher_transfer *take_transfer(pusher_engine *engine)
+{
+    pusher_transfer *transfer = engine->spare;
+    if (transfer != NULL) {
+        engine->spare = transfer->next_spare;
+        return transfer;
+    }
+    transfer = calloc(1, sizeof(*transfer));
+    if (transfer != NULL &&
+        pusher_transfer_open(transfer, &engine->settings, &engine->sockets, true) != CURLE_OK) {
+        free(transfer);
+        transfer = NULL;
+    }
+    return transfer;
+}
+
+static void discard_transfer(pusher_transfer *transfer)
+{
+    pusher_transfer_close(transfer);
+    free(transfer);
+}
+
+/* ---- from waiting to active to finished ---- */
+
+static void finish(pusher_engine *engine, pusher_job_list *from, pusher_job *job,
+                   const char *message, const char *code)
+{
+    pusher_jobs_remove(from, job);
+    job->message = message;
+    job->code = code;
+    pusher_jobs_push(&engine->finished, job);
+}
+
+static void finish_all(pusher_engine *engine, pusher_job_list *from, const char *message,
+                       const char *code)
+{
+    while (from->head != NULL)
+        finish(engine, from, from->head, message, code);
+}
+
+static void start(pusher_engine *engine, pusher_job *job, long long now_us)
+{
+    long left_ms = (long)((job->deadline_us - now_us + 999) / 1000);
+    if (left_ms < 1)
+        left_ms = 1; /* 0 would mean no limit */
+    pusher_transfer *transfer = take_transfer(engine);
+    job->unsent = true;
+    if (transfer == NULL) {
+        finish(engine, &engine->waiting, job, "out of memory", "network");
+        return;
+    }
+    job->transfer = transfer;
+    transfer->owner = job;
+    job->result = pusher_transfer_prepare(transfer, &job->request, left_ms);
+    if (job->result != CURLE_OK ||
+        curl_multi_add_handle(engine->multi, transfer->easy) != CURLM_OK) {
+        finish(engine, &engine->waiting, job, "the transfer cannot be started", "network");
+        return;
+    }
+    job->unsent = false;
+    pusher_jobs_remove(&engine->waiting, job);
+    pusher_jobs_push(&engine->active, job);
+}
+
+static long active_limit(const pusher_engine *engine)
+{
+    return connection_limit(engine) + (engine->seen_http2 ? HTTP2_STREAMS : 0);
+}
+
+static bool may_start(const pusher_engine *engine)
+{
+    return engine->waiting.head != NULL && engine->active.count < active_limit(engine);
+}
+
+static void start_some(pusher_engine *engine, long long now_us)
+{
+    for (int i = 0; i < START_AT_ONCE && may_start(engine); i++)
+        start(engine, engine->waiting.head, now_us);
+}
+
+static void expire_waiting(pusher_engine *engine, long long now_us)
+{
+    if (engine->expiry_us < 0 || now_us < engine->expiry_us)
+        return;
+    long long earliest = -1;
+    for (pusher_job *job = engine->waiting.head, *next; job != NULL; job = next) {
+        next = job->next;
+        if (job->deadline_us <= now_us) {
+            job->unsent = true;
+            finish(engine, &engine->waiting, job, "timed out before a connection was free",
+                   "timeout");
+        } else if (earliest < 0 || job->deadline_us < earliest) {
+            earliest = job->deadline_us;
+        }
+    }
+    if (earliest >= 0 && earliest < now_us + EXPIRY_PAUSE_US)
+        earliest = now_us + EXPIRY_PAUSE_US;
+    engine->expiry_us = earliest;
+}
+
+static void note_version(pusher_engine *engine, CURL *easy)
+{
+    long version = 0;
+    if (!engine->seen_http2 && curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version) == CURLE_OK)
+        engine->seen_http2 = version >= CURL_HTTP_VERSION_2_0;
+}
+
+static void collect(pusher_engine *engine)
+{
+    int left;
+    if (engine->multi == NULL)
+        return;
+    for (CURLMsg *message; (message = curl_multi_info_read(engine->multi, &left)) != NULL;) {
+        char *data = NULL;
+        CURL *easy = message->easy_handle;
+        CURLcode result = message->data.result;
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        curl_easy_getinfo(easy, CURLINFO_PRIVATE, &data);
+        curl_multi_remove_handle(engine->multi, easy);
+        pusher_job *job = ((pusher_transfer *)data)->owner;
+        job->result = result;
+        note_version(engine, easy);
+        finish(engine, &engine->active, job, NULL, NULL);
+    }
+}
+
+/* ---- one step ---- */
+
+static void engine_shut(pusher_engine *engine)
+{
+    for (pusher_job *job = engine->active.head; job != NULL; job = job->next)
+        curl_multi_remove_handle(engine->multi, job->transfer->easy);
+    if (engine->multi != NULL) {
+        curl_multi_cleanup(engine->multi);
+        close(engine->poller);
+    }
+    engine->multi = NULL;
+    engine->timer_us = -1;
+}
+
+static void act(pusher_engine *engine, curl_socket_t fd, int events)
+{
+    int running;
+    CURLMcode result = curl_multi_socket_action(engine->multi, fd, events, &running);
+    if (result != CURLM_OK) { /* beyond repair; the next job gets a new one */
+        engine_shut(engine);
+        finish_all(engine, &engine->active, curl_multi_strerror(result), "network");
+    }
+}
+
+static void act_on_timer(pusher_engine *engine, long long now_us)
+{
+    if (engine->multi == NULL || engine->timer_us < 0 || now_us < engine->timer_us)
+        return;
+    engine->timer_us = -1;
+    act(engine, CURL_SOCKET_TIMEOUT, 0);
+}
+
+/* How long the poller may wait, in whole milliseconds, rounded up. */
+static int wait_ms(const pusher_engine *engine, long long now_us, long long limit_us)
+{
+    long long until = limit_us;
+    if (engine->timer_us >= 0 && engine->timer_us < until)
+        until = engine->timer_us;
+    if (engine->expiry_us >= 0 && engine->expiry_us < until)
+        until = engine->expiry_us;
+    long long ms = (until - now_us + 999) / 1000;
+    return ms < 0 ? 0 : ms > 3600000 ? 3600000 : (int)ms;
+}
+
+/* Attends to the sockets that are ready; what the budget leaves is reported again. */
+static int act_on_sockets(pusher_engine *engine, int timeout_ms, long long until_us)
+{
+    pusher_ready ready[PUSHER_READY_AT_ONCE];
+    int count = pusher_poller_wait(engine->poller, ready, timeout_ms);
+    for (int i = 0; i < count && engine->multi != NULL; i++) {
+        act(engine, ready[i].fd, ready[i].events);
+        if (i % 4 == 3 && pusher_now_us() > until_us)
+            break;
+    }
+    return count;
+}
+
+/* One round; returns whether another one would find something to do at once. */
+static bool run_once(pusher_engine *engine, long long now_us, long long limit_us,
+                     long long budget_us)
+{
+    if (!engine_open(engine)) {
+        finish_all(engine, &engine->waiting, "no multi handle or no poller can be made", "network");
+        return false;
+    }
+    expire_waiting(engine, now_us);
+    start_some(engine, now_us);
+    act_on_timer(engine, now_us);
+    collect(engine);
+    if (engine->multi == NULL)
+        return false;
+    bool busy = may_start(engine) || engine->finished.head != NULL;
+    int count = act_on_sockets(engine, busy ? 0 : wait_ms(engine, now_us, limit_us), budget_us);
+    collect(engine);
+    if (engine->multi == NULL)
+        return false;
+    return count > 0 || may_start(engine) ||
+           (engine->timer_us >= 0 && engine->timer_us <= pusher_now_us());
+}
+
+static void run(pusher_engine *engine, long long now_us, long long wait_us)
+{
+    long long limit_us = now_us + wait_us;
+    long long budget_us = wait_us > BUDGET_US ? limit_us : now_us + BUDGET_US;
+    bool more = true;
+    while (engine->active.count + engine->waiting.count > 0 && now_us < budget_us) {
+        more = run_once(engine, now_us, limit_us, budget_us);
+        if (wait_us > 0 ? engine->finished.head != NULL : !more)
+            break;
+        now_us = pusher_now_us();
+    }
+}
+
+void pusher_engine_step(pusher_engine *engine, long long wait_us)
+{
+    if (engine->active.count + engine->waiting.count == 0)
+        return;
+    pusher_sigpipe guard;
+    pusher_sigpipe_hold(&guard);
+    run(engine, pusher_now_us(), wait_us);
+    pusher_sigpipe_release(&guard);
+}
+
+int pusher_engine_poller(pusher_engine *engine)
+{
+    return engine_open(engine) ? engine->poller : -1;
+}
+
+long pusher_engine_timeout_ms(const pusher_engine *engine)
+{
+    if (engine->finished.head != NULL || may_start(engine))
+        return 0;
+    if (engine->active.count + engine->waiting.count == 0 ||
+        (engine->timer_us < 0 && engine->expiry_us < 0))
+        return -1;
+    long long now_us = pusher_now_us();
+    return wait_ms(engine, now_us, now_us + 3600000000LL);
+}
+
+/* ---- in and out ---- */
+
+pusher_job *pusher_engine_add(pusher_engine *engine, const pusher_request *request)
+{
+    pusher_job *job = calloc(1, sizeof(*job));
+    if (job == NULL || !pusher_request_copy(&job->request, request)) {
+        free(job);
+        return NULL;
+    }
+    job->id = ++engine->last_id;
+    job->deadline_us = pusher_now_us() + request->timeout_ms * 1000LL;
+    pusher_jobs_push(&engine->waiting, job);
+    if (engine->expiry_us < 0 || job->deadline_us < engine->expiry_us)
+        engine->expiry_us = job->deadline_us;
+    return job;
+}
+
+void pusher_engine_release(pusher_engine *engine, pusher_job *job)
+{
+    pusher_jobs_remove(&engine->finished, job);
+    if (job->transfer != NULL)
+        spare_transfer(engine, job->transfer);
+    pusher_job_free(job);
+}
+
+bool pusher_engine_cancel(pusher_engine *engine, lua_Integer id)
+{
+    pusher_job_list *lists[] = {&engine->waiting, &engine->active, &engine->finished};
+    for (int i = 0; i < 3; i++) {
+        pusher_job *job = pusher_jobs_find(lists[i], id);
+        if (job == NULL)
+            continue;
+        if (lists[i] == &engine->active)
+            curl_multi_remove_handle(engine->multi, job->transfer->easy);
+        if (lists[i] != &engine->finished)
+            finish(engine, lists[i], job, NULL, NULL);
+        pusher_engine_release(engine, job);
+        return true;
+    }
+    return false;
+}
+
+/* ---- the end ---- */
+
+static void free_jobs(pusher_job_list *list)
+{
+    while (list->head != NULL) {
+        pusher_job *job = list->head;
+        pusher_jobs_remove(list, job);
+        if (job->transfer != NULL)
+            discard_transfer(job->transfer);
+        pusher_job_free(job);
+    }
+}
+
+/* The parent carries on what is under way; doing it here, too, would do it twice. What libcurl
+ * holds is leaked on purpose: every way to free it may write to the parent's connections. The
+ * poller is not closed, as nothing tells whether that number still means the poller. */
+void pusher_engine_check_process(pusher_engine *engine)
+{
+    static const char *const message = "this process was forked; its parent carries the call on";
+    if (!pusher_sockets_foreign(&engine->sockets))
+        return;
+    for (pusher_job *job = engine->active.head; job != NULL; job = job->next)
+        job->transfer = NULL;
+    finish_all(engine, &engine->active, message, "closed");
+    finish_all(engine, &engine->waiting, message, "closed");
+    engine->spare = NULL;
+    engine->multi = NULL;
+    engine->timer_us = engine->expiry_us = -1;
+    pusher_sockets_abandon(&engine->sockets);
+}
+
+void pusher_engine_init(pusher_engine *engine)
+{
+    memset(engine, 0, sizeof(*engine));
+    pusher_sockets_init(&engine->sockets);
+    engine->timer_us = engine->expiry_us = -1;
+}
+
+void pusher_engine_close(pusher_engine *engine)
+{
+    pusher_sigpipe guard;
+    pusher_sigpipe_hold(&guard);
+    pusher_engine_check_process(engine);
+    engine_shut(engine);
+    free_jobs(&engine->waiting);
+    free_jobs(&engine->active);
+    free_jobs(&engine->finished);
+    while (engine->spare != NULL) {
+        pusher_transfer *transfer = engine->spare;
+        engine->spare = transfer->next_spare;
+        discard_transfer(transfer);
+    }
+    pusher_sigpipe_release(&guard);
+    pusher_sockets_free(&engine->sockets);
+    pusher_settings_free(&engine->settings);
+    engine->closed = true;
+}
