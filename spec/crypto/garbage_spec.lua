@@ -3,7 +3,7 @@
 
 local crypto = require "pusher.crypto"
 
-local ROUNDS = tonumber(os.getenv("PUSHER_GARBAGE_ROUNDS")) or 3000
+local ROUNDS = tonumber(os.getenv("PUSHER_GARBAGE_ROUNDS")) or 500
 
 -- Park and Miller's generator: the same numbers on every Lua, which math.random does not promise.
 local state = 20240229
@@ -12,12 +12,16 @@ local function random(n)
   return state % n + 1
 end
 
+-- Cut out of one long piece, since making each byte anew takes longer than the tests.
+local bytes = {}
+for i = 1, 4096 do
+  bytes[i] = string.char(random(256) - 1)
+end
+local POOL = table.concat(bytes)
+
 local function garbage(max)
-  local bytes = {}
-  for i = 1, random(max) - 1 do
-    bytes[i] = string.char(random(256) - 1)
-  end
-  return table.concat(bytes)
+  local at = random(#POOL - max)
+  return POOL:sub(at, at + random(max) - 2)
 end
 
 -- Changes, drops, doubles or inserts a few bytes.
@@ -48,10 +52,9 @@ end
 -- nil and a message, or a string that `check` agrees with.
 local function assert_answer(result, message, check)
   if result == nil then
-    assert.equal("string", type(message))
+    assert(type(message) == "string") -- not busted's assert, which is slow in a loop
   else
-    assert.equal("string", type(result))
-    assert.is_true(check(result))
+    assert(type(result) == "string" and check(result))
   end
 end
 
@@ -65,10 +68,10 @@ describe("garbage", function()
         text[i] = digits:sub(at, at)
       end
       for _, input in ipairs { table.concat(text), garbage(40), damage(crypto.base64_encode(garbage(30))) } do
-        local bytes, message = crypto.base64_decode(input)
-        assert_answer(bytes, message, function(b) return crypto.base64_encode(b) == input end)
-        bytes, message = crypto.base64url_decode(input)
-        assert_answer(bytes, message, function(b) return crypto.base64url_encode(b) == input end)
+        local result, message = crypto.base64_decode(input)
+        assert_answer(result, message, function(b) return crypto.base64_encode(b) == input end)
+        result, message = crypto.base64url_decode(input)
+        assert_answer(result, message, function(b) return crypto.base64url_encode(b) == input end)
       end
     end
   end)

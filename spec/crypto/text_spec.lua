@@ -66,18 +66,19 @@ describe("crypto.base64", function()
 
   it("has for each group of digits one text only", function()
     local digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-    local accepted = 0
+    local accepted, others = 0, 0
     for a = 1, 64 do
       for b = 1, 64 do
         local text = digits:sub(a, a) .. digits:sub(b, b) .. "=="
         local bytes = crypto.base64_decode(text)
         if bytes then
           accepted = accepted + 1
-          assert.equal(text, crypto.base64_encode(bytes))
+          others = crypto.base64_encode(bytes) == text and others or others + 1
         end
       end
     end
     assert.equal(256, accepted)
+    assert.equal(0, others)
   end)
 
   it("raises on wrong types", function()
@@ -109,8 +110,11 @@ describe("crypto.utf8_valid", function()
   end)
 
   it("takes every code point but surrogates", function()
-    for code = 0, 0x10FFFF, 61 do
-      assert.equal(code < 0xD800 or code > 0xDFFF, crypto.utf8_valid(utf8_of(code)))
+    for code = 0, 0x10FFFF, 331 do
+      local good = code < 0xD800 or code > 0xDFFF
+      if crypto.utf8_valid(utf8_of(code)) ~= good then
+        error(("U+%X"):format(code))
+      end
     end
     for _, code in ipairs { 0x7F, 0x80, 0x7FF, 0x800, 0xD7FF, 0xE000, 0xFFFF, 0x10000, 0x10FFFF } do
       assert.is_true(crypto.utf8_valid(utf8_of(code)))
@@ -120,31 +124,39 @@ describe("crypto.utf8_valid", function()
     assert.is_false(crypto.utf8_valid(utf8_of(0x110000)))
   end)
 
-  -- Every pair of bytes after each kind of lead, against the table 3-7 of the Unicode standard.
+  -- Every lead, by table 3-7 of the Unicode standard.
   it("agrees with the table of well-formed sequences", function()
     local function second_ok(lead, second)
       local low = lead == 0xE0 and 0xA0 or lead == 0xF0 and 0x90 or 0x80
       local high = lead == 0xED and 0x9F or lead == 0xF4 and 0x8F or 0xBF
       return second >= low and second <= high
     end
-    for lead = 0x80, 0xFF do
-      for second = 0, 0xFF do
-        local start = string.char(lead, second)
-        local good = second_ok(lead, second)
-        assert.equal(good and lead >= 0xC2 and lead <= 0xDF, crypto.utf8_valid(start))
-        assert.equal(good and lead >= 0xE0 and lead <= 0xEF, crypto.utf8_valid(start .. "\128"))
-        assert.equal(good and lead >= 0xF0 and lead <= 0xF4, crypto.utf8_valid(start .. "\128\191"))
+    -- One byte of each range that the table tells apart.
+    local seconds = { 0, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xE0, 0xFF }
+    local wrong = {}
+    local function expect(good, bytes)
+      if crypto.utf8_valid(bytes) ~= good then
+        wrong[#wrong + 1] = ("%q"):format(bytes)
       end
     end
+    for lead = 0x80, 0xFF do
+      for _, second in ipairs(seconds) do
+        local start = string.char(lead, second)
+        local good = second_ok(lead, second)
+        expect(good and lead >= 0xC2 and lead <= 0xDF, start)
+        expect(good and lead >= 0xE0 and lead <= 0xEF, start .. "\128")
+        expect(good and lead >= 0xF0 and lead <= 0xF4, start .. "\128\191")
+      end
+    end
+    assert.same({}, wrong)
   end)
 
   it("finds the bad byte wherever it stands", function()
-    for length = 1, 40 do
-      for at = 1, length do
-        local text = ("x"):rep(at - 1) .. "\255" .. ("x"):rep(length - at)
-        assert.is_false(crypto.utf8_valid(text))
-        assert.is_false(crypto.utf8_valid(("x"):rep(at) .. "\195")) -- cut
-        assert.is_false(crypto.utf8_valid(("x"):rep(at) .. "\240\159\152"))
+    for at = 1, 20 do
+      local head = ("x"):rep(at - 1)
+      for _, bad in ipairs { "\255", "\195", "\240\159\152" } do
+        assert.is_false(crypto.utf8_valid(head .. bad))
+        assert.is_false(crypto.utf8_valid(head .. bad .. ("x"):rep(20 - at)))
       end
     end
     assert.is_false(crypto.utf8_valid("\224\160x"))
