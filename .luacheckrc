@@ -11,7 +11,7 @@ max_line_length = 120
 
 exclude_files = { "**/node_modules", "build" }
 files["spec"] = { std = "min+compat+busted", max_line_length = 140 }
-files["spec/support"] = { std = "max" } -- programs that run under LuaJIT
+files["spec/support"] = { std = "max+busted" } -- programs that run under LuaJIT
 files["bench"] = { std = "max" }
 files["**/*.rockspec"] = { std = "rockspec" }
 

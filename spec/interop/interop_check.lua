@@ -67,9 +67,8 @@ for name, start in pairs(servers) do
 
     -- The first webhook with this kind of event, checked by the library; waits for it.
     local function next_webhook(kind, channel)
-      local answered = 0
       repeat
-        answered = hooks:inspect().answers
+        local answered = hooks:inspect().answers
         for _, request in ipairs(hooks:requests()) do
           local hook = request.status and assert(client:webhook(request.headers, request.body))
           for _, event in ipairs(hook and hook.events or {}) do

@@ -8,8 +8,6 @@ local here = arg[0]:match("^(.*)/") or "."
 package.path = here .. "/../../../?.lua;" .. package.path
 
 local cjson = require "cjson"
-local cqueues = require "cqueues"
-local rand = require "openssl.rand"
 local app_rules = require "spec.support.channels_server.app"
 local channels = require "spec.support.channels_server.channels"
 local control = require "spec.support.channels_server.control"
@@ -140,17 +138,13 @@ local function hello(state, authority, ports)
   return out
 end
 
-local options = cjson.decode(arg[1] or "{}")
-math.randomseed(tonumber((rand.bytes(4):gsub(".", function(byte)
-  return ("%02x"):format(byte:byte())
-end)), 16))
-
-local cq = cqueues.new()
-local state = new_state(options)
-local authority = open_listeners(state, cq, options.port)
-cq:wrap(function()
-  state.webhooks:run()
+program.run(function(cq, options)
+  math.randomseed(os.time() + posix.pid())
+  local state = new_state(options)
+  state.commands = control.commands(state)
+  local authority = open_listeners(state, cq, options.port)
+  cq:wrap(function()
+    state.webhooks:run()
+  end)
+  program.start(cq, state.commands, hello(state, authority, open_others(state, cq)), options.detached)
 end)
-state.commands = control.commands(state)
-program.start(cq, state.commands, hello(state, authority, open_others(state, cq)), options.detached)
-program.loop(cq)

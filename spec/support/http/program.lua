@@ -127,8 +127,19 @@ function program.start(cq, handlers, hello, detached)
   io.stdout:flush()
 end
 
---- Runs the controller for ever; an error in a coroutine is told on stderr.
-function program.loop(cq)
+--- Runs a program: `main(cq, options)` sets it up and calls `start`; the first
+-- argument of the command line are its options, JSON.
+-- A failure before the loop is the only line of output, so the launcher can tell it;
+-- one in a coroutine is told on stderr.
+function program.run(main)
+  local cq = cqueues.new()
+  local set_up, failure = pcall(function()
+    main(cq, cjson.decode(arg[1] or "{}"))
+  end)
+  if not set_up then
+    print(failure)
+    program.exit(1)
+  end
   while true do
     local ok, message = cq:loop()
     if ok then

@@ -15,7 +15,7 @@ local secretbox = require "spec.support.subscriber.secretbox"
 -- How long an answer of the server may take, in seconds.
 local PATIENCE = 5
 
-local options = cjson.decode(arg[1] or "{}")
+local options
 local events, arrived = {}, condition.new()
 local shared_secrets = {}
 local closed -- { code =, reason = } when the connection has ended
@@ -146,12 +146,13 @@ local function commands(ws)
   }
 end
 
-local cq = cqueues.new()
-cq:wrap(function()
-  local ws = open_connection()
-  cq:wrap(receive_all, ws)
-  local first = first_of { { event = "pusher:connection_established" }, { event = "pusher:error" } }
-  local hello = type(first.data) == "string" and decode(first.data) or { refused = first.data }
-  program.start(cq, commands(ws), hello)
+program.run(function(cq, given)
+  options = given
+  cq:wrap(function()
+    local ws = open_connection()
+    cq:wrap(receive_all, ws)
+    local first = first_of { { event = "pusher:connection_established" }, { event = "pusher:error" } }
+    local hello = type(first.data) == "string" and decode(first.data) or { refused = first.data }
+    program.start(cq, commands(ws), hello)
+  end)
 end)
-program.loop(cq)
