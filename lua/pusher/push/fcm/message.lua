@@ -1,0 +1,267 @@
+--- Messages of the FCM HTTP v1 API: from a receipt, one per device, and the checks before any is sent. Pure.
+--
+-- Rule: Firebase reference `projects.messages`; the form of a receipt's messages is the chat server's.
+
+local access_mode = require "pusher.push.access_mode"
+local crypto = require "pusher.crypto"
+local drafty = require "pusher.push.drafty"
+local errors = require "pusher.errors"
+
+local message = {}
+
+message.MAX_BYTES = 4096 -- keys and values of what reaches the device
+message.MAX_TOPIC_BYTES = 2048 -- the same, sent to a topic or a condition
+message.MAX_TTL = 2419200 -- seconds, four weeks
+
+local MAX_TEXT = 80 -- code points of content that are shown
+local ELLIPSIS = "\226\128\166"
+local TITLE = "New message" -- iOS has no other; its configuration is a later invention
+
+local fail = errors.fail
+
+local TARGETS = { "token", "fid", "topic", "condition" }
+
+local function invalid(text, field)
+  return fail("invalid", "FCM message: " .. text, { field = field })
+end
+
+-- Cuts after so many code points; `text` is valid UTF-8.
+local function cut(text, limit)
+  if #text <= limit then
+    return text
+  end
+  local count = 0
+  for position in text:gmatch("()[^\128-\191]") do
+    count = count + 1
+    if count > limit then
+      return text:sub(1, position - 1) .. ELLIPSIS
+    end
+  end
+  return text
+end
+
+--- The data that all devices of a receipt get.
+-- @tparam table receipt as receipt.check returns
+-- @treturn table|nil names to strings; nil, message, details otherwise
+function message.data(receipt)
+  local payload = receipt.payload
+  local data = { what = payload.what, topic = payload.topic, ts = payload.ts, xfrom = payload.from }
+  if payload.silent then
+    data.silent = "true"
+  end
+  if payload.what == "msg" then
+    local text, problem, details = drafty.to_text(payload.content)
+    if not text then
+      return nil, problem, details
+    end
+    data.seq, data.mime, data.content = ("%.0f"):format(payload.seq), payload.mime, cut(text, MAX_TEXT)
+  elseif payload.what == "sub" then
+    data.modeWant = access_mode.format(payload.want)
+    data.modeGiven = access_mode.format(payload.given)
+  else
+    return fail("invalid", 'payload.what must be "msg" or "sub"', { field = "payload.what" })
+  end
+  return data
+end
+
+-- Empty strings are absent.
+local function filled(text)
+  return text ~= "" and text or nil
+end
+
+local function android(settings, data, config)
+  local block = { priority = "high", ttl = config.ttl }
+  if not settings.enabled then
+    return block
+  end
+  local section = settings[data.what] or {}
+  local function pick(name)
+    return filled(section[name]) or filled(settings[name])
+  end
+  local body = pick("body")
+  if body == "$content" then
+    body = filled(data.content)
+  end
+  block.notification = {
+    tag = data.topic,
+    title_loc_key = pick("title_loc_key"), title = pick("title"),
+    body_loc_key = pick("body_loc_key"), body = body,
+    icon = pick("icon"), color = pick("icon_color"), click_action = pick("click_action"),
+  }
+  return block
+end
+
+local function ios(data, unread, config, now)
+  local content = filled(data.content)
+  local block = {
+    payload = {
+      aps = {
+        alert = { title = TITLE, body = content },
+        badge = unread,
+        ["content-available"] = 1,
+        ["mutable-content"] = 1,
+        sound = "default",
+      },
+    },
+  }
+  if config.time_to_live then
+    block.headers = { ["apns-expiration"] = ("%.0f"):format(
+      config.time_to_live == 0 and 0 or math.floor(now) + config.time_to_live) }
+  end
+  return block, { title = TITLE, body = content }
+end
+
+--- The message for one device.
+-- @tparam table data as message.data returns
+-- @tparam table device `{ device_id =, platform = "android" | "ios" | anything, kind = "token" | "fid" }`
+-- @tparam number unread what the badge shows
+-- @tparam table config as config.check returns
+-- @tparam number now Unix seconds
+-- @treturn table message
+function message.build(data, device, unread, config, now)
+  local built = { data = data }
+  built[device.kind == "fid" and "fid" or "token"] = device.device_id
+  if device.platform == "android" then
+    built.android = android(config.android, data, config)
+  elseif device.platform == "ios" then
+    built.apns, built.notification = ios(data, unread, config, now)
+  end
+  return built
+end
+
+local function is_reserved(key)
+  return key == "from" or key == "message_type" or key:find("^google%.") or key:find("^gcm%.notification")
+end
+
+-- Bytes of keys and values, all of which must be valid UTF-8.
+local function count_strings(map, name)
+  if map == nil then
+    return 0
+  elseif type(map) ~= "table" then
+    return invalid(name .. " must be a table, got " .. type(map), name)
+  end
+  local bytes = 0
+  for key, value in pairs(map) do
+    if type(key) ~= "string" or type(value) ~= "string" then
+      return invalid(("%s must be strings under strings, got a %s under %s"):format(
+        name, type(value), type(key) == "string" and '"' .. key:sub(1, 40):gsub("[%c\127]", "?") .. '"' or type(key)),
+        name)
+    elseif not crypto.utf8_valid(key) or not crypto.utf8_valid(value) then
+      return invalid(name .. " is not valid UTF-8", name)
+    end
+    bytes = bytes + #key + #value
+  end
+  return bytes
+end
+
+local function check_data_keys(data)
+  for key in pairs(data or {}) do
+    if is_reserved(key) then
+      return invalid(('data has the reserved key "%s"'):format(key:sub(1, 40):gsub("[%c\127]", "?")), "data")
+    end
+  end
+  return true
+end
+
+local function find_target(given)
+  local found
+  for _, name in ipairs(TARGETS) do
+    local value = given[name]
+    if value ~= nil then
+      if type(value) ~= "string" or value == "" or not crypto.utf8_valid(value) then
+        return invalid(name .. " must be a string", name)
+      elseif found then
+        return invalid("has more than one target", name)
+      end
+      found = name
+    end
+  end
+  if not found then
+    return invalid("must have a token, fid, topic or condition", "token")
+  end
+  return found
+end
+
+local function check_android(given)
+  if given == nil then
+    return true
+  elseif type(given) ~= "table" then
+    return invalid("android must be a table", "android")
+  end
+  local priority = given.priority
+  if priority ~= nil and not (type(priority) == "string"
+    and (priority:lower() == "high" or priority:lower() == "normal")) then
+    return invalid('android.priority must be "normal" or "high"', "android.priority")
+  elseif given.ttl ~= nil and not (type(given.ttl) == "string" and given.ttl:find("^%d+%.?%d*s$")
+    and tonumber(given.ttl:sub(1, -2)) <= message.MAX_TTL) then
+    return invalid('android.ttl must be seconds such as "3600s", at most four weeks', "android.ttl")
+  end
+  local notification = type(given.notification) == "table" and given.notification or {}
+  local color = notification.color
+  if color ~= nil and not (type(color) == "string" and message.is_color(color)) then
+    return invalid("android.notification.color must be in the #RRGGBB form", "android.notification.color")
+  end
+  return true
+end
+
+--- Whether a text is a colour in the form that FCM takes.
+-- @tparam string text
+-- @treturn boolean
+function message.is_color(text)
+  return text:find("^#%x%x%x%x%x%x$") ~= nil
+end
+
+local function check_size(given, target)
+  local data, problem, details = count_strings(given.data, "data")
+  if not data then
+    return nil, problem, details
+  end
+  local shown
+  shown, problem, details = count_strings(given.notification, "notification")
+  if not shown then
+    return nil, problem, details
+  end
+  local limit = (target == "topic" or target == "condition") and message.MAX_TOPIC_BYTES or message.MAX_BYTES
+  if data + shown > limit then
+    return fail("too_large", ("FCM message: data and notification have %d bytes, at most %d are allowed"):format(
+      data + shown, limit), { field = "data", limit = limit })
+  end
+  return true
+end
+
+--- Checks a message before it is sent; what FCM alone can know is left to FCM.
+-- @tparam table given
+-- @treturn string|nil what it is sent to: "token", "fid", "topic" or "condition"
+function message.check(given)
+  local target, problem, details = find_target(given)
+  if not target then
+    return nil, problem, details
+  end
+  local ok
+  ok, problem, details = check_size(given, target)
+  if ok then
+    ok, problem, details = check_data_keys(given.data)
+  end
+  if ok then
+    ok, problem, details = check_android(given.android)
+  end
+  if not ok then
+    return nil, problem, details
+  end
+  return target
+end
+
+--- The body of a send request.
+-- @tparam table given message
+-- @tparam boolean|nil validate_only
+-- @tparam table json as json.new returns
+-- @treturn string|nil
+function message.encode(given, validate_only, json)
+  local text, problem, details = json.encode(given)
+  if not text then
+    return nil, problem, details
+  end
+  return (validate_only and '{"validate_only":true,"message":' or '{"message":') .. text .. "}"
+end
+
+return message

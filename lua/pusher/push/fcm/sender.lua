@@ -1,0 +1,225 @@
+--- Sends messages to FCM: several at once but never more than so many, each until it ends in one outcome.
+--
+-- It speaks the language of the publisher's drivers (`next`, `send`, `due`, `abandon`), which know how to move
+-- things over each kind of transport. It pulls: nothing is taken from its source while there is no room for it.
+
+local answer = require "pusher.push.fcm.answer"
+local endpoint = require "pusher.endpoint"
+local errors = require "pusher.errors"
+local retry = require "pusher.publisher.retry"
+local token = require "pusher.push.fcm.token"
+local waiting = require "pusher.push.fcm.waiting"
+
+local sender = {}
+local methods = {}
+local metatable = { __index = methods, __name = "pusher.push.fcm.sender" }
+
+local MAX_WAITING = 1000 -- jobs to be sent again; with more, new ones stay where they are
+local MAX_TURNS = 32 -- receipts looked up at a time, when none has a device
+
+-- A foreign transport need not know our failure shape.
+local function well_formed(result, message, details)
+  if result or (type(message) == "string" and type(details) == "table" and type(details.code) == "string") then
+    return result, message, details
+  end
+  return errors.fail("network", "the transport failed: " .. tostring(message), { retryable = false })
+end
+
+-- Sends through any transport and calls done(result, message, details) once, now or later. Returns the pending,
+-- if the transport gave one.
+local function carry(self, request, parse, done)
+  local function finish(...)
+    self.judged = self.judged + 1
+    return done(well_formed(...))
+  end
+  local ok, result, message, details = pcall(self.transport.send, self.transport, request, parse)
+  if not ok then
+    finish(errors.fail("network", "the transport raised: " .. tostring(result), { retryable = false }))
+  elseif type(result) == "table" and type(result.on_done) == "function" then
+    result:on_done(finish)
+    return result
+  else
+    finish(result, message, details)
+  end
+end
+
+--- Makes a sender.
+-- @tparam table parts `account` (credentials.load), `config` (config.check), `transport`, `json`, `clock` (Unix
+--   seconds), `now` (seconds of a clock that is never set), `chance` (function: 0 <= number < 1), `source`
+--   (`next_job(self)` -> a job or nil, whether anything was done; `is_empty(self)`; `abandon(self)`),
+--   `settled` (function(job, result, message, details): called once per job)
+-- @treturn table sender
+function sender.new(parts)
+  local self = setmetatable({
+    config = parts.config,
+    transport = parts.transport,
+    now = parts.now,
+    chance = parts.chance,
+    source = parts.source,
+    settled = parts.settled,
+    parse = answer.parser(parts.json, parts.clock),
+    path = "/v1/projects/" .. parts.account.project_id .. "/messages:send",
+    max_in_flight = parts.config.max_in_flight,
+    max_batch = 1,
+    waiting = waiting.new(), -- jobs to be sent again
+    flying = {}, -- set of jobs
+    in_flight = 0, -- of these
+    judged = 0, -- answers
+    retried = 0,
+  }, metatable)
+  self.keeper = token.new {
+    account = parts.account,
+    json = parts.json,
+    clock = parts.clock,
+    timeout = parts.config.timeout,
+    early = parts.config.token_early,
+    send = function(request, parse, done)
+      carry(self, request, parse, done)
+    end,
+  }
+  return self
+end
+
+-- Another attempt, if the failure allows one and there is time for it.
+local function try_again(self, job, details)
+  local now, rules = self.now(), self.config.retry
+  if details.reauth and not job.reauthorized then
+    job.reauthorized = true
+    self.keeper:reject(job.token)
+    self.waiting:add(job, now)
+    return true
+  elseif not details.retryable or job.attempts >= rules.attempts then
+    return false
+  end
+  local asked = tonumber(details.retry_after) or (details.quota and rules.quota) or nil
+  -- One step further than the first, so that chance only ever adds to `base`.
+  local due = now + retry.delay(rules, job.attempts + 1, asked, self.chance())
+  if due > job.deadline then
+    return false
+  end
+  self.retried = self.retried + 1
+  self.waiting:add(job, due)
+  return true
+end
+
+local function land(self, job)
+  if self.flying[job] then
+    self.flying[job] = nil
+    self.in_flight = self.in_flight - 1
+  end
+end
+
+local function settle(self, job, result, message, details)
+  if job.settled then
+    return -- given up meanwhile
+  end
+  land(self, job)
+  if result or not try_again(self, job, details) then
+    job.settled = true
+    self.settled(job, result, message, details)
+  end
+end
+
+-- The next job: one whose time to be sent again has come, else a new one.
+local function take(self)
+  local job = self.held or self.waiting:take(self.now())
+  self.held = nil
+  local moved = true
+  for _ = 1, MAX_TURNS do
+    if job or not moved or self.waiting.size >= MAX_WAITING then
+      break
+    end
+    job, moved = self.source:next_job()
+    if job then
+      job.attempts = 0
+      job.deadline = self.now() + math.min(self.config.retry.deadline, self.config.time_to_live or math.huge)
+    end
+  end
+  return job
+end
+
+--- The next message to send, with a token to send it with.
+-- @treturn table|nil job
+function methods:next()
+  while self.in_flight < self.max_in_flight do
+    local job = take(self)
+    if not job then
+      return nil
+    end
+    local text, message, details = self.keeper:current()
+    if text then
+      job.token, job.attempts = text, job.attempts + 1
+      self.flying[job] = true
+      self.in_flight = self.in_flight + 1
+      return job
+    elseif not message then
+      self.held = job -- a token is on its way
+      return nil
+    end
+    job.attempts = job.attempts + 1
+    settle(self, job, nil, message, details)
+  end
+  return nil
+end
+
+--- When `next` will have a message, if nothing else happens.
+-- @treturn number|nil a time of the clock `now`
+function methods:due()
+  if self.in_flight >= self.max_in_flight or self.keeper.fetching then
+    return nil
+  elseif self.held or (self.waiting.size < MAX_WAITING and not self.source:is_empty()) then
+    return 0
+  end
+  return self.waiting:due()
+end
+
+--- Sends a message that `next` returned. What becomes of it is judged at once, or when its pending is done.
+-- @tparam table job
+-- @tparam[opt] number seconds at most this long
+function methods:send(job, seconds)
+  local config = self.config
+  local request = endpoint.request(config.endpoint, "POST", self.path, {
+    { "Authorization", "Bearer " .. job.token },
+    { "Content-Type", "application/json" },
+    { "Accept", "application/json" },
+    { "X-GOOG-API-FORMAT-VERSION", "2" },
+  }, job.body, math.min(config.timeout, seconds or math.huge))
+  job.pending = carry(self, request, self.parse, function(...)
+    return settle(self, job, ...)
+  end)
+end
+
+--- How many messages have been taken from the source and are not settled.
+-- @treturn number
+function methods:unsettled()
+  return self.in_flight + self.waiting.size + (self.held and 1 or 0)
+end
+
+local function closed()
+  return errors.fail("closed", "the handler was stopped before FCM had answered")
+end
+
+--- Gives up everything: each message that is not settled ends with code `closed`.
+function methods:abandon()
+  local jobs = { self.held }
+  self.held = nil
+  for job in pairs(self.flying) do
+    jobs[#jobs + 1] = job
+  end
+  local job = self.waiting:take(math.huge)
+  while job do
+    jobs[#jobs + 1] = job
+    job = self.waiting:take(math.huge)
+  end
+  for _, left in ipairs(jobs) do
+    land(self, left)
+    left.settled = true
+    if left.pending and type(left.pending.cancel) == "function" then
+      left.pending:cancel()
+    end
+    self.settled(left, closed())
+  end
+  self.source:abandon()
+end
+
+return sender

@@ -1,0 +1,110 @@
+local cjson = require "cjson"
+local config = require "pusher.push.fcm.config"
+
+describe("pusher.push.fcm.config", function()
+  it("has a default for everything", function()
+    local checked = assert(config.check {})
+    assert.is_false(checked.enabled)
+    assert.are.equal(32, checked.buffer)
+    assert.are.equal(8, checked.max_in_flight)
+    assert.are.equal(10, checked.timeout)
+    assert.are.equal(120, checked.token_early)
+    assert.are.same({ attempts = 8, base = 10, max = 600, quota = 60, deadline = 3600 }, checked.retry)
+    assert.are.same({ enabled = false, msg = {}, sub = {} }, checked.android)
+    assert.is_false(checked.validate_only)
+    assert.is_nil(checked.time_to_live)
+    assert.is_nil(checked.ttl)
+    assert.are.equal("fcm.googleapis.com", checked.endpoint.host)
+  end)
+
+  it("takes JSON's null for absent, as a whole and in its parts", function()
+    assert.are.same(config.check {}, config.check(cjson.null))
+    assert.are.same(config.check {}, config.check(cjson.decode(
+      '{"enabled":null,"buffer":null,"time_to_live":null,"android":null,"retry":null,"timeout":null,"fcm_url":null}')))
+    assert.are.same(config.check {}, config.check(cjson.decode('{"android":{"enabled":null,"msg":null,"title":null}}')))
+  end)
+
+  it("reads what is given", function()
+    local checked = assert(config.check(cjson.decode [[{
+      "enabled": true, "buffer": 1024, "time_to_live": 3600, "max_in_flight": 32, "timeout": 2.5, "validate_only": true,
+      "fcm_url": "http://127.0.0.1:8080/x", "retry": { "attempts": 2, "base": 0.01 },
+      "android": { "enabled": true, "title": "T", "icon_color": "#3949AB", "msg": { "body": "$content" },
+        "sub": { "title_loc_key": "new_chat" } }
+    }]]))
+    assert.is_true(checked.enabled)
+    assert.are.equal(1024, checked.buffer)
+    assert.are.equal("3600s", checked.ttl)
+    assert.are.equal(2.5, checked.timeout)
+    assert.is_true(checked.validate_only)
+    assert.are.equal("/x", checked.endpoint.path)
+    assert.are.equal(2, checked.retry.attempts)
+    assert.are.equal(600, checked.retry.max)
+    assert.are.same({ enabled = true, title = "T", icon_color = "#3949AB", msg = { body = "$content" },
+      sub = { title_loc_key = "new_chat" } }, checked.android)
+  end)
+
+  it("knows the chat server's later name for validate_only", function()
+    assert.is_true(config.check({ dry_run = true }).validate_only)
+  end)
+
+  it("sends a time to live of 0: now or never", function()
+    assert.are.equal("0s", config.check({ time_to_live = 0 }).ttl)
+  end)
+
+  it("takes a buffer that is not above 0 for the default", function()
+    assert.are.equal(32, config.check({ buffer = 0 }).buffer)
+    assert.are.equal(32, config.check({ buffer = -3 }).buffer)
+  end)
+
+  it("tells of members that nothing reads", function()
+    local names = {}
+    assert(config.check({ enabled = true, credentials = {}, proxy = "", apns = {}, validateonly = true }, function(name)
+      names[#names + 1] = name
+    end))
+    table.sort(names)
+    assert.are.same({ "apns", "validateonly" }, names)
+  end)
+
+  local bad = {
+    { "enabled", { enabled = "yes" } },
+    { "buffer", { buffer = 1.5 } },
+    { "buffer", { buffer = "32" } },
+    { "buffer", { buffer = 1e9 } },
+    { "time_to_live", { time_to_live = -1 } },
+    { "time_to_live", { time_to_live = 2419201 } },
+    { "time_to_live", { time_to_live = 0 / 0 } },
+    { "max_in_flight", { max_in_flight = 0 } },
+    { "timeout", { timeout = 1 / 0 } },
+    { "timeout", { timeout = 0 / 0 } },
+    { "retry", { retry = 5 } },
+    { "attempts", { retry = { attempts = 0 } } },
+    { "base", { retry = { base = -1 } } },
+    { "android", { android = "x" } },
+    { "android", { android = { 1 } } },
+    { "android.title", { android = { title = 5 } } },
+    { "android.icon_color", { android = { icon_color = "red" } } },
+    { "android.msg.icon_color", { android = { msg = { icon_color = "#12345" } } } },
+    { "msg", { android = { msg = 5 } } },
+    { "enabled", { android = { enabled = 1 } } },
+    { "fcm_url", { fcm_url = "fcm.googleapis.com" } },
+    { "the configuration", { 1 } },
+    { "the configuration", "str" },
+    { "the configuration", 5 },
+  }
+  for index, case in ipairs(bad) do
+    it(("refuses a wrong %s (%d)"):format(case[1], index), function()
+      local checked, message, details = config.check(case[2])
+      assert.is_nil(checked)
+      assert.is_string(message)
+      assert.are.equal("config", details.code)
+      assert.are.equal(case[1], details.field)
+    end)
+  end
+
+  it("refuses a configuration that is missing", function()
+    local checked, message, details = config.check(nil)
+    assert.is_nil(checked)
+    assert.matches("^failed to parse config: ", message)
+    assert.are.equal("config", details.code)
+  end)
+end)

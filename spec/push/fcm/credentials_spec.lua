@@ -1,0 +1,165 @@
+local account = require "spec.support.fcm_account"
+local cjson = require "cjson"
+local credentials = require "pusher.push.fcm.credentials"
+local crypto = require "pusher.crypto"
+local json = assert(require("pusher.json").new())
+
+local function getenv(values)
+  return function(name)
+    return values and values[name]
+  end
+end
+
+local function load(config, values)
+  return credentials.load(config, getenv(values), json)
+end
+
+local function read_key(name)
+  local file = assert(io.open("spec/support/keys/" .. name .. ".pem", "rb"))
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+-- Runs a test with a file of that text.
+local function with_file(text, test)
+  local path = os.tmpname()
+  local file = assert(io.open(path, "wb"))
+  file:write(text)
+  file:close()
+  local ok, message = pcall(test, path)
+  os.remove(path)
+  assert(ok, message)
+end
+
+describe("pusher.push.fcm.credentials", function()
+  local function assert_loaded(loaded, message)
+    assert(loaded, message)
+    assert.are.equal("proj-1", loaded.project_id)
+    assert.are.equal("testkid-0001", loaded.private_key_id)
+    assert.are.equal("firebase-adminsdk-test@proj-1.iam.gserviceaccount.com", loaded.client_email)
+    assert.are.equal("oauth2.googleapis.com", loaded.endpoint.host)
+    assert.are.equal("/token", loaded.endpoint.path)
+    assert.is_true(crypto.rs256_verify(account.public_key, "text", loaded.sign("text")))
+  end
+
+  it("reads a table, and JSON text", function()
+    assert_loaded(load { credentials = account.new() })
+    assert_loaded(load { credentials = cjson.encode(account.new()) })
+  end)
+
+  it("reads a file", function()
+    with_file(cjson.encode(account.new()), function(path)
+      assert_loaded(load { credentials_file = path })
+      assert.are.equal("other", load({ credentials = account.new { project_id = "other" }, credentials_file = path })
+        .project_id)
+    end)
+  end)
+
+  it("reads what the environment names, if the configuration names nothing", function()
+    with_file(cjson.encode(account.new()), function(path)
+      assert_loaded(load({}, { GOOGLE_APPLICATION_CREDENTIALS = path }))
+    end)
+    assert_loaded(load({}, { GOOGLE_APPLICATION_CREDENTIALS = cjson.encode(account.new()) }))
+    assert_loaded(load({ credentials = account.new() }, { GOOGLE_APPLICATION_CREDENTIALS = "/nowhere" }))
+  end)
+
+  it("takes the project from the configuration, the account or the environment, in that order", function()
+    local environment = { GOOGLE_CLOUD_PROJECT = "env-1", GCLOUD_PROJECT = "env-2" }
+    local without = account.new { project_id = false }
+    assert.are.equal("mine", load({ credentials = account.new(), project_id = "mine" }, environment).project_id)
+    assert.are.equal("proj-1", load({ credentials = account.new() }, environment).project_id)
+    assert.are.equal("env-1", load({ credentials = without }, environment).project_id)
+    assert.are.equal("env-2", load({ credentials = without }, { GCLOUD_PROJECT = "env-2" }).project_id)
+  end)
+
+  it("takes Google's token endpoint when the account names none", function()
+    for _, uri in ipairs { false, "" } do
+      local loaded = assert(load { credentials = account.new { token_uri = uri } })
+      assert.are.equal(credentials.TOKEN_URI, loaded.token_uri)
+    end
+  end)
+
+  it("can fetch elsewhere than the assertion says", function()
+    local loaded = assert(load { credentials = account.new(), token_url = "http://127.0.0.1:8080/token" })
+    assert.are.equal("https://oauth2.googleapis.com/token", loaded.token_uri)
+    assert.are.equal(8080, loaded.endpoint.port)
+  end)
+
+  it("signs with PKCS#1 keys, too", function()
+    local loaded = assert(load { credentials = account.new { private_key = read_key "pkcs1" } })
+    assert.is_true(crypto.rs256_verify(read_key "public", "text", loaded.sign("text")))
+  end)
+
+  describe("refuses", function()
+    local function refused(config, values)
+      local loaded, message, details = load(config, values)
+      assert.is_nil(loaded)
+      assert.are.equal("config", details.code)
+      local told = message .. cjson.encode(details)
+      assert.is_nil(told:find("PRIVATE KEY", 1, true), "the message shows the key")
+      return message
+    end
+
+    it("nothing at all", function()
+      assert.are.equal("missing credentials", refused {})
+      assert.are.equal("missing credentials", refused({}, { GOOGLE_APPLICATION_CREDENTIALS = "" }))
+    end)
+
+    it("what is no service account", function()
+      assert.are.equal("missing 'type' field in credentials", refused { credentials = {} })
+      assert.are.equal("missing 'type' field in credentials", refused { credentials = cjson.null })
+      assert.are.equal("missing 'type' field in credentials", refused { credentials = { type = 5 } })
+      assert.matches("service_account", refused { credentials = account.new { type = "authorized_user" } })
+      for _, text in ipairs { "", "{", "5", "null", '"x"' } do
+        assert.are.equal("credentials: not a JSON object", refused { credentials = text })
+      end
+    end)
+
+    it("a file that cannot be read, or is none", function()
+      assert.matches("cannot read", refused { credentials_file = "/nowhere/at/all.json" })
+      assert.matches("cannot read", refused { credentials_file = "/" })
+      assert.matches("path", refused { credentials_file = 5 })
+      with_file(("x"):rep(70000), function(path)
+        assert.matches("too large", refused { credentials_file = path })
+      end)
+      with_file("private " .. account.new().private_key, function(path)
+        assert.are.equal("credentials: not a JSON object", refused { credentials_file = path })
+      end)
+    end)
+
+    it("an account without a project", function()
+      local without = account.new { project_id = false }
+      assert.are.equal("project ID is required to access Firebase Cloud Messaging client",
+        refused { credentials = without })
+      assert.matches("path", refused { credentials = without, project_id = "a/b" })
+      refused { credentials = account.new { project_id = "x\r\ny" } }
+    end)
+
+    it("members that are missing or would break the assertion", function()
+      for _, name in ipairs { "client_email", "private_key_id" } do
+        for _, value in ipairs { false, "", 'a"b', "a\\b", "a\nb", 5, "\255" } do
+          assert.matches(name, refused { credentials = account.new { [name] = value } })
+        end
+      end
+      for _, uri in ipairs { "oauth2.googleapis.com", 'https://x/"', 5, "file:///etc/passwd" } do
+        assert.matches("token_uri", refused { credentials = account.new { token_uri = uri } })
+      end
+    end)
+
+    it("a key that is missing, wrong or locked", function()
+      assert.matches("private_key is missing", refused { credentials = account.new { private_key = false } })
+      assert.matches("private_key is missing", refused { credentials = account.new { private_key = 5 } })
+      for _, name in ipairs { "pkcs8_encrypted", "pkcs1_encrypted" } do
+        assert.matches("passphrase", refused { credentials = account.new { private_key = read_key(name) } })
+      end
+      for _, name in ipairs { "ec", "ed25519", "rsa1024", "public" } do
+        assert.matches("private_key: ", refused { credentials = account.new { private_key = read_key(name) } })
+      end
+      local pem = account.new().private_key
+      for _, broken in ipairs { "secret", pem:sub(1, 200), pem:gsub("MII", "XII"), (pem:gsub("\n", "\\n")) } do
+        assert.matches("private_key: ", refused { credentials = account.new { private_key = broken } })
+      end
+    end)
+  end)
+end)
