@@ -127,19 +127,8 @@ function program.start(cq, handlers, hello, detached)
   io.stdout:flush()
 end
 
---- Runs a program: `main(cq, options)` sets it up and calls `start`; the first
--- argument of the command line are its options, JSON.
--- A failure before the loop is the only line of output, so the launcher can tell it;
--- one in a coroutine is told on stderr.
-function program.run(main)
-  local cq = cqueues.new()
-  local set_up, failure = pcall(function()
-    main(cq, cjson.decode(arg[1] or "{}"))
-  end)
-  if not set_up then
-    print(failure)
-    program.exit(1)
-  end
+--- Runs the controller for ever; an error in a coroutine is told on stderr.
+function program.loop(cq)
   while true do
     local ok, message = cq:loop()
     if ok then
@@ -147,6 +136,21 @@ function program.run(main)
     end
     io.stderr:write("local server: ", tostring(message), "\n")
   end
+end
+
+--- Runs a whole program: `main(cq, options)` sets it up and calls `start`; the
+-- options are the first argument of the command line, JSON. A failure before
+-- the loop is the only line of output, so that the launcher can tell it.
+function program.run(main)
+  local cq = cqueues.new()
+  local ok, failure = pcall(function()
+    main(cq, cjson.decode(arg[1] or "{}"))
+  end)
+  if not ok then
+    print(failure)
+    program.exit(1)
+  end
+  program.loop(cq)
 end
 
 return program
