@@ -52,11 +52,12 @@ local work
 -- Sees to it that a handler starts at `time` or before.
 local function wake_at(self, time)
   local now, alarm = self.now(), self.alarm
+  time = math.max(time, now)
   if alarm and alarm <= time and now < alarm + OVERDUE then
     return true
   end
   -- An exiting nginx makes no timer with a delay.
-  local delay = ngx.worker.exiting() and 0 or math.max(0, time - now)
+  local delay = ngx.worker.exiting() and 0 or time - now
   alarm = now + delay
   -- In phases without timers the call raises.
   local called, made, reason = pcall(ngx.timer.at, delay, work, self, alarm)
