@@ -5,13 +5,10 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "curl_parts.h"
 
-/* A step that may not wait stops after this long and goes on in the next one. */
-#define BUDGET_US 400
 /* Transfers started before the clock is looked at again. */
 #define START_AT_ONCE 4
 /* Waiting jobs are looked through for missed deadlines at most this often. */
@@ -19,13 +16,6 @@
 /* What one HTTP/2 connection may carry (CURLMOPT_MAX_CONCURRENT_STREAMS(3)). */
 #define HTTP2_STREAMS 100
 #define DEFAULT_CONNECTIONS 30
-
-long long pusher_now_us(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 /* ---- libcurl tells what it waits for ---- */
 
@@ -57,7 +47,7 @@ static long connection_limit(const pusher_engine *engine)
     return engine->settings.pool_size > 0 ? engine->settings.pool_size : DEFAULT_CONNECTIONS;
 }
 
-static bool engine_open(pusher_engine *engine)
+bool pusher_engine_open(pusher_engine *engine)
 {
     if (engine->multi != NULL)
         return true;
@@ -118,8 +108,8 @@ static void finish(pusher_engine *engine, pusher_job_list *from, pusher_job *job
     pusher_jobs_push(&engine->finished, job);
 }
 
-static void finish_all(pusher_engine *engine, pusher_job_list *from, const char *message,
-                       const char *code)
+void pusher_engine_finish_all(pusher_engine *engine, pusher_job_list *from, const char *message,
+                              const char *code)
 {
     while (from->head != NULL)
         finish(engine, from, from->head, message, code);
@@ -154,15 +144,9 @@ static long active_limit(const pusher_engine *engine)
     return connection_limit(engine) + (engine->seen_http2 ? HTTP2_STREAMS : 0);
 }
 
-static bool may_start(const pusher_engine *engine)
+bool pusher_engine_may_start(const pusher_engine *engine)
 {
     return engine->waiting.head != NULL && engine->active.count < active_limit(engine);
-}
-
-static void start_some(pusher_engine *engine, long long now_us)
-{
-    for (int i = 0; i < START_AT_ONCE && may_start(engine); i++)
-        start(engine, engine->waiting.head, now_us);
 }
 
 static void expire_waiting(pusher_engine *engine, long long now_us)
@@ -185,6 +169,13 @@ static void expire_waiting(pusher_engine *engine, long long now_us)
     engine->expiry_us = earliest;
 }
 
+void pusher_engine_admit(pusher_engine *engine, long long now_us)
+{
+    expire_waiting(engine, now_us);
+    for (int i = 0; i < START_AT_ONCE && pusher_engine_may_start(engine); i++)
+        start(engine, engine->waiting.head, now_us);
+}
+
 static void note_version(pusher_engine *engine, CURL *easy)
 {
     long version = 0;
@@ -192,7 +183,7 @@ static void note_version(pusher_engine *engine, CURL *easy)
         engine->seen_http2 = version >= CURL_HTTP_VERSION_2_0;
 }
 
-static void collect(pusher_engine *engine)
+void pusher_engine_collect(pusher_engine *engine)
 {
     int left;
     if (engine->multi == NULL)
@@ -212,9 +203,9 @@ static void collect(pusher_engine *engine)
     }
 }
 
-/* ---- one step ---- */
+/* ---- the end ---- */
 
-static void engine_shut(pusher_engine *engine)
+void pusher_engine_shut(pusher_engine *engine)
 {
     for (pusher_job *job = engine->active.head; job != NULL; job = job->next)
         curl_multi_remove_handle(engine->multi, job->transfer->easy);
@@ -224,111 +215,6 @@ static void engine_shut(pusher_engine *engine)
     }
     engine->multi = NULL;
     engine->timer_us = -1;
-}
-
-static void act(pusher_engine *engine, curl_socket_t fd, int events)
-{
-    int running;
-    CURLMcode result = curl_multi_socket_action(engine->multi, fd, events, &running);
-    if (result != CURLM_OK) { /* beyond repair; the next job gets a new one */
-        engine_shut(engine);
-        finish_all(engine, &engine->active, curl_multi_strerror(result), "network");
-    }
-}
-
-static void act_on_timer(pusher_engine *engine, long long now_us)
-{
-    if (engine->multi == NULL || engine->timer_us < 0 || now_us < engine->timer_us)
-        return;
-    engine->timer_us = -1;
-    act(engine, CURL_SOCKET_TIMEOUT, 0);
-}
-
-/* How long the poller may wait, in whole milliseconds, rounded up. */
-static int wait_ms(const pusher_engine *engine, long long now_us, long long limit_us)
-{
-    long long until = limit_us;
-    if (engine->timer_us >= 0 && engine->timer_us < until)
-        until = engine->timer_us;
-    if (engine->expiry_us >= 0 && engine->expiry_us < until)
-        until = engine->expiry_us;
-    long long ms = (until - now_us + 999) / 1000;
-    return ms < 0 ? 0 : ms > 3600000 ? 3600000 : (int)ms;
-}
-
-/* Attends to the sockets that are ready; what the budget leaves is reported again. */
-static int act_on_sockets(pusher_engine *engine, int timeout_ms, long long until_us)
-{
-    pusher_ready ready[PUSHER_READY_AT_ONCE];
-    int count = pusher_poller_wait(engine->poller, ready, timeout_ms);
-    for (int i = 0; i < count && engine->multi != NULL; i++) {
-        act(engine, ready[i].fd, ready[i].events);
-        if (i % 4 == 3 && pusher_now_us() > until_us)
-            break;
-    }
-    return count;
-}
-
-/* One round; returns whether another one would find something to do at once. */
-static bool run_once(pusher_engine *engine, long long now_us, long long limit_us,
-                     long long budget_us)
-{
-    if (!engine_open(engine)) {
-        finish_all(engine, &engine->waiting, "no multi handle or no poller can be made", "network");
-        return false;
-    }
-    expire_waiting(engine, now_us);
-    start_some(engine, now_us);
-    act_on_timer(engine, now_us);
-    collect(engine);
-    if (engine->multi == NULL)
-        return false;
-    bool busy = may_start(engine) || engine->finished.head != NULL;
-    int count = act_on_sockets(engine, busy ? 0 : wait_ms(engine, now_us, limit_us), budget_us);
-    collect(engine);
-    if (engine->multi == NULL)
-        return false;
-    return count > 0 || may_start(engine) ||
-           (engine->timer_us >= 0 && engine->timer_us <= pusher_now_us());
-}
-
-static void run(pusher_engine *engine, long long now_us, long long wait_us)
-{
-    long long limit_us = now_us + wait_us;
-    long long budget_us = wait_us > BUDGET_US ? limit_us : now_us + BUDGET_US;
-    bool more = true;
-    while (engine->active.count + engine->waiting.count > 0 && now_us < budget_us) {
-        more = run_once(engine, now_us, limit_us, budget_us);
-        if (wait_us > 0 ? engine->finished.head != NULL : !more)
-            break;
-        now_us = pusher_now_us();
-    }
-}
-
-void pusher_engine_step(pusher_engine *engine, long long wait_us)
-{
-    if (engine->active.count + engine->waiting.count == 0)
-        return;
-    pusher_sigpipe guard;
-    pusher_sigpipe_hold(&guard);
-    run(engine, pusher_now_us(), wait_us);
-    pusher_sigpipe_release(&guard);
-}
-
-int pusher_engine_poller(pusher_engine *engine)
-{
-    return engine_open(engine) ? engine->poller : -1;
-}
-
-long pusher_engine_timeout_ms(const pusher_engine *engine)
-{
-    if (engine->finished.head != NULL || may_start(engine))
-        return 0;
-    if (engine->active.count + engine->waiting.count == 0 ||
-        (engine->timer_us < 0 && engine->expiry_us < 0))
-        return -1;
-    long long now_us = pusher_now_us();
-    return wait_ms(engine, now_us, now_us + 3600000000LL);
 }
 
 /* ---- in and out ---- */
@@ -363,8 +249,11 @@ bool pusher_engine_cancel(pusher_engine *engine, lua_Integer id)
         pusher_job *job = pusher_jobs_find(lists[i], id);
         if (job == NULL)
             continue;
-        if (lists[i] == &engine->active)
+        if (lists[i] == &engine->active) {
+            pusher_sigpipe_hold(&engine->sigpipe);
             curl_multi_remove_handle(engine->multi, job->transfer->easy);
+            pusher_sigpipe_release(&engine->sigpipe);
+        }
         if (lists[i] != &engine->finished)
             finish(engine, lists[i], job, NULL, NULL);
         pusher_engine_release(engine, job);
@@ -396,8 +285,8 @@ void pusher_engine_check_process(pusher_engine *engine)
         return;
     for (pusher_job *job = engine->active.head; job != NULL; job = job->next)
         job->transfer = NULL;
-    finish_all(engine, &engine->active, message, "closed");
-    finish_all(engine, &engine->waiting, message, "closed");
+    pusher_engine_finish_all(engine, &engine->active, message, "closed");
+    pusher_engine_finish_all(engine, &engine->waiting, message, "closed");
     engine->spare = NULL;
     engine->multi = NULL;
     engine->timer_us = engine->expiry_us = -1;
@@ -416,7 +305,7 @@ void pusher_engine_close(pusher_engine *engine)
     pusher_sigpipe guard;
     pusher_sigpipe_hold(&guard);
     pusher_engine_check_process(engine);
-    engine_shut(engine);
+    pusher_engine_shut(engine);
     free_jobs(&engine->waiting);
     free_jobs(&engine->active);
     free_jobs(&engine->finished);

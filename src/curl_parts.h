@@ -97,7 +97,7 @@ typedef struct {
 } pusher_sigpipe;
 
 void pusher_sigpipe_hold(pusher_sigpipe *guard);
-void pusher_sigpipe_release(const pusher_sigpipe *guard);
+void pusher_sigpipe_release(pusher_sigpipe *guard);
 
 /* ---- curl_transfer.c: one easy handle with what goes in and comes out ---- */
 
@@ -172,26 +172,39 @@ typedef struct {
     pusher_job_list waiting, active, finished;
     pusher_transfer *spare;
     lua_Integer last_id;
+    pusher_sigpipe sigpipe;
     bool seen_http2, closed;
 } pusher_engine;
 
-long long pusher_now_us(void);
 void pusher_engine_init(pusher_engine *engine);
 /* Gives up what belongs to the parent when this is a forked child. Whatever
  * starts, runs or ends a transfer calls it first. */
 void pusher_engine_check_process(pusher_engine *engine);
 /* Queues a copy of the request; returns its job, or NULL when memory is short. */
 pusher_job *pusher_engine_add(pusher_engine *engine, const pusher_request *request);
-/* Runs what is ready; waits up to `wait_us` while nothing has finished. */
-void pusher_engine_step(pusher_engine *engine, long long wait_us);
 bool pusher_engine_cancel(pusher_engine *engine, lua_Integer id);
 /* Takes a finished job out and frees it; its transfer is kept for the next one. */
 void pusher_engine_release(pusher_engine *engine, pusher_job *job);
-/* The descriptor that is readable when step has something to do, or -1. */
-int pusher_engine_poller(pusher_engine *engine);
-/* Milliseconds until step has something to do; -1 for never. */
-long pusher_engine_timeout_ms(const pusher_engine *engine);
 void pusher_engine_close(pusher_engine *engine);
+
+/* What a step is made of. */
+bool pusher_engine_open(pusher_engine *engine);
+void pusher_engine_shut(pusher_engine *engine);
+bool pusher_engine_may_start(const pusher_engine *engine);
+void pusher_engine_admit(pusher_engine *engine, long long now_us);
+void pusher_engine_collect(pusher_engine *engine);
+void pusher_engine_finish_all(pusher_engine *engine, pusher_job_list *from, const char *message,
+                              const char *code);
+
+/* ---- curl_step.c ---- */
+
+long long pusher_now_us(void);
+/* Runs what is ready; waits up to `wait_us` while nothing has finished. */
+void pusher_engine_step(pusher_engine *engine, long long wait_us);
+/* The descriptor that is readable when step has something to read or write, or -1. */
+int pusher_engine_poller(pusher_engine *engine);
+/* Milliseconds until step has something to do by time alone; -1 for never. */
+long pusher_engine_timeout_ms(const pusher_engine *engine);
 
 /* ---- what Lua sees: curl_easy.c, curl_multi.c ---- */
 

@@ -120,7 +120,7 @@ void pusher_sigpipe_hold(pusher_sigpipe *guard)
 }
 
 /* SIGPIPE of a write goes to the thread that wrote, so taking it here takes nobody else's. */
-void pusher_sigpipe_release(const pusher_sigpipe *guard)
+void pusher_sigpipe_release(pusher_sigpipe *guard)
 {
     if (!guard->held)
         return;
@@ -133,4 +133,5 @@ void pusher_sigpipe_release(const pusher_sigpipe *guard)
         sigwait(&pipe_only, &signal_number);
     }
     pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
+    guard->held = false;
 }

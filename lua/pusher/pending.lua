@@ -83,7 +83,7 @@ end
 function methods:wait(seconds)
   if seconds ~= nil and type(seconds) ~= "number" then
     error(("bad argument #1 to 'wait' (number expected, got %s)"):format(type(seconds)), 2)
-  elseif seconds and not (seconds >= 0) then
+  elseif seconds and (seconds < 0 or seconds ~= seconds) then
     return errors.fail("invalid", "the time to wait must not be negative")
   end
   if not self.done then

@@ -15,8 +15,8 @@ local metatable = { __index = methods, __name = "pusher.transport.multi" }
 
 --- Makes a transport.
 -- @tparam[opt] table options those of the curl transport, and `max_pending` (10000), how many calls may be under way
---   or waiting for a connection; `keepalive.pool_size` bounds the connections; `log` = function(level, message, fields)
---   is told when a callback fails
+--   or waiting for a connection; `keepalive.pool_size` bounds the connections;
+--   `log` = function(level, message, fields) is told when a callback fails
 -- @treturn table|nil transport, or the failure triple with code `config`
 function transport.new(options)
   options = options or {}
@@ -24,12 +24,18 @@ function transport.new(options)
   if not handle then
     return errors.fail(code, message)
   end
-  return setmetatable({ name = "multi", handle = handle, log = options.log, pendings = {}, running = 0 }, metatable)
+  return setmetatable({
+    name = "multi",
+    handle = handle,
+    log = options.log,
+    pendings = {}, -- by the id that C gave them
+    running = 0,
+  }, metatable)
 end
 
 --- Starts one request.
 -- @tparam table request `{ method =, scheme =, host =, port =, target =, headers =, body =, timeout = }`; taken by value
--- @tparam function parse called with status, body and the header lines; what it returns is what the pending ends with
+-- @tparam function parse called with status, body and the header lines; the pending ends with what it returns
 -- @treturn table|nil pending, or the failure triple when nothing was started: `invalid`, `full`, `closed`
 function methods:send(request, parse)
   local handle = self.handle
@@ -89,7 +95,7 @@ function methods:step(seconds)
     return errors.fail("closed", "the transport is closed")
   elseif seconds ~= nil and type(seconds) ~= "number" then
     error(("bad argument #1 to 'step' (number expected, got %s)"):format(type(seconds)), 2)
-  elseif seconds and not (seconds >= 0) then
+  elseif seconds and (seconds < 0 or seconds ~= seconds) then
     return errors.fail("invalid", "the time to wait must not be negative")
   end
   if self.running > 0 then
