@@ -9,11 +9,37 @@ local json = {}
 -- A client that sends 1e999 or NaN gets an error, not a crash.
 cjson.decode_invalid_numbers(false)
 
+-- Whether a text is valid UTF-8 (no surrogates, no overlong forms).
+local function is_utf8(text)
+  local position, size = 1, #text
+  while true do
+    position = text:find("[\128-\255]", position)
+    if not position then
+      return true
+    end
+    local a, b = text:byte(position, position + 1)
+    local low, high, more = 0x80, 0xBF, 1
+    if a < 0xC2 or a > 0xF4 then
+      return false
+    elseif a >= 0xF0 then
+      more, low, high = 3, a == 0xF0 and 0x90 or 0x80, a == 0xF4 and 0x8F or 0xBF
+    elseif a >= 0xE0 then
+      more, low, high = 2, a == 0xE0 and 0xA0 or 0x80, a == 0xED and 0x9F or 0xBF
+    end
+    if position + more > size or b < low or b > high
+      or text:sub(position + 1, position + more):find("[^\128-\191]")
+    then
+      return false
+    end
+    position = position + more + 1
+  end
+end
+
 --- Decodes a JSON object.
 -- @return the table, or nil
 function json.decode_object(text)
   local ok, value = pcall(cjson.decode, text)
-  if ok and type(value) == "table" and text:find("^%s*{") then
+  if ok and is_utf8(text) and type(value) == "table" and text:find("^%s*{") then
     return value
   end
 end
@@ -90,32 +116,6 @@ function json.object(members)
     names[index] = cjson.encode(name) .. ":" .. members[name]
   end
   return "{" .. table.concat(names, ",") .. "}"
-end
-
---- Whether a text is valid UTF-8 (no surrogates, no overlong forms).
-function json.is_utf8(text)
-  local position, size = 1, #text
-  while true do
-    position = text:find("[\128-\255]", position)
-    if not position then
-      return true
-    end
-    local a, b = text:byte(position, position + 1)
-    local low, high, more = 0x80, 0xBF, 1
-    if a < 0xC2 or a > 0xF4 then
-      return false
-    elseif a >= 0xF0 then
-      more, low, high = 3, a == 0xF0 and 0x90 or 0x80, a == 0xF4 and 0x8F or 0xBF
-    elseif a >= 0xE0 then
-      more, low, high = 2, a == 0xE0 and 0xA0 or 0x80, a == 0xED and 0x9F or 0xBF
-    end
-    if position + more > size or b < low or b > high
-      or text:sub(position + 1, position + more):find("[^\128-\191]")
-    then
-      return false
-    end
-    position = position + more + 1
-  end
 end
 
 return json
