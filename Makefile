@@ -69,15 +69,22 @@ demo: ## starts a local Channels server, publishes, and shows the events arrivin
 
 # ---- test -------------------------------------------------------------------------------------------------
 
+# Fork, threads, environment, and a name server that hangs: for specs only.
+test-modules: $(BUILD)/pusher_test/process.so $(BUILD)/pusher_test/slow_resolver.so
+
+$(BUILD)/pusher_test/%.so: spec/support/%.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(C_FLAGS) $(SO_FLAGS) -o $@ $< $(LDFLAGS) -lpthread -ldl
+
 test: ## all specs on Lua 5.4; SPEC=spec/x_spec.lua runs one, ARGS are busted's
 	@.ci/setup core
-	@$(MAKE) -s build LUA=5.4
+	@$(MAKE) -s build test-modules LUA=5.4
 	@$(MAKE) -s build LUA=jit
 	@.ci/specs 5.4 $(ARGS) $(SPEC)
 
 test-lua: ## all specs on LUA=5.1 5.2 5.3 5.4 or jit
 	@.ci/setup core luas
-	@$(MAKE) -s build
+	@$(MAKE) -s build test-modules
 	@$(MAKE) -s build LUA=jit
 	@.ci/specs $(LUA) $(ARGS) $(SPEC)
 
@@ -138,7 +145,7 @@ HARD_GC    = --helper=spec/support/hard_gc.lua
 asan: ## the specs on 5.4 with AddressSanitizer, UBSan and a garbage collector that never rests
 	@.ci/setup core
 	@$(MAKE) -s build LUA=jit
-	@$(MAKE) -s build build/asan-5.4/lua LUA=5.4 BUILD=build/asan-5.4 CFLAGS="$(ASAN_FLAGS)" \
+	@$(MAKE) -s build test-modules build/asan-5.4/lua LUA=5.4 BUILD=build/asan-5.4 CFLAGS="$(ASAN_FLAGS)" \
 	  LDFLAGS=-Wl,-z,nodelete
 	@BUILD=build/asan-5.4 LUA_BIN=build/asan-5.4/lua UBSAN_OPTIONS=print_stacktrace=1 \
 	  ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1 \
@@ -151,7 +158,7 @@ build/asan-5.4/lua: spec/support/lua_host.c Makefile
 valgrind: ## the specs on 5.4 under valgrind; any error or lost block fails
 	@.ci/setup core memory
 	@$(MAKE) -s build LUA=jit
-	@$(MAKE) -s build LUA=5.4
+	@$(MAKE) -s build test-modules LUA=5.4
 	@RUNNER="valgrind -q --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
 	  --error-exitcode=99 --child-silent-after-fork=yes --keep-debuginfo=yes" \
 	  .ci/specs 5.4 $(ARGS) $(or $(SPEC),$(VALGRIND_SPECS))
@@ -201,4 +208,4 @@ print-%:
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
-.PHONY: build install clean demo test test-interop test-lua test-all test-rock $(LUAS:%=test-all-%) lint lint-lua lint-c lint-cc asan valgrind bench bench-smoke bench-crypto bench-build help
+.PHONY: build test-modules install clean demo test test-interop test-lua test-all test-rock $(LUAS:%=test-all-%) lint lint-lua lint-c lint-cc asan valgrind bench bench-smoke bench-crypto bench-build help
