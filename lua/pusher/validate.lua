@@ -71,7 +71,7 @@ function validate.channel(name)
   elseif #name > validate.MAX_CHANNEL_BYTES then
     return fail("invalid", ("channel name %s has %d bytes, at most %d are allowed"):format(
       show(name), #name, validate.MAX_CHANNEL_BYTES), { field = "channel" })
-  elseif not name:find("^[A-Za-z0-9_%-=@,.;]+$") then
+  elseif not name:find("^[a-z0-9A-Z_%-=@,.;]+$") then
     return fail("invalid", ("channel name %s is empty or has a character outside A-Za-z0-9_-=@,.;"):format(
       show(name)), { field = "channel" })
   end
@@ -152,8 +152,11 @@ end
 -- @tparam string|table channels
 -- @treturn table|nil a fresh list
 function validate.channels(channels)
-  local list = type(channels) == "table" and channels or { channels }
-  local count = validate.list_length(list)
+  if type(channels) == "string" then
+    local ok, message, details = validate.channel(channels)
+    return ok and { channels }, message, details
+  end
+  local count = validate.list_length(channels)
   if not count or count == 0 or count > validate.MAX_CHANNELS then
     return fail("invalid", ("%s given, 1 to %d are allowed in one call"):format(
       count and count .. " channels" or "channels that are no list", validate.MAX_CHANNELS),
@@ -161,11 +164,11 @@ function validate.channels(channels)
   end
   local checked = {}
   for index = 1, count do
-    local ok, message, details = validate.channel(list[index])
+    local ok, message, details = validate.channel(channels[index])
     if not ok then
       return nil, message, details
     end
-    checked[index] = list[index]
+    checked[index] = channels[index]
   end
   return checked
 end
