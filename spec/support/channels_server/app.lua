@@ -53,12 +53,7 @@ end
 local CHANNEL = "^[%w_%-=@,.;]+$"
 local USER_CHANNEL = "^#server%-to%-user%-(.+)$"
 
---- What a channel's name makes it; nil when it is not a name at all.
--- @treturn table `{ private =, presence =, encrypted =, cache =, user = id }`
-function app.channel_kind(name)
-  if type(name) ~= "string" or #name > 200 then
-    return nil
-  end
+local function find_kind(name)
   local user = name:match(USER_CHANNEL)
   if user then
     return { user = user }
@@ -73,6 +68,27 @@ function app.channel_kind(name)
     cache = name:find("^cache%-") ~= nil or name:find("^private%-cache%-") ~= nil
       or name:find("^presence%-cache%-") ~= nil or name:find("^private%-encrypted%-cache%-") ~= nil,
   }
+end
+
+-- The same few names come again and again.
+local KINDS_KEPT = 10000
+local kinds, kinds_count = {}, 0
+
+--- What a channel's name makes it; nil when it is not a name at all.
+-- @treturn table `{ private =, presence =, encrypted =, cache =, user = id }`
+function app.channel_kind(name)
+  if type(name) ~= "string" or #name > 200 then
+    return nil
+  end
+  local kind = kinds[name]
+  if not kind then
+    kind = find_kind(name)
+    if kinds_count >= KINDS_KEPT then
+      kinds, kinds_count = {}, 0
+    end
+    kinds[name], kinds_count = kind, kinds_count + 1
+  end
+  return kind
 end
 
 --- Whether a value is a socket id.

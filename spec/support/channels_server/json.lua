@@ -13,8 +13,11 @@ cjson.decode_invalid_numbers(false)
 local function is_utf8(text)
   local position, size = 1, #text
   while true do
-    position = text:find("[\128-\255]", position)
-    if not position then
+    -- A loop that is compiled is faster than a search by a class of characters.
+    while position <= size and text:byte(position) < 0x80 do
+      position = position + 1
+    end
+    if position > size then
       return true
     end
     local a, b = text:byte(position, position + 1)

@@ -89,6 +89,25 @@ local function http_date()
   return date_text
 end
 
+-- Head and body leave in one write: lua-http would flush after the head.
+local function end_headers_unflushed(connection, timeout)
+  return connection.socket:xwrite("\r\n", "f", timeout)
+end
+
+local function send(exchange, headers, body)
+  local stream = exchange.stream
+  if exchange.method == "HEAD" or body == "" then
+    return stream:write_headers(headers, true)
+  elseif exchange:is_http2() then
+    return stream:write_headers(headers, false) and stream:write_chunk(body, true)
+  end
+  local connection = stream.connection
+  connection.write_headers_done = end_headers_unflushed
+  local ok = stream:write_headers(headers, false)
+  connection.write_headers_done = nil
+  return ok and stream:write_chunk(body, true)
+end
+
 --- Sends an answer in the ordinary way.
 function methods:answer(reply)
   local body = reply.body or ""
@@ -105,10 +124,7 @@ function methods:answer(reply)
   if self.status ~= 204 and self.status ~= 304 then
     headers:append("content-length", tostring(#body))
   end
-  if self.method == "HEAD" or body == "" then
-    return self.stream:write_headers(headers, true)
-  end
-  return self.stream:write_headers(headers, false) and self.stream:write_chunk(body, true)
+  return send(self, headers, body)
 end
 
 --- The bytes of an answer's head, as HTTP/1.1; for the raw modes.

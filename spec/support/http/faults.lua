@@ -106,6 +106,7 @@ end
 -- (default); `reset` sends RST instead of FIN. The request has been served.
 function modes.cut(exchange, options, process)
   local reply = with_body(process())
+  exchange.answer_lost = true
   local head = render_head(reply, "Content-Length: " .. #reply.body + 1000)
   local socket = exchange:take_socket()
   write(socket, options.at == "head" and head:sub(1, math.floor(#head / 2)) or head .. reply.body)
