@@ -60,6 +60,7 @@ typedef struct {
     size_t headers; /* the lines, one behind the other */
     int header_count;
     bool has_body, https;
+    bool once; /* a body is sent at most once, see give_body() */
     long timeout_ms;
 } pusher_request;
 
@@ -106,6 +107,8 @@ typedef struct pusher_transfer {
     const pusher_settings *settings;
     struct curl_slist lines[PUSHER_MAX_HEADERS + 4];
     pusher_buffer head, body;
+    const char *unsent; /* the rest of a body that is sent at most once */
+    size_t unsent_length;
     bool multiplex, head_complete, overflow;
     char error[CURL_ERROR_SIZE];
     void *owner; /* whose request it is carrying */

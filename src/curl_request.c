@@ -43,6 +43,18 @@ static double read_number(lua_State *L, int index, const char *name, double fall
     return value;
 }
 
+static bool read_boolean(lua_State *L, int index, const char *name)
+{
+    lua_pushstring(L, name);
+    lua_rawget(L, index);
+    if (!lua_isboolean(L, -1) && !lua_isnil(L, -1))
+        luaL_error(L, "bad request field '%s' (boolean expected, got %s)", name,
+                   luaL_typename(L, -1));
+    bool value = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return value;
+}
+
 static bool every(slice s, bool (*allowed)(unsigned char))
 {
     for (size_t i = 0; i < s.length; i++)
@@ -245,6 +257,7 @@ const char *pusher_request_read(lua_State *L, int index, const pusher_settings *
     if (wrong == NULL)
         wrong = copy_request(L, index, settings, request, method, body);
     request->timeout_ms = pusher_milliseconds(timeout);
+    request->once = read_boolean(L, index, "once");
     request->has_body = body.text != NULL;
     request->body_length = body.length;
     lua_settop(L, top);

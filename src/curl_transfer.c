@@ -161,9 +161,41 @@ CURLcode pusher_transfer_open(pusher_transfer *transfer, const pusher_settings *
 
 /* ---- one request ---- */
 
-/* HTTPGET undoes the NOBODY and the POST of an earlier request. HEAD never carries a body. */
-static CURLcode set_method(CURL *easy, const pusher_request *request)
+/* Gives the body of a request that must not be sent twice. When a kept connection breaks before the
+ * answer, libcurl sends the request again, unless it cannot rewind the body, and this one it
+ * cannot: it then ends with CURLE_SEND_FAIL_REWIND (CURLOPT_SEEKFUNCTION(3)). */
+static size_t give_body(char *bytes, size_t size, size_t count, void *data)
 {
+    pusher_transfer *transfer = data;
+    size_t length = size * count;
+    if (length > transfer->unsent_length)
+        length = transfer->unsent_length;
+    memcpy(bytes, transfer->unsent, length);
+    transfer->unsent += length;
+    transfer->unsent_length -= length;
+    return length;
+}
+
+static CURLcode set_body(pusher_transfer *transfer, const pusher_request *request)
+{
+    CURL *easy = transfer->easy;
+    const char *body = request->text.data + request->body;
+    SET(POST, 1L);
+    SET(POSTFIELDSIZE_LARGE, (curl_off_t)request->body_length);
+    SET(POSTFIELDS, request->once ? NULL : body);
+    if (!request->once)
+        return CURLE_OK;
+    transfer->unsent = body;
+    transfer->unsent_length = request->body_length;
+    SET(READFUNCTION, give_body);
+    SET(READDATA, transfer);
+    return CURLE_OK;
+}
+
+/* HTTPGET undoes the NOBODY and the POST of an earlier request. HEAD never carries a body. */
+static CURLcode set_method(pusher_transfer *transfer, const pusher_request *request)
+{
+    CURL *easy = transfer->easy;
     const char *method = request->text.data + request->method;
     bool head = strcmp(method, "HEAD") == 0, post = strcmp(method, "POST") == 0;
     const char *libcurl_would_say = "GET";
@@ -172,9 +204,7 @@ static CURLcode set_method(CURL *easy, const pusher_request *request)
         SET(NOBODY, 1L);
         libcurl_would_say = "HEAD";
     } else if (post || request->has_body) {
-        SET(POST, 1L);
-        SET(POSTFIELDSIZE_LARGE, (curl_off_t)request->body_length);
-        SET(POSTFIELDS, request->text.data + request->body);
+        TRY(set_body(transfer, request));
         libcurl_would_say = "POST";
     }
     SET(CUSTOMREQUEST, strcmp(method, libcurl_would_say) == 0 ? NULL : method);
@@ -219,7 +249,7 @@ CURLcode pusher_transfer_prepare(pusher_transfer *transfer, const pusher_request
     transfer->error[0] = '\0';
     SET(URL, request->text.data + request->url);
     SET(REQUEST_TARGET, target[0] != '\0' ? target : NULL);
-    TRY(set_method(easy, request));
+    TRY(set_method(transfer, request));
     SET(HTTPHEADER, link_headers(transfer, request));
     SET(TIMEOUT_MS, timeout_ms);
     return set_version(easy, transfer->multiplex && request->https);

@@ -414,6 +414,17 @@ case("reconnects once when the kept connection breaks before any byte of an answ
   end,
 })
 
+case("does not take bytes that nobody asked for as an answer", {
+  requests = function(server)
+    return { ask(server, "surplus"), ask(server, "none"), ask(server, "none") }
+  end,
+  expect = function(outcomes)
+    for index = 1, 3 do
+      echo_of(outcomes[index])
+    end
+  end,
+})
+
 case("does not send a request again on a connection of its own", {
   before = function(server)
     server:reset()
@@ -426,6 +437,27 @@ case("does not send a request again on a connection of its own", {
       failed(outcomes[index], "network", true)
     end
     check(server:inspect().requests == 3, "%d requests instead of 3", server:inspect().requests)
+  end,
+})
+
+case("does not send a request again that is to be sent once, and keeps the connection otherwise", {
+  before = function(server)
+    server:reset()
+  end,
+  requests = function(server)
+    return { ask(server, "none", { once = true }), ask(server, "lose_answer", { once = true }),
+      ask(server, "none", { once = true }), ask(server, "lose_answer?reset=1", { once = true }),
+      ask(server, "none", { once = true }), ask(server, "none", { once = true, body = ("x"):rep(100000) }),
+      ask(server, "none") }
+  end,
+  expect = function(outcomes, server)
+    failed(outcomes[2], "network", true)
+    failed(outcomes[4], "network", true)
+    check(echo_of(outcomes[3]).body == '{"name":"event"}', "the body came damaged")
+    check(echo_of(outcomes[6]).body == ("x"):rep(100000), "the long body came damaged")
+    check(echo_of(outcomes[5]).connection == echo_of(outcomes[6]).connection
+      and echo_of(outcomes[5]).connection == echo_of(outcomes[7]).connection, "the connection was not kept")
+    check(server:inspect().requests == 7, "%d requests instead of 7", server:inspect().requests)
   end,
 })
 
@@ -520,6 +552,16 @@ case("tells that a server does not speak TLS", {
   end,
 })
 
+case("gives up on a handshake that goes nowhere", {
+  requests = function(server)
+    return { ask(server, "none", { scheme = "https", port = server.silent_port, timeout = 0.25 }) }
+  end,
+  expect = function(outcomes)
+    failed(outcomes[1], "timeout", false)
+    took(outcomes[1], 0.2, 2)
+  end,
+})
+
 case("tells that the connection broke in the middle of an answer over TLS", {
   needs = "tls_option",
   options = blind,
@@ -534,6 +576,117 @@ case("tells that the connection broke in the middle of an answer over TLS", {
     for index = 3, 6 do
       echo_of(outcomes[index])
     end
+  end,
+})
+
+-- ---- proxies ----
+
+local function via(member, userinfo)
+  return function(server)
+    return { proxy = ("http://%s127.0.0.1:%d"):format(userinfo or "", server[member]) }
+  end
+end
+
+local PROXY_USER = "proxy-user:proxy%20pass@"
+
+local function trusting_via(member, userinfo)
+  return function(server)
+    local options = via(member, userinfo)(server)
+    options.ca_file = server.ca_file
+    return options
+  end
+end
+
+local function saw_proxy(echo)
+  for _, pair in ipairs(echo.headers) do
+    check(not pair[1]:find("^proxy%-"), "%s reached the server", pair[1])
+    if pair[1] == "via" then
+      return true
+    end
+  end
+end
+
+case("goes through a proxy", {
+  options = via("proxy_port"),
+  requests = one("", { target = SIGNED }),
+  expect = function(outcomes)
+    local echo = echo_of(outcomes[1])
+    check(echo.target == SIGNED and echo.method == "POST", "other request: %s %s", echo.method, echo.target)
+    check(saw_proxy(echo), "not through the proxy")
+  end,
+})
+
+case("gives the proxy its credentials, and nobody else", {
+  options = via("proxy_auth_port", PROXY_USER),
+  requests = one("none"),
+  expect = function(outcomes)
+    check(saw_proxy(echo_of(outcomes[1])), "not through the proxy")
+  end,
+})
+
+case("hands over what the proxy answers itself", {
+  options = via("proxy_auth_port", "proxy-user:wrong@"),
+  requests = one("none"),
+  expect = function(outcomes)
+    answered(outcomes[1], 407)
+  end,
+})
+
+case("tunnels TLS through a proxy", {
+  needs = "tls_option",
+  options = trusting_via("proxy_auth_port", PROXY_USER),
+  requests = function(server)
+    return { over_tls("tls_port")(server)[1], over_tls("tls_port")(server)[1] }
+  end,
+  expect = function(outcomes)
+    local first, second = echo_of(outcomes[1]), echo_of(outcomes[2])
+    check(first.listener == "tls" and not saw_proxy(first), "not through the tunnel")
+    check(first.connection == second.connection, "the tunnel was not kept")
+    check(not outcomes[1].result.headers:find("established", 1, true), "the proxy's answer among the headers")
+  end,
+})
+
+case("verifies the server behind the proxy", {
+  needs = "tls_option",
+  options = trusting_via("proxy_port"),
+  requests = over_tls("wrong_name_port"),
+  expect = fails_with("tls", false),
+})
+
+case("tells that the proxy refused the tunnel", {
+  needs = "tls_option",
+  options = trusting_via("proxy_auth_port", "proxy-user:wrong@"),
+  requests = over_tls("tls_port"),
+  expect = function(outcomes)
+    failed(outcomes[1], "network", false)
+    check(not outcomes[1].message:find("wrong", 1, true), "the message tells the password: %s", outcomes[1].message)
+  end,
+})
+
+case("tells that the proxy cannot be reached", {
+  options = via("refusing_port", PROXY_USER),
+  requests = one("none"),
+  expect = fails_with("network", false),
+})
+
+case("gives up on a proxy that says nothing", {
+  options = via("silent_port"),
+  requests = function(server)
+    return { ask(server, "none", { scheme = "https", port = server.tls_port, timeout = 0.25 }) }
+  end,
+  expect = function(outcomes)
+    failed(outcomes[1], "timeout", false)
+    took(outcomes[1], 0.2, 2)
+  end,
+})
+
+case("goes past the proxy to hosts in no_proxy", {
+  options = function(server)
+    return { proxy = via("refusing_port")(server).proxy, no_proxy = "example.com,127.0.0.1" }
+  end,
+  requests = one("", { target = SIGNED }),
+  expect = function(outcomes)
+    check(echo_of(outcomes[1]).target == SIGNED, "other target")
   end,
 })
 

@@ -24,7 +24,8 @@ function transport.new(options)
 end
 
 --- Sends one request and waits for the answer.
--- @tparam table request `{ method =, scheme =, host =, port =, target =, headers =, body =, timeout = }`
+-- @tparam table request `{ method =, scheme =, host =, port =, target =, headers =, body =, timeout =, once = }`;
+--   `once`: a body is sent at most once, also where a kept connection breaks before the answer
 -- @tparam function parse called with status, body and the header lines; what it returns is returned
 -- @return what `parse` returns, or the failure triple: `network`, `timeout`, `tls`, `too_large`,
 --   `invalid`, `closed`; `details.sent` is false when surely nothing reached the server

@@ -57,7 +57,7 @@ end
 
 -- A kept connection that the server closed meanwhile looks alive until it is
 -- used. When it broke before the server said a word, the request goes out once
--- more, on a fresh one.
+-- more, on a fresh one, unless it is marked as one to be sent `once`.
 local function exchange(self, request, plan, deadline, fresh)
   local connect_deadline = math.min(deadline, ngx.now() + self.connect_timeout)
   local link, message, details = connection.open(plan, self, connect_deadline, fresh)
@@ -68,14 +68,15 @@ local function exchange(self, request, plan, deadline, fresh)
   local bytes = wire.request(request, plan, self.pool_size > 0 and self.idle_ms > 0)
   answer, message, details, broken_early = link:exchange(bytes, request.method, self.max_response_bytes, deadline)
   link:release(answer and answer.persistent)
-  if broken_early and link.reused and not fresh then
+  if broken_early and link.reused and not fresh and not request.once then
     return exchange(self, request, plan, deadline, true)
   end
   return answer, message, details
 end
 
 --- Sends a request and waits for its answer; other requests run meanwhile.
--- @tparam table request see pusher.request; `timeout` is in seconds
+-- @tparam table request see pusher.request; `timeout` is in seconds; `once`: it is sent at most once, also where a
+--   kept connection breaks before the answer
 -- @tparam function parse function(status, body, headers) -> result | nil, message, details
 -- @return what parse returns, or nil, message, details
 function methods:send(request, parse)
