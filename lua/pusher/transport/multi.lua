@@ -34,8 +34,8 @@ function transport.new(options)
 end
 
 --- Starts one request.
--- @tparam table request `{ method =, scheme =, host =, port =, target =, headers =, body =, timeout =, once = }`; taken by value;
---   `once`: a body is sent at most once, also where a kept connection breaks before the answer
+-- @tparam table request `{ method =, scheme =, host =, port =, target =, headers =, body =, timeout =, once = }`,
+--   taken by value; `once`: a body is sent at most once, also where a kept connection breaks before the answer
 -- @tparam function parse called with status, body and the header lines; the pending ends with what it returns
 -- @treturn table|nil pending, or the failure triple when nothing was started: `invalid`, `full`, `closed`
 function methods:send(request, parse)
