@@ -18,7 +18,7 @@ INST_LUADIR ?= $(PREFIX)/share/lua/$(LUA_ABI)
 
 # ---- build ------------------------------------------------------------------------------------------------
 
-CRYPTO_SRC = $(addprefix src/,crypto.c clock.c digest.c mac.c base64.c utf8.c form.c secretbox.c rsa.c)
+CRYPTO_SRC = $(addprefix src/,crypto.c clock.c digest.c mac.c base64.c utf8.c names.c secretbox.c rsa.c)
 CURL_SRC   = $(addprefix src/,curl.c curl_buffer.c curl_settings.c curl_request.c curl_sockets.c \
                curl_transfer.c curl_easy.c curl_poller.c curl_jobs.c curl_engine.c curl_step.c curl_multi.c)
 

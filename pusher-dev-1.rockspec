@@ -28,7 +28,7 @@ build = {
   modules = {
     ["pusher.crypto"] = {
       sources = {
-        "src/crypto.c", "src/clock.c", "src/digest.c", "src/mac.c", "src/base64.c", "src/utf8.c", "src/form.c",
+        "src/crypto.c", "src/clock.c", "src/digest.c", "src/mac.c", "src/base64.c", "src/utf8.c", "src/names.c",
         "src/secretbox.c",
         "src/rsa.c",
       },

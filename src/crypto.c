@@ -81,7 +81,7 @@ int luaopen_pusher_crypto(lua_State *L)
     pusher_register_mac(L);
     pusher_register_base64(L);
     pusher_register_clock(L);
-    pusher_register_form(L);
+    pusher_register_names(L);
     pusher_register_utf8(L);
     pusher_register_secretbox(L);
     pusher_register_rsa(L);

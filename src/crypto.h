@@ -56,7 +56,7 @@ void pusher_check_digest(lua_State *L, int ok);
 void pusher_register_base64(lua_State *L);
 void pusher_register_clock(lua_State *L);
 void pusher_register_digest(lua_State *L);
-void pusher_register_form(lua_State *L);
+void pusher_register_names(lua_State *L);
 void pusher_register_mac(lua_State *L);
 void pusher_register_rsa(lua_State *L);
 void pusher_register_secretbox(lua_State *L);

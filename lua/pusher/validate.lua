@@ -2,6 +2,7 @@
 --
 -- Limits: Channels docs and the official libraries; see README "Limits".
 
+local crypto = require "pusher.crypto"
 local errors = require "pusher.errors"
 
 local validate = {}
@@ -68,14 +69,14 @@ end
 function validate.channel(name)
   if type(name) ~= "string" then
     return fail("invalid", "channel name must be a string, got " .. type(name), { field = "channel" })
+  elseif crypto.is_channel_name(name) then
+    return true
   elseif #name > validate.MAX_CHANNEL_BYTES then
     return fail("invalid", ("channel name %s has %d bytes, at most %d are allowed"):format(
       show(name), #name, validate.MAX_CHANNEL_BYTES), { field = "channel" })
-  elseif not name:find("^[a-z0-9A-Z_%-=@,.;]+$") then
-    return fail("invalid", ("channel name %s is empty or has a character outside A-Za-z0-9_-=@,.;"):format(
-      show(name)), { field = "channel" })
   end
-  return true
+  return fail("invalid", ("channel name %s is empty or has a character outside A-Za-z0-9_-=@,.;"):format(
+    show(name)), { field = "channel" })
 end
 
 --- Event name: 1..200 bytes.
@@ -95,7 +96,7 @@ end
 --- Socket id: two runs of digits with a dot, to the very end of the string.
 -- @treturn true|nil
 function validate.socket_id(id)
-  if type(id) ~= "string" or not id:find("^%d+%.%d+$") then
+  if type(id) ~= "string" or not crypto.is_socket_id(id) then
     return fail("invalid", "socket_id " .. show(id) .. " is not two numbers with a dot between",
       { field = "socket_id" })
   end
