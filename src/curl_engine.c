@@ -32,9 +32,9 @@ static int on_timer(CURLM *multi, long timeout_ms, void *data)
     pusher_engine *engine = data;
     (void)multi;
     /* libcurl compares whole milliseconds: called a moment early it would find nothing over time,
-     * and would not ask to be called again. */
-    long slack_ms = timeout_ms > 0 ? 1 : 0;
-    engine->timer_us = timeout_ms < 0 ? -1 : pusher_now_us() + (timeout_ms + slack_ms) * 1000LL;
+     * and would not ask to be called again. 0 is at once, in this very round: the clock is not
+     * asked, lest the poller sleep until the time it tells. */
+    engine->timer_us = timeout_ms <= 0 ? timeout_ms : pusher_now_us() + (timeout_ms + 1) * 1000LL;
     return 0;
 }
 
