@@ -1,0 +1,130 @@
+--- A stand-in for the parts of nginx's Lua API that the library uses, so that their callers run in
+-- any Lua. The real thing is behind `make test-openresty`.
+--
+-- `sockets`: what each connect() comes to, in order: `{ reused = 0, connect = reason to fail with,
+-- handshake = { results }, send = reason to fail with, receive = { bytes or { reason }, … } }`.
+
+local fake = {}
+
+local function new_socket(record, scripts)
+  local socket = {}
+  local script = {}
+
+  function socket.settimeouts(_, connect_ms, send_ms, read_ms)
+    record.timeouts[#record.timeouts + 1] = { connect_ms, send_ms, read_ms }
+  end
+
+  function socket.connect(_, host, port, options)
+    script = assert(table.remove(scripts, 1), "one connect too many")
+    script.host, script.port, script.options, script.sent = host, port, options, ""
+    record.connections[#record.connections + 1] = script
+    if script.connect then
+      return nil, script.connect
+    end
+    return 1
+  end
+
+  function socket.getreusedtimes()
+    if script.closed then
+      return nil, "closed"
+    end
+    return script.reused or 0
+  end
+
+  function socket.sslhandshake(_, session, name, verify)
+    script.handshaken = { session, name, verify }
+    local results = script.handshake or { true }
+    if results.raise then
+      error(results.raise, 0)
+    end
+    script.closed = script.refused
+    return results[1], results[2]
+  end
+
+  function socket.send(_, bytes)
+    script.sent = script.sent .. (type(bytes) == "table" and table.concat(bytes) or bytes)
+    if script.send then
+      return nil, script.send
+    end
+    return #script.sent
+  end
+
+  function socket.receiveany(_, max_bytes)
+    script.max_bytes = max_bytes
+    local piece = table.remove(script.receive or {}, 1) or { "closed" }
+    if type(piece) == "table" then
+      return nil, piece[1], ""
+    end
+    return piece
+  end
+
+  function socket.setkeepalive(_, idle_ms, pool_size)
+    script.kept = { idle_ms, pool_size }
+    return not script.unread
+  end
+
+  function socket.close()
+    script.closed = true
+    return 1
+  end
+
+  return socket
+end
+
+local function add_request(api, request)
+  local given = request or {}
+  api.header, api.var = {}, { args = given.query, content_type = given.content_type }
+  api.req = {
+    read_body = function() end,
+    get_method = function() return given.method or "POST" end,
+    get_body_data = function() return given.body end,
+    get_body_file = function() return given.body_file end,
+    get_headers = function() return given.headers or {} end,
+  }
+end
+
+--- Makes the table that stands for `ngx`.
+-- @tparam[opt] table options `sockets`, see above; `request` = `{ method =, query =, content_type =, body =,
+-- body_file =, headers = }`; `no_sockets` = what ngx.socket.tcp shall raise; `now` = function() -> seconds
+-- @treturn table ngx
+-- @treturn table what was done: `connections`, `timeouts`, `log` (lines), `printed`
+function fake.new(options)
+  options = options or {}
+  local record = { connections = {}, timeouts = {}, log = {}, printed = "" }
+  local api = { ERR = "error", INFO = "info" }
+  api.socket = {
+    tcp = function()
+      if options.no_sockets then
+        error(options.no_sockets, 0)
+      end
+      return new_socket(record, options.sockets or {})
+    end,
+  }
+  api.now = options.now or function() return 1000 end
+  api.encode_base64 = function(text) return "base64(" .. text .. ")" end
+  api.crc32_long = function(text) return #text end
+  -- Everything ends at once here, as when the pool has a connection.
+  api.thread = {
+    spawn = function(body)
+      return coroutine.create(body)
+    end,
+    wait = function(thread)
+      return coroutine.resume(thread)
+    end,
+    kill = function() end,
+  }
+  api.log = function(level, ...)
+    local words = { level }
+    for index = 1, select("#", ...) do
+      words[index + 1] = tostring((select(index, ...)))
+    end
+    record.log[#record.log + 1] = table.concat(words, " ")
+  end
+  api.print = function(text)
+    record.printed = record.printed .. text
+  end
+  add_request(api, options.request)
+  return api, record
+end
+
+return fake

@@ -1,0 +1,238 @@
+local connection = require "pusher.transport.ngx.connection"
+local fake = require "spec.support.fake_ngx"
+local route = require "pusher.transport.ngx.route"
+
+local OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+describe("pusher.transport.ngx.connection", function()
+  local real, now
+
+  before_each(function()
+    real, now = rawget(_G, "ngx"), 1000
+  end)
+
+  after_each(function()
+    rawset(_G, "ngx", real)
+  end)
+
+  local function inside(options)
+    options.now = function() return now end
+    local api, record = fake.new(options)
+    rawset(_G, "ngx", api)
+    return record
+  end
+
+  local SETTINGS = { tls_verify = true, pool_size = 3, idle_ms = 60000 }
+
+  local function open(over, settings, fresh)
+    local request = { scheme = "http", host = "127.0.0.1", port = 80 }
+    for name, value in pairs(over or {}) do
+      request[name] = value
+    end
+    settings = settings or SETTINGS
+    return connection.open(route.plan(request, settings), settings, now + 5, fresh)
+  end
+
+  it("names the way out where nginx allows no sockets", function()
+    inside { no_sockets = "API disabled in the context of log_by_lua*" }
+    local link, message, details = open()
+    assert.is_nil(link)
+    assert.equal("config", details.code)
+    assert.is_false(details.sent)
+    assert.is_truthy(message:find("log_by_lua", 1, true) and message:find("client:publisher()", 1, true)
+      and message:find("ngx.timer.at", 1, true), message)
+  end)
+
+  it("waits for connecting no longer than the deadline", function()
+    local record = inside { sockets = { {} } }
+    assert.is_truthy(open())
+    assert.same({ 5000, 5000, 5000 }, record.timeouts[1])
+    assert.same({ pool = "pusher http 127.0.0.1:80", pool_size = 3 }, record.connections[1].options)
+    now = now + 6
+    inside {}
+    local link, message, details = connection.open(route.plan({ scheme = "http", host = "::1", port = 80 }, SETTINGS),
+      SETTINGS, now - 1)
+    assert.is_nil(link)
+    assert.equal("timeout", details.code)
+    assert.equal("cannot connect to [::1]:80: timeout", message)
+  end)
+
+  it("tells why there is no connection, and what nginx.conf lacks", function()
+    for reason, expected in pairs {
+      ["connection refused"] = { "network", "cannot connect to api.test:80: connection refused" },
+      ["timeout"] = { "timeout", "cannot connect to api.test:80: timeout" },
+      ['no resolver defined to resolve "api.test"'] = { "network", "the directive resolver" },
+      ["api.test could not be resolved (3: Host not found)"] = { "network", "Host not found" },
+    } do
+      inside { sockets = { { connect = reason } } }
+      local link, message, details = open { host = "api.test" }
+      assert.is_nil(link)
+      assert.equal(expected[1], details.code)
+      assert.is_truthy(message:find(expected[2], 1, true), message)
+      assert.is_false(details.sent)
+    end
+  end)
+
+  it("greets a server by its name, and a reused connection not at all", function()
+    local record = inside { sockets = { {}, { reused = 2 } } }
+    assert.is_truthy(open { scheme = "https", host = "api.test" })
+    assert.same({ false, "api.test", true }, record.connections[1].handshaken)
+    assert.is_truthy(open { scheme = "https", host = "api.test" })
+    assert.is_nil(record.connections[2].handshaken)
+  end)
+
+  it("verifies nothing only when told so", function()
+    local record = inside { sockets = { {} } }
+    open({ scheme = "https" }, { tls_verify = false, pool_size = 3, idle_ms = 1 })
+    assert.same({ false, "127.0.0.1", false }, record.connections[1].handshaken)
+  end)
+
+  it("never accepts a certificate for an address that it could not look at", function()
+    local record = inside { sockets = { { handshake = { true } } } }
+    local link, message, details = open { scheme = "https" }
+    assert.is_nil(link)
+    assert.equal("tls", details.code)
+    assert.is_truthy(message:find("certificate host mismatch", 1, true))
+    assert.same({ nil, nil, true }, record.connections[1].handshaken)
+    assert.is_true(record.connections[1].closed)
+  end)
+
+  it("notices a refusal that nginx reports as success", function()
+    inside { sockets = { { refused = true }, { handshake = { raise = "assertion failed!" } } } }
+    for _, host in ipairs { "api.test", "127.0.0.1" } do
+      local link, message, details = open { scheme = "https", host = host }
+      assert.is_nil(link)
+      assert.equal("tls", details.code)
+      assert.is_truthy(message:find("the certificate was refused", 1, true), message)
+    end
+  end)
+
+  it("tells why TLS failed, and which directive helps", function()
+    for reason, expected in pairs {
+      ["18: self-signed certificate"] = "lua_ssl_trusted_certificate",
+      ["20: unable to get local issuer certificate"] = "lua_ssl_trusted_certificate",
+      ["22: certificate chain too long"] = "lua_ssl_verify_depth",
+      ["certificate host mismatch"] = "certificate host mismatch",
+    } do
+      inside { sockets = { { handshake = { nil, reason } } } }
+      local link, message, details = open { scheme = "https", host = "api.test" }
+      assert.is_nil(link)
+      assert.equal("tls", details.code)
+      assert.is_false(details.sent)
+      assert.is_truthy(message:find(expected, 1, true), message)
+    end
+    inside { sockets = { { handshake = { nil, "timeout" } } } }
+    assert.equal("timeout", select(3, open { scheme = "https", host = "api.test" }).code)
+  end)
+
+  describe("by a proxy", function()
+    local settings = { tls_verify = true, pool_size = 3, idle_ms = 1,
+      proxy = { host = "127.0.0.1", port = 3128, credentials = "bWU=", checksum = 1 } }
+
+    it("asks for a tunnel, then greets the server", function()
+      local record = inside { sockets = { { receive = { "HTTP/1.1 200 Established\r\n\r\n" } } } }
+      assert.is_truthy(open({ scheme = "https", host = "api.test", port = 443 }, settings))
+      assert.equal("CONNECT api.test:443 HTTP/1.1\r\nHost: api.test:443\r\nProxy-Authorization: Basic bWU=\r\n\r\n",
+        record.connections[1].sent)
+      assert.equal("api.test", record.connections[1].handshaken[2])
+    end)
+
+    it("fails when it gets none, saying that nothing was sent", function()
+      for text, words in pairs {
+        ["HTTP/1.1 407 Who\r\nContent-Length: 0\r\n\r\n"] = "status 407",
+        ["HTTP/1.1 200 Established\r\nConnection: close\r\n\r\n"] = "did not keep the tunnel",
+        ["HTTP/1.1 200 Established\r\n\r\nsurplus"] = "did not keep the tunnel",
+        ["garbage\r\n"] = "proxy: ",
+      } do
+        local record = inside { sockets = { { receive = { text } } } }
+        local link, message, details = open({ scheme = "https", host = "api.test" }, settings)
+        assert.is_nil(link)
+        assert.equal("network", details.code)
+        assert.is_false(details.sent)
+        assert.is_truthy(message:find(words, 1, true), message)
+        assert.is_nil(record.connections[1].handshaken)
+      end
+    end)
+  end)
+
+  it("takes no connection from the pool when a fresh one is wanted", function()
+    local record = inside { sockets = { { reused = 1 }, { reused = 4 }, {} } }
+    assert.is_truthy(open(nil, nil, true))
+    assert.is_true(record.connections[1].closed and record.connections[2].closed)
+    assert.is_nil(record.connections[3].closed)
+  end)
+
+  describe("exchange", function()
+    local function exchange(script, over)
+      local record = inside { sockets = { script } }
+      local link = assert(open(over))
+      local results = { link:exchange({ "GET / HTTP/1.1\r\n\r\n" }, "GET", 1000, now + 5) }
+      return results, link, record.connections[1]
+    end
+
+    it("sends and reads piece by piece", function()
+      local results, link, script = exchange { receive = { OK:sub(1, 10), OK:sub(11, 30), OK:sub(31) } }
+      assert.equal(200, results[1].status)
+      assert.equal("ok", results[1].body)
+      assert.equal("GET / HTTP/1.1\r\n\r\n", script.sent)
+      link:release(results[1].persistent)
+      assert.same({ 60000, 3 }, script.kept)
+      assert.is_nil(script.closed)
+    end)
+
+    it("reads the answer of a server that took only half of the request, and keeps no such connection", function()
+      local results, link, script = exchange { send = "broken pipe", receive = { OK } }
+      assert.equal(200, results[1].status)
+      link:release(results[1].persistent)
+      assert.is_true(script.closed)
+    end)
+
+    it("says when the connection broke before the server said a word", function()
+      for _, script in ipairs { { receive = { { "closed" } } }, { receive = { { "connection reset by peer" } } },
+        { send = "closed", receive = { { "closed" } } } } do
+        local results = exchange(script)
+        assert.is_nil(results[1])
+        assert.equal("network", results[3].code)
+        assert.is_true(results[4])
+      end
+    end)
+
+    it("says when it broke later, or took too long", function()
+      for _, case in ipairs { { { "HTTP/1.1 200 OK\r\n", { "closed" } }, "network" },
+        { { "HTTP/1.1 200 OK\r\n", { "connection reset by peer" } }, "network" },
+        { { "HTTP/1.1 200 OK\r\n\r\nx", { "connection reset by peer" } }, "network" },
+        { { "garbage\r\n\r\n" }, "network" }, { { { "timeout" } }, "timeout" },
+        { { "HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n" }, "too_large" } } do
+        local results = exchange { receive = case[1] }
+        assert.is_nil(results[1])
+        assert.equal(case[2], results[3].code)
+        assert.is_falsy(results[4])
+      end
+    end)
+
+    it("takes the end of the connection for the end of a body without a length", function()
+      local results = exchange { receive = { "HTTP/1.1 200 OK\r\n\r\nok", { "closed" } } }
+      assert.equal("ok", results[1].body)
+    end)
+
+    it("stops at the deadline", function()
+      local record = inside { sockets = { { receive = { OK:sub(1, 10), OK:sub(11) } } } }
+      local link = assert(open())
+      local answer, _, details = link:exchange({ "x" }, "GET", 1000, now)
+      assert.is_nil(answer)
+      assert.equal("timeout", details.code)
+      assert.is_false(details.sent)
+      assert.equal("", record.connections[1].sent)
+    end)
+
+    it("closes what nginx cannot keep", function()
+      local results, link, script = exchange { receive = { OK }, unread = true }
+      link:release(results[1].persistent)
+      assert.is_true(script.closed)
+      results, link, script = exchange { receive = { "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" } }
+      link:release(results[1].persistent)
+      assert.is_nil(script.kept)
+      assert.is_true(script.closed)
+    end)
+  end)
+end)

@@ -1,0 +1,181 @@
+local response = require "pusher.transport.ngx.response"
+
+-- Feeds a text in pieces of `size` bytes, then closes when it is not complete.
+local function read(text, size, method, max_body_bytes)
+  local parser = response.new(method or "POST", max_body_bytes or 1000)
+  local done, message, code = false, nil, nil
+  for position = 1, #text, size do
+    done, message, code = parser:feed(text:sub(position, position + size - 1))
+    if done ~= false then
+      break
+    end
+  end
+  if done == false then
+    done, message, code = parser:close()
+  end
+  return done and parser, message, code
+end
+
+local SIZES = { 1, 2, 3, 7, 100000 }
+
+local function each_size(text, check, method, max_body_bytes)
+  for _, size in ipairs(SIZES) do
+    check(read(text, size, method, max_body_bytes))
+  end
+end
+
+local function expect(text, status, body, persistent, method)
+  each_size(text, function(answer, message)
+    assert.is_truthy(answer, message)
+    assert.equal(status, answer.status)
+    assert.equal(body, answer.body)
+    assert.equal(persistent, answer.persistent)
+  end, method)
+end
+
+local function expect_failure(text, code, words, max_body_bytes)
+  each_size(text, function(answer, message, got)
+    assert.is_falsy(answer)
+    assert.equal(code, got)
+    assert.is_truthy(message:find(words, 1, true), message)
+  end, "POST", max_body_bytes)
+end
+
+describe("pusher.transport.ngx.response", function()
+  it("reads a body of a given length", function()
+    expect("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, "hello", true)
+    expect("HTTP/1.1 200\r\nContent-Length: 0\r\n\r\n", 200, "", true)
+    expect("HTTP/1.1 200 OK\r\ncontent-length: 5 , 5\r\n\r\nhello", 200, "hello", true)
+  end)
+
+  it("reads chunks, and forgets extensions and trailers", function()
+    expect("HTTP/1.1 202 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n1 \r\n!\r\n0\r\nX: y\r\n\r\n",
+      202, "hello!", true)
+    expect("HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n0\r\n\r\n", 200, "", true)
+  end)
+
+  it("reads a body that ends with the connection", function()
+    expect("HTTP/1.1 200 OK\r\n\r\nhello", 200, "hello", false)
+    expect("HTTP/1.0 200 OK\r\n\r\n", 200, "", false)
+  end)
+
+  it("accepts lines that end in a newline alone", function()
+    expect("HTTP/1.1 200 OK\nContent-Length: 2\n\nhi", 200, "hi", true)
+  end)
+
+  it("passes over interim answers", function()
+    expect("HTTP/1.1 100 Continue\r\nX: y\r\n\r\nHTTP/1.1 103 Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+      200, "ok", true)
+  end)
+
+  it("knows which answers have no body", function()
+    expect("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", 204, "", true)
+    expect("HTTP/1.1 304 Not Modified\r\n\r\n", 304, "", true)
+    expect("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", 200, "", true, "HEAD")
+    expect("HTTP/1.1 200 Established\r\nContent-Length: 5\r\n\r\n", 200, "", true, "CONNECT")
+    expect("HTTP/1.1 407 No\r\nContent-Length: 2\r\n\r\nno", 407, "no", true, "CONNECT")
+  end)
+
+  it("keeps the header lines of the final answer as they came", function()
+    each_size("HTTP/1.1 100 Continue\r\nX-Interim: 1\r\n\r\nHTTP/1.1 200 OK\r\nA: b\r\nC:d \r\n\te\r\nContent-Length: 0\r\n\r\n",
+      function(answer)
+        assert.equal("A: b\r\nC:d  e\r\nContent-Length: 0\r\n", answer.headers)
+      end)
+  end)
+
+  it("ends the connection when the server says so, or when nobody can be sure", function()
+    expect("HTTP/1.1 200 OK\r\nConnection: foo, Close\r\nContent-Length: 0\r\n\r\n", 200, "", false)
+    expect("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", 200, "", false)
+    expect("HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 200, "", false)
+    local surplus = read("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n", 1000)
+    assert.is_false(surplus.persistent)
+  end)
+
+  it("refuses what is no HTTP/1.1", function()
+    for _, text in ipairs { "SSH-2.0-x\r\n", "HTTP/2 200\r\n", "HTTP/1.1 20\r\n", "HTTP/1.1 2000 OK\r\n", "HTTP/1.1 099 x\r\n",
+      "\r\n", "HTTP/1.1200 OK\r\n", "\0\1\2\n" } do
+      expect_failure(text .. "\r\n", "network", "HTTP/1.1")
+    end
+  end)
+
+  it("refuses headers that leave the length open", function()
+    for _, value in ipairs { "-1", "+5", "5, 6", "", "0x5", "5 5", "9999999999999999", "5,", ",5" } do
+      expect_failure("HTTP/1.1 200 OK\r\nContent-Length: " .. value .. "\r\n\r\nhello", "network", "Content-Length")
+    end
+    expect_failure("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", "network", "Content-Length")
+    expect_failure("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", "network", "Transfer-Encoding")
+    expect_failure("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", "network",
+      "Transfer-Encoding")
+  end)
+
+  it("refuses lines that are no headers", function()
+    for _, line in ipairs { "no colon", ": no name", "Na me: x", " folded: first" } do
+      expect_failure("HTTP/1.1 200 OK\r\n" .. line .. "\r\n\r\n", "network", "no header")
+    end
+    expect_failure("HTTP/1.1 101 Switching\r\n\r\n", "network", "another protocol")
+  end)
+
+  it("refuses chunks that lie", function()
+    local head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    for _, chunk in ipairs { "x\r\n", "\r\n", "-1\r\n", "5 5\r\n", "123456789\r\n", "0x5\r\n" } do
+      expect_failure(head .. chunk, "network", "chunk without a size")
+    end
+    expect_failure(head .. "2\r\nabc\r\n0\r\n\r\n", "network", "another length")
+  end)
+
+  it("says that the connection broke in the middle, or before", function()
+    for _, text in ipairs { "HTTP/1.1 2", "HTTP/1.1 200 OK\r\nA: b", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell",
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n", "HTTP/1.1 100 Continue\r\n\r\n" } do
+      expect_failure(text, "network", "in the middle")
+    end
+    local parser = response.new("POST", 1000)
+    local done, message, code = parser:close()
+    assert.is_nil(done)
+    assert.equal("network", code)
+    assert.is_truthy(message:find("without an answer", 1, true))
+    assert.is_false(parser.received)
+  end)
+
+  it("takes a body as long as the cap and no longer, however it is framed", function()
+    local framed = {
+      function(body) return ("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"):format(#body, body) end,
+      function(body) return ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n"):format(
+        body:sub(1, 1), #body - 1, body:sub(2)) end,
+      function(body) return "HTTP/1.1 200 OK\r\n\r\n" .. body end,
+    }
+    for _, frame in ipairs(framed) do
+      each_size(frame(("x"):rep(50)), function(answer)
+        assert.equal(50, #answer.body)
+      end, "POST", 50)
+      expect_failure(frame(("x"):rep(51)), "too_large", "longer than 50 bytes", 50)
+    end
+  end)
+
+  it("refuses a head without an end", function()
+    expect_failure("HTTP/1.1 200 OK\r\n" .. ("X: y\r\n"):rep(20000), "too_large", "head")
+    expect_failure("HTTP/1.1 200 OK\r\nX: " .. ("y"):rep(70000), "too_large", "head")
+    expect_failure(("HTTP/1.1 100 Continue\r\n\r\n"):rep(5000), "too_large", "head")
+    expect_failure("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" .. ("X: y\r\n"):rep(20000), "too_large", "head")
+    expect_failure("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;" .. ("y"):rep(70000), "too_large", "head")
+  end)
+
+  it("takes many small chunks, which are no head", function()
+    local text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" .. ("1\r\nx\r\n"):rep(40000) .. "0\r\n\r\n"
+    local answer = assert(read(text, 4096, "POST", 50000))
+    assert.equal(40000, #answer.body)
+  end)
+
+  it("ends with an answer or a failure for any garbage", function()
+    math.randomseed(7)
+    local seed = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+    for _ = 1, 3000 do
+      local bytes = { seed:byte(1, -1) }
+      for _ = 1, math.random(1, 6) do
+        bytes[math.random(#bytes)] = math.random(0, 255)
+      end
+      local answer, message, code = read(string.char((table.unpack or unpack)(bytes)), math.random(1, 80))
+      assert.is_truthy(answer or (type(message) == "string" and (code == "network" or code == "too_large")))
+    end
+  end)
+end)

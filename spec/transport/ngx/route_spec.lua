@@ -1,0 +1,112 @@
+local route = require "pusher.transport.ngx.route"
+
+describe("pusher.transport.ngx.route", function()
+  describe("proxy", function()
+    it("reads a proxy's URL", function()
+      assert.same({ host = "proxy", port = 3128 }, route.proxy("http://proxy:3128"))
+      assert.same({ host = "proxy", port = 3128 }, route.proxy("http://proxy:3128/"))
+      assert.same({ host = "proxy", port = 1080 }, route.proxy("http://proxy"))
+      assert.same({ host = "10.0.0.1", port = 80 }, route.proxy("10.0.0.1:80"))
+      assert.same({ host = "::1", port = 80 }, route.proxy("HTTP://[::1]:80"))
+      assert.same({ host = "p", port = 8, user = "me:pass word@x" }, route.proxy("http://me:pass%20word%40x@p:8"))
+    end)
+
+    it("refuses any other, without telling what it holds", function()
+      for _, url in ipairs { "https://me:hidden@p:1", "socks5://p:1", "http://", "http://p:0", "http://p:70000", "http://p:x",
+        "http://me:hidden@p/path", "http://p q:1", "" } do
+        local proxy, message, details = route.proxy(url)
+        assert.is_nil(proxy)
+        assert.equal("config", details.code)
+        assert.equal("proxy", details.field)
+        assert.is_nil(message:find("hidden", 1, true))
+      end
+    end)
+  end)
+
+  it("knows addresses from names", function()
+    for _, host in ipairs { "127.0.0.1", "::1", "fe80::1", "::ffff:1.2.3.4" } do
+      assert.is_true(route.is_address(host))
+    end
+    for _, host in ipairs { "localhost", "1.2.3", "a.b.c.d", "1.example.org" } do
+      assert.is_false(route.is_address(host))
+    end
+  end)
+
+  it("reads no_proxy as curl does", function()
+    for _, case in ipairs {
+      { "api.example.org", "example.org", true }, { "api.example.org", ".example.org", true },
+      { "example.org", ".example.org", true }, { "API.Example.org", "eXample.ORG", true },
+      { "badexample.org", "example.org", false }, { "example.org", "api.example.org", false },
+      { "a", "*", true }, { "a", "b, a", true }, { "a", "b c,a", true }, { "a", "", false }, { "a", nil, false },
+      { "127.0.0.1", "127.0.0.1", true }, { "127.0.0.1", "0.0.1", false }, { "::1", "[::1]", true }, { "::1", "::1", true },
+    } do
+      assert.equal(case[3], route.excluded(case[1], case[2]), case[1] .. " " .. tostring(case[2]))
+    end
+  end)
+
+  describe("plan", function()
+    local function plan(request, settings)
+      local full = { scheme = "http", host = "api.test", port = 80 }
+      for name, value in pairs(request or {}) do
+        full[name] = value
+      end
+      return route.plan(full, settings or { tls_verify = true })
+    end
+
+    it("goes straight to the server", function()
+      local got = plan()
+      assert.same({ "api.test", 80, "api.test", false }, { got.host, got.port, got.authority, got.tls })
+      assert.is_nil(got.origin)
+      assert.is_nil(got.tunnel)
+    end)
+
+    it("names the port unless it is the scheme's own", function()
+      assert.equal("api.test:443", plan({ port = 443 }).authority)
+      assert.equal("api.test", plan({ scheme = "https", port = 443 }).authority)
+      assert.equal("api.test:80", plan({ scheme = "https", port = 80 }).authority)
+    end)
+
+    it("puts IPv6 addresses in brackets", function()
+      local got = plan({ host = "::1", port = 81 })
+      assert.same({ "[::1]", "[::1]:81", "::1" }, { got.address, got.authority, got.server_name })
+    end)
+
+    it("sends http by a proxy with an absolute target, https by a tunnel", function()
+      local settings = { tls_verify = true, proxy = { host = "proxy", port = 3128, credentials = "bWU=", checksum = 1 } }
+      local http = plan({}, settings)
+      assert.same({ "proxy", 3128, "http://api.test", "bWU=" }, { http.host, http.port, http.origin, http.credentials })
+      assert.is_nil(http.tunnel)
+      local https = plan({ scheme = "https", port = 443 }, settings)
+      assert.same({ "proxy", "api.test:443", "api.test" }, { https.host, https.tunnel, https.server_name })
+      assert.is_nil(https.origin)
+      settings.no_proxy = "test"
+      assert.equal("api.test", plan({}, settings).host)
+    end)
+
+    it("names a pool by all that makes two connections differ", function()
+      local proxy = { host = "proxy", port = 3128 }
+      local known = { host = "proxy", port = 3128, credentials = "YTpzZWNyZXQ=", checksum = 0xdeadbeef }
+      local other = { host = "proxy", port = 3128, credentials = "Yjp4", checksum = 5 }
+      local names, count = {}, 0
+      for _, case in ipairs {
+        { {}, { tls_verify = true } },
+        { { port = 81 }, { tls_verify = true } },
+        { { host = "other.test" }, { tls_verify = true } },
+        { { scheme = "https" }, { tls_verify = true } },
+        { { scheme = "https" }, { tls_verify = false } },
+        { {}, { proxy = proxy } },
+        { {}, { proxy = { host = "proxy", port = 3129 } } },
+        { { scheme = "https" }, { tls_verify = true, proxy = proxy } },
+        { { scheme = "https" }, { tls_verify = true, proxy = known } },
+        { { scheme = "https" }, { tls_verify = true, proxy = other } },
+      } do
+        local name = plan(case[1], case[2]).pool
+        assert.is_nil(names[name])
+        assert.is_nil(name:find("YTpzZWNyZXQ", 1, true))
+        names[name], count = true, count + 1
+      end
+      assert.equal(10, count)
+      assert.equal(plan().pool, plan({ target = "/other" }).pool)
+    end)
+  end)
+end)

@@ -1,0 +1,66 @@
+local wire = require "pusher.transport.ngx.wire"
+
+local function request(over)
+  local full = { method = "POST", scheme = "http", host = "api.test", port = 80, target = "/apps/3/events?x=%2f",
+    headers = { { "Content-Type", "application/json" }, { "X-Empty", "" } }, body = "{}" }
+  for name, value in pairs(over or {}) do
+    full[name] = value or nil
+  end
+  return full
+end
+
+describe("pusher.transport.ngx.wire", function()
+  it("sends the request as it was signed", function()
+    assert.equal("POST /apps/3/events?x=%2f HTTP/1.1\r\nHost: api.test\r\nContent-Type: application/json\r\nX-Empty: \r\n"
+      .. "Content-Length: 2\r\n\r\n{}", table.concat(wire.request(request(), { authority = "api.test" }, true)))
+  end)
+
+  it("gives a GET no length, and a POST without a body one", function()
+    local plan = { authority = "api.test" }
+    local get = table.concat(wire.request(request { method = "GET", body = false, headers = false }, plan, true))
+    assert.equal("GET /apps/3/events?x=%2f HTTP/1.1\r\nHost: api.test\r\n\r\n", get)
+    local post = table.concat(wire.request(request { body = false }, plan, true))
+    assert.is_truthy(post:find("\r\nContent-Length: 0\r\n\r\n", 1, true))
+  end)
+
+  it("says when the connection is not to be kept", function()
+    local text = table.concat(wire.request(request(), { authority = "api.test" }, false))
+    assert.is_truthy(text:find("\r\nConnection: close\r\n\r\n{}", 1, true))
+  end)
+
+  it("speaks to a proxy", function()
+    local plan = { authority = "api.test", origin = "http://api.test", credentials = "bWU6eA==", tunnel = "api.test:443" }
+    local text = table.concat(wire.request(request(), plan, true))
+    assert.is_truthy(text:find("^POST http://api%.test/apps/3/events%?x=%%2f HTTP/1%.1\r\nHost: api%.test\r\n"))
+    assert.is_truthy(text:find("\r\nProxy-Authorization: Basic bWU6eA==\r\n", 1, true))
+    assert.equal("CONNECT api.test:443 HTTP/1.1\r\nHost: api.test:443\r\nProxy-Authorization: Basic bWU6eA==\r\n\r\n",
+      table.concat(wire.connect(plan)))
+  end)
+
+  it("keeps the proxy's credentials from the server behind a tunnel", function()
+    local plan = { authority = "api.test", tunnel = "api.test:443", credentials = "bWU6eA==" }
+    assert.is_nil(table.concat(wire.request(request(), plan, true)):find("Proxy-Authorization", 1, true))
+  end)
+
+  it("takes what stays in its place", function()
+    assert.is_true(wire.check(request()))
+    assert.is_true(wire.check(request { headers = false }))
+    assert.is_true(wire.check(request { host = "::1", headers = { { "X-Tab", "a\tb \228" } } }))
+  end)
+
+  it("refuses what would break out of it", function()
+    for _, over in ipairs {
+      { method = "POST / HTTP/1.1\r\nX: y" }, { method = "" }, { method = "get" },
+      { host = "a b" }, { host = "a\r\nb" }, { host = "user@a" }, { host = "" }, { host = "a/b" },
+      { target = "" }, { target = "x" }, { target = "/a b" }, { target = "/a\r\nX: y" }, { target = "/\0" }, { target = "/\127" },
+      { headers = { { "A", "b\r\nC: d" } } }, { headers = { { "A", "\0" } } }, { headers = { { "A B", "c" } } },
+      { headers = { { "A:", "c" } } }, { headers = { { "", "c" } } }, { headers = { { "A\n", "c" } } },
+    } do
+      local ok, message, details = wire.check(request(over))
+      assert.is_nil(ok)
+      assert.equal("invalid", details.code)
+      assert.is_false(details.sent)
+      assert.is_truthy(message:find("cannot be sent", 1, true))
+    end
+  end)
+end)

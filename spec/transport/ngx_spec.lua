@@ -1,0 +1,136 @@
+-- The transport's own logic, on sockets that a spec writes the answers of, in any Lua. That it keeps the contract
+-- of all transports on real cosockets is shown inside nginx: spec/openresty/transport_check.lua.
+
+local fake = require "spec.support.fake_ngx"
+local transport = require "pusher.transport.ngx"
+
+local OK = "HTTP/1.1 200 OK\r\nX: y\r\nContent-Length: 2\r\n\r\nok"
+local REQUEST = { method = "POST", scheme = "http", host = "127.0.0.1", port = 80, target = "/x", headers = {}, body = "{}" }
+
+local function parse(status, body, headers)
+  return { status, body, headers }
+end
+
+describe("pusher.transport.ngx", function()
+  local real
+
+  before_each(function()
+    real = rawget(_G, "ngx")
+  end)
+
+  after_each(function()
+    rawset(_G, "ngx", real)
+  end)
+
+  local function inside(options)
+    local api, record = fake.new(options)
+    rawset(_G, "ngx", api)
+    return record
+  end
+
+  local function send(sockets, options)
+    local record = inside { sockets = sockets }
+    return record, assert(transport.new(options)):send(REQUEST, parse)
+  end
+
+  it("is made without a socket, so in init_by_lua as well", function()
+    inside { no_sockets = "API disabled" }
+    assert.is_truthy(transport.new())
+    assert.is_truthy(transport.new { proxy = "http://me:pass@proxy:3128", keepalive = { idle = 1 } })
+  end)
+
+  it("refuses options that nginx cannot honour", function()
+    inside {}
+    local made, message, details = transport.new { ca_file = "/etc/ca.pem" }
+    assert.is_nil(made)
+    assert.equal("config", details.code)
+    assert.is_truthy(message:find("lua_ssl_trusted_certificate", 1, true))
+    made, message, details = transport.new { proxy = "https://me:hidden@proxy" }
+    assert.is_nil(made)
+    assert.equal("config", details.code)
+    assert.is_nil(message:find("hidden", 1, true))
+    assert.is_truthy(transport.new { proxy = "" })
+  end)
+
+  it("hands status, body and header lines to parse and its results on", function()
+    local _, result = send { { receive = { OK } } }
+    assert.same({ 200, "ok", "X: y\r\nContent-Length: 2\r\n" }, result)
+    inside { sockets = { { receive = { OK } } } }
+    assert.same({ n = 3, [2] = "no", [3] = { code = "server" } }, (function(...)
+      return { n = select("#", ...), ... }
+    end)(transport.new():send(REQUEST, function()
+      return nil, "no", { code = "server" }
+    end)))
+  end)
+
+  it("keeps connections as long and as many as it is told", function()
+    local record = send({ { receive = { OK } } }, { keepalive = { idle = 1.5, pool_size = 7 } })
+    assert.same({ 1500, 7 }, record.connections[1].kept)
+    assert.equal(7, record.connections[1].options.pool_size)
+    record = send({ { receive = { OK } } })
+    assert.same({ 60000, 30 }, record.connections[1].kept)
+    for _, keepalive in ipairs { { idle = 0 }, { pool_size = 0 } } do
+      record = send({ { receive = { OK } } }, { keepalive = keepalive })
+      assert.is_nil(record.connections[1].kept)
+      assert.is_truthy(record.connections[1].sent:find("\r\nConnection: close\r\n", 1, true))
+    end
+  end)
+
+  it("sends once more, on a fresh connection, when a kept one broke before the server said a word", function()
+    local record, result = send { { reused = 1, receive = { { "closed" } } }, { reused = 1 }, { receive = { OK } } }
+    assert.equal(200, result[1])
+    assert.equal(3, #record.connections)
+    assert.equal("", record.connections[2].sent)
+    assert.equal(record.connections[1].sent, record.connections[3].sent)
+  end)
+
+  it("does so once only", function()
+    local record, result, _, details = send { { reused = 1, receive = { { "closed" } } }, { receive = { { "closed" } } } }
+    assert.is_nil(result)
+    assert.equal("network", details.code)
+    assert.equal(2, #record.connections)
+  end)
+
+  it("sends nothing twice on a connection of its own, after a word of the server, or after waiting", function()
+    for _, script in ipairs { { receive = { { "closed" } } }, { reused = 1, receive = { "H", { "closed" } } },
+      { reused = 1, receive = { { "timeout" } } } } do
+      local record, result = send { script }
+      assert.is_nil(result)
+      assert.equal(1, #record.connections)
+      assert.is_true(script.closed)
+    end
+  end)
+
+  it("gives connecting its own, shorter time", function()
+    local record = send({ { receive = { OK } } }, { connect_timeout = 0.5, timeout = 3 })
+    assert.same({ 500, 500, 500 }, record.timeouts[1])
+    assert.same({ 3000, 3000, 3000 }, record.timeouts[2])
+  end)
+
+  it("refuses a request that would break out, and all after close", function()
+    inside {}
+    local made = transport.new()
+    local result, _, details = made:send({ method = "GET", scheme = "http", host = "a", port = 1, target = "/a b" }, parse)
+    assert.is_nil(result)
+    assert.equal("invalid", details.code)
+    made:close()
+    made:close()
+    result, _, details = made:send(REQUEST, parse)
+    assert.is_nil(result)
+    assert.equal("closed", details.code)
+    assert.is_false(details.sent)
+  end)
+
+  it("holds no state of a request", function()
+    inside { sockets = { { receive = { OK } } } }
+    local made = transport.new()
+    local before = {}
+    for name, value in pairs(made) do
+      before[name] = value
+    end
+    assert.is_truthy(made:send(REQUEST, parse))
+    for name, value in pairs(made) do
+      assert.equal(before[name], value)
+    end
+  end)
+end)
