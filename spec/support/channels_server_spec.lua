@@ -219,6 +219,22 @@ describe("The local Channels server", function()
     end)
   end)
 
+  it("takes a native push notification", function()
+    local function notify(body)
+      return send("POST", "/notifications", nil, body, function(request)
+        request.target = request.target:gsub("^/apps", "/server_api/v1/apps")
+      end)
+    end
+    -- Signed for another path.
+    assert.equal(401, notify('{"interests":["a"],"fcm":{}}').status)
+    assert.equal(400, post("/notifications", '{"interests":[],"fcm":{}}').status)
+    assert.equal(400, post("/notifications", '{"interests":["a"]}').status)
+    local answer = post("/notifications", '{"interests":["a","b"],"fcm":{}}')
+    assert.equal(202, answer.status)
+    assert.equal('{"number_of_subscribers":2}', answer.body)
+    assert.same({ '{"interests":["a","b"],"fcm":{}}' }, server:notifications())
+  end)
+
   it("records events in order, and which of them were answered by silence", function()
     client:trigger({ "a", "b" }, "first", "1")
     server:misbehave { mode = "lose_answer", times = 2 } -- the second for a client that tries again

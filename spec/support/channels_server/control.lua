@@ -96,6 +96,9 @@ function control.commands(state)
     webhooks = function()
       return state.record.webhooks
     end,
+    notifications = function()
+      return state.record.notifications
+    end,
     channels = function()
       return all_channels(state)
     end,

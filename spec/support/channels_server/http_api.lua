@@ -1,6 +1,7 @@
 --- The signed HTTP API: which request goes where, and who may send it.
 
 local events = require "spec.support.channels_server.events"
+local notifications = require "spec.support.channels_server.notifications"
 local queries = require "spec.support.channels_server.queries"
 local signature = require "spec.support.channels_server.signature"
 
@@ -22,6 +23,7 @@ local ROUTES = {
   { "GET", "^/channels$", queries.channels },
   { "GET", "^/channels/([^/]+)$", queries.channel },
   { "GET", "^/channels/([^/]+)/users$", queries.users },
+  { "POST", "^/notifications$", notifications.publish },
   { "POST", "^/users/([^/]+)/terminate_connections$", terminate },
 }
 
@@ -29,6 +31,17 @@ local function unescape(text)
   return (text:gsub("%%(%x%x)", function(hex)
     return string.char(tonumber(hex, 16))
   end))
+end
+
+local NOTIFICATIONS = "^/server_api/v1/apps/([^/]+)/notifications$"
+
+-- The app's id and the path below it.
+local function split_path(path)
+  local app_id = path:match(NOTIFICATIONS)
+  if app_id then
+    return app_id, "/notifications"
+  end
+  return path:match("^/apps/([^/]+)(/.*)$")
 end
 
 local function find_route(method, path)
@@ -60,7 +73,7 @@ end
 -- @treturn table the answer
 function http_api.handle(state, exchange)
   local app = state.app
-  local app_id, path = strip_prefix(app, exchange):match("^/apps/([^/]+)(/.*)$")
+  local app_id, path = split_path(strip_prefix(app, exchange))
   if not app_id then
     return refuse(404, "Not found")
   end

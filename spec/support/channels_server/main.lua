@@ -77,7 +77,7 @@ local function handle(state, exchange)
   if exchange.answer_lost then
     state.record:mark_lost(exchange.number)
   end
-  state.record:add_status(exchange.status or 0)
+  state.record:add_answer(exchange)
 end
 
 local function open_listeners(state, cq, port)

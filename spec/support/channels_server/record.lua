@@ -6,8 +6,8 @@ local record = {}
 local methods = {}
 local metatable = { __index = methods }
 
--- Requests kept for inspection; older ones only count.
-local REQUESTS_KEPT = 1000
+-- Requests kept for inspection, older ones only count; and how much of a body, in bytes.
+local REQUESTS_KEPT, BODY_KEPT = 1000, 64 * 1024
 
 --- Makes an empty record.
 -- @tparam number limit how many events are kept
@@ -29,6 +29,7 @@ function methods:reset()
   self.requests = {}
   self.events = {}
   self.webhooks = {}
+  self.notifications = {}
 end
 
 --- Adds a request as soon as its head is there.
@@ -39,9 +40,13 @@ function methods:add_request(exchange)
   exchange.number = count
 end
 
---- Counts an answer.
-function methods:add_status(status)
-  local name = tostring(status)
+--- Counts an answer; what is kept of its request becomes small.
+function methods:add_answer(exchange)
+  local name = tostring(exchange.status or 0)
+  exchange.stream = nil
+  if exchange.body and #exchange.body > BODY_KEPT then
+    exchange.body = exchange.body:sub(1, BODY_KEPT)
+  end
   self.answer_count = self.answer_count + 1
   self.statuses[name] = (self.statuses[name] or 0) + 1
   self.changed:signal()
