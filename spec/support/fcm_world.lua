@@ -2,8 +2,9 @@
 --
 -- `world.new { answer = function(call) … end }`: `answer` says what FCM makes of a call. It returns status, body
 -- (a string or a table), headers; or nil, message, details for trouble below HTTP. `call` has `number`, `message`
--- (decoded), `body`, `request`, `bearer` and `time`. `grant` does the same for the token endpoint. Options: `deferred` (the
--- transport has a step and returns pendings), `latency` (seconds each call takes).
+-- (decoded), `body`, `request`, `bearer` and `time`, and may be given
+-- a `latency` (seconds) of its own. `grant` does the same for the token endpoint. Options: `deferred` (the transport has a
+-- step and returns pendings), `latency` (seconds each call takes).
 
 local account = require "spec.support.fcm_account"
 local cjson = require "cjson"
@@ -59,7 +60,7 @@ local function outcome(self, request, parse)
     call.bearer = request.headers[1][2]
   end
   local status, body, headers = (is_token and self.grant or self.answer)(call)
-  return function()
+  return call.latency or self.latency, function()
     if status then
       return parse(status, type(body) == "table" and cjson.encode(body) or body or "", headers or "")
     end
@@ -71,8 +72,8 @@ function methods:blocking_transport()
   return {
     send = function(transport, request, parse)
       assert(not transport.closed, "sent over a closed transport")
-      local finish = outcome(self, request, parse)
-      self.time = self.time + math.min(self.latency, request.timeout)
+      local latency, finish = outcome(self, request, parse)
+      self.time = self.time + math.min(latency, request.timeout)
       return finish()
     end,
     close = function(transport)
@@ -119,7 +120,8 @@ function methods:deferred_transport()
   }
   function transport.send(_, request, parse)
     assert(not transport.closed, "sent over a closed transport")
-    local call = { pending = pending.new(driver), finish = outcome(self, request, parse), ends = self.time + self.latency }
+    local latency, finish = outcome(self, request, parse)
+    local call = { pending = pending.new(driver), finish = finish, ends = self.time + latency }
     table.insert(self.waiting, call)
     self.most_in_flight = math.max(self.most_in_flight, #self.waiting)
     return call.pending

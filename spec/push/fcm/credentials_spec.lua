@@ -153,7 +153,7 @@ describe("pusher.push.fcm.credentials", function()
       for _, name in ipairs { "pkcs8_encrypted", "pkcs1_encrypted" } do
         assert.matches("passphrase", refused { credentials = account.new { private_key = read_key(name) } })
       end
-      for _, name in ipairs { "ec", "ed25519", "rsa1024", "public" } do
+      for _, name in ipairs { "ec", "rsa_pss", "rsa1024", "public" } do
         assert.matches("private_key: ", refused { credentials = account.new { private_key = read_key(name) } })
       end
       local pem = account.new().private_key

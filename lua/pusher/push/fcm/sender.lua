@@ -83,9 +83,8 @@ end
 -- Another attempt, if the failure allows one and there is time for it.
 local function try_again(self, job, details)
   local now, rules = self.now(), self.config.retry
-  if details.reauth and not job.reauthorized then
+  if details.reauth and not job.reauthorized and self.keeper:reject(job.token) then
     job.reauthorized = true
-    self.keeper:reject(job.token)
     self.waiting:add(job, now)
     return true
   elseif not details.retryable or job.attempts >= rules.attempts then
@@ -94,7 +93,7 @@ local function try_again(self, job, details)
   local asked = tonumber(details.retry_after) or (details.quota and rules.quota) or nil
   -- One step further than the first, so that chance only ever adds to `base`.
   local due = now + retry.delay(rules, job.attempts + 1, asked, self.chance())
-  if due > job.deadline then
+  if math.max(due, now + (asked or 0)) > job.deadline then
     return false
   end
   self.retried = self.retried + 1

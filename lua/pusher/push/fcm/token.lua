@@ -174,20 +174,20 @@ function methods:current()
   return nil
 end
 
---- Drops a token that the server no longer takes; a newer one than it stays.
--- A server that refuses fresh tokens, too, is not asked for one after another.
+--- Drops a token that the server no longer takes; a newer one than it stays. When the server has just refused
+-- another one, the token is not at fault: it stays, too, for those messages that are taken with it.
 -- @tparam string text the one that was used
+-- @treturn boolean whether it is worth trying with the token that `current` gives next
 function methods:reject(text)
   if self.text ~= text then
-    return
+    return true
   end
   local now = self.clock()
-  self.text = nil
   if now < self.rejected_at + RETRY_AFTER then
-    self.failure = { "access tokens are refused, fresh ones too", { code = "unauthorized" } }
-    self.retry_at = now + RETRY_AFTER
+    return false
   end
-  self.rejected_at = now
+  self.text, self.rejected_at = nil, now
+  return true
 end
 
 return token

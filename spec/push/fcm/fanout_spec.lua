@@ -1,0 +1,128 @@
+local config = require "pusher.push.fcm.config"
+local fanout = require "pusher.push.fcm.fanout"
+local json = assert(require("pusher.json").new())
+local message = require "pusher.push.fcm.message"
+local outcomes = require "pusher.push.fcm.outcomes"
+local world = require "spec.support.fcm_world"
+
+local ANN = "CAcGBQQDAgE"
+
+local function new(devices, settings)
+  local told = {}
+  local made = fanout.new {
+    devices = type(devices) == "function" and devices or function()
+      return devices
+    end,
+    config = assert(config.check(settings or {})),
+    json = json,
+    clock = function()
+      return 1600000000
+    end,
+    outcomes = outcomes.new {
+      log = function() end,
+      on_result = function(_, device, outcome)
+        told[#told + 1] = (device and tostring(device.device_id) or "receipt") .. " " .. outcome
+      end,
+    },
+  }
+  return made, told
+end
+
+local function receipt()
+  return world.receipt { [ANN] = { unread = 1 } }
+end
+
+describe("pusher.push.fcm.fanout", function()
+  it("looks up the devices of one receipt at a time, when asked for work", function()
+    local lookups = 0
+    local made = new(function()
+      lookups = lookups + 1
+      return { [ANN] = { { device_id = "a" }, { device_id = "b" } } }
+    end)
+    assert.is_true(made:is_empty())
+    assert.is_true(made:push(receipt()))
+    assert.is_true(made:push(receipt()))
+    assert.is_false(made:is_empty())
+    assert.are.equal(0, lookups)
+    local job, moved = made:next_job()
+    assert.is_nil(job)
+    assert.is_true(moved)
+    assert.are.equal(1, lookups)
+    assert.are.same({ 1, 2 }, { made:waiting() })
+    job = made:next_job()
+    assert.are.equal("a", job.device.device_id)
+    assert.are.equal("b", made:next_job().device.device_id)
+    assert.are.equal(1, lookups)
+    made:next_job()
+    assert.are.equal(2, lookups)
+  end)
+
+  it("says when there is nothing to do", function()
+    local job, moved = new({}):next_job()
+    assert.is_nil(job)
+    assert.is_false(moved)
+  end)
+
+  it("hands out a copy of the device, with its user", function()
+    local record = { device_id = "a", platform = "ios", last_seen = 5 }
+    local made = new { [ANN] = { record } }
+    made:push(receipt())
+    made:next_job()
+    assert.are.same({ uid = ANN, device_id = "a", platform = "ios" }, made:next_job().device)
+    assert.are.same({ device_id = "a", platform = "ios", last_seen = 5 }, record)
+  end)
+
+  it("records a device whose message is not acceptable, and goes on", function()
+    local made, told = new({ [ANN] = { { device_id = "a", platform = "ios" }, { device_id = "b", platform = "web" } } })
+    -- What only the message for iOS has, its title and body, takes it over the limit.
+    local big, bytes = receipt(), 0
+    for name, value in pairs(message.data(big)) do
+      bytes = bytes + #name + #value
+    end
+    big.payload.topic = big.payload.topic .. ("t"):rep(message.MAX_BYTES - bytes)
+    assert.is_true(made:push(big))
+    made:next_job()
+    local job, moved = made:next_job()
+    assert.is_nil(job)
+    assert.is_true(moved)
+    assert.are.equal("b", made:next_job().device.device_id)
+    assert.are.same({ "a invalid" }, told)
+  end)
+
+  it("gives up what waits", function()
+    local made, told = new { [ANN] = { { device_id = "a" }, { device_id = "b" } } }
+    made:push(receipt())
+    made:push(receipt())
+    made:push_message { token = "c" }
+    made:next_job()
+    made:abandon()
+    assert.are.same({ "a closed", "b closed", "receipt closed", "c closed" }, told)
+    assert.is_true(made:is_empty())
+    assert.are.equal("closed", select(3, made:push(receipt())).code)
+    assert.are.equal("closed", select(3, made:push_message { token = "c" }).code)
+  end)
+
+  it("gives up devices that are found after the end, as a store that yields may do", function()
+    local made, told
+    made, told = new(function()
+      made:abandon()
+      return { [ANN] = { { device_id = "late" } } }
+    end)
+    made:push(receipt())
+    made:next_job()
+    assert.are.same({ "late closed" }, told)
+  end)
+
+  it("counts a lookup under way as a receipt that waits", function()
+    local made
+    local seen
+    made = new(function()
+      seen = made:waiting()
+      return {}
+    end)
+    made:push(receipt())
+    made:next_job()
+    assert.are.equal(1, seen)
+    assert.are.equal(0, (made:waiting()))
+  end)
+end)

@@ -1,0 +1,351 @@
+local cjson = require "cjson"
+local world = require "spec.support.fcm_world"
+
+local ANN = "CAcGBQQDAgE"
+local FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
+
+local function devices(count)
+  local list = {}
+  for index = 1, count do
+    list[index] = { device_id = "t" .. index }
+  end
+  return { [ANN] = list }
+end
+
+local function failing(status, code, headers)
+  return status, { error = { code = status, message = "M", status = "X",
+    details = code and { { ["@type"] = FCM_ERROR, errorCode = code } } or nil } }, headers or ""
+end
+
+-- One device, answers as given in order, the last one for ever; the times at which FCM was called.
+local function times_of(answers, config, changes)
+  local fake = world.new { answer = function(call)
+    local answer = answers[math.min(call.number, #answers)]
+    if answer == "sent" then
+      return 200, { name = "m" }
+    end
+    return answer()
+  end }
+  local handler = fake:handler(devices(1), config, changes)
+  assert(handler:push(world.receipt { [ANN] = {} }))
+  handler:flush(100000)
+  local times = {}
+  for index, call in ipairs(fake.calls) do
+    times[index] = call.time - 1000
+  end
+  return times, fake, handler
+end
+
+local function answering(...)
+  local given = { ... }
+  return function()
+    return failing(given[1], given[2], given[3])
+  end
+end
+
+describe("pusher.push.fcm.sender", function()
+  describe("tries again", function()
+    it("after 10 seconds, then twice as long each time, up to its longest wait", function()
+      local times = times_of({ answering(503), answering(500), answering(503), "sent" })
+      assert.are.same({ 0, 10, 30, 70 }, times)
+      times = times_of({ answering(503) }, { retry = { max = 40, attempts = 6 } })
+      assert.are.same({ 0, 10, 30, 50, 70, 90 }, times)
+    end)
+
+    it("with jitter that only adds", function()
+      local times = times_of({ answering(503), answering(503), "sent" }, nil, { random = function(count)
+        return ("\255"):rep(count)
+      end })
+      assert.is_true(times[2] > 19.9 and times[2] < 20)
+      assert.is_true(times[3] - times[2] > 39.9 and times[3] - times[2] < 40)
+    end)
+
+    it("no sooner than Retry-After says", function()
+      assert.are.same({ 0, 25 }, times_of { answering(503, nil, "Retry-After: 25\r\n"), "sent" })
+      assert.are.same({ 0, 10 }, times_of { answering(503, nil, "Retry-After: 2\r\n"), "sent" })
+      assert.are.same({ 0, 90 }, times_of { answering(429, "QUOTA_EXCEEDED", "Retry-After: 90\r\n"), "sent" })
+    end)
+
+    it("a minute after the quota was used up, when nothing says how long", function()
+      assert.are.same({ 0, 60 }, times_of { answering(429, "QUOTA_EXCEEDED"), "sent" })
+      assert.are.same({ 0, 10 }, times_of({ answering(429, "QUOTA_EXCEEDED"), "sent" }, { retry = { quota = 1 } }))
+    end)
+
+    it("after trouble below HTTP that may pass", function()
+      for _, code in ipairs { "network", "timeout" } do
+        assert.are.same({ 0, 10 }, times_of { function()
+          return require("pusher.errors").fail(code, "trouble")
+        end, "sent" })
+      end
+    end)
+
+    it("so often and no oftener", function()
+      local times, fake = times_of({ answering(503) }, { retry = { attempts = 3 } })
+      assert.are.same({ 0, 10, 30 }, times)
+      assert.are.same({ failed = 1 }, fake:outcomes())
+      assert.are.equal("server", fake.results[1].details.code)
+      times, fake = times_of({ answering(503) }, { retry = { attempts = 1 } })
+      assert.are.same({ 0 }, times)
+      assert.are.same({ failed = 1 }, fake:outcomes())
+    end)
+
+    it("within its deadline, and within the time to live", function()
+      assert.are.same({ 0, 10, 30 }, times_of({ answering(503) }, { retry = { deadline = 69 } }))
+      assert.are.same({ 0, 10 }, times_of({ answering(503) }, { time_to_live = 29 }))
+      assert.are.same({ 0 }, times_of({ answering(503) }, { time_to_live = 0 }))
+      -- Longer than FCM is waited for at all.
+      assert.are.same({ 0 }, times_of { answering(503, nil, "Retry-After: 7200\r\n"), "sent" })
+    end)
+
+    it("not after what will not pass", function()
+      for status, code in pairs { [400] = "INVALID_ARGUMENT", [403] = "SENDER_ID_MISMATCH", [404] = "UNREGISTERED",
+        [401] = "THIRD_PARTY_AUTH_ERROR" } do
+        assert.are.same({ 0 }, times_of { answering(status, code) })
+      end
+      assert.are.same({ 0 }, times_of { function()
+        return require("pusher.errors").fail("tls", "certificate")
+      end })
+    end)
+
+    it("the same bytes", function()
+      local _, fake = times_of { answering(503), answering(503), "sent" }
+      assert.are.equal(fake.calls[1].request.body, fake.calls[2].request.body)
+      assert.are.equal(fake.calls[1].request.body, fake.calls[3].request.body)
+    end)
+
+    it("and lets the other devices pass meanwhile", function()
+      local fake = world.new { answer = function(call)
+        if call.number == 1 then
+          return failing(503)
+        end
+        return 200, { name = "m" }
+      end }
+      local handler = fake:handler(devices(5))
+      assert(handler:push(world.receipt { [ANN] = {} }))
+      assert(handler:flush(100))
+      local order = {}
+      for index, result in ipairs(fake.results) do
+        order[index] = result.device.device_id
+      end
+      assert.are.same({ "t2", "t3", "t4", "t5", "t1" }, order)
+      assert.are.equal(1, handler:stats().retried)
+    end)
+  end)
+
+  it("takes no new messages while very many wait to be sent again", function()
+    local fake = world.new { answer = function(call)
+      return failing(call.time < 1010 and 503 or 400)
+    end }
+    local handler = fake:handler(devices(1500))
+    assert(handler:push(world.receipt { [ANN] = {} }))
+    handler:flush(5)
+    assert.are.equal(1000, #fake.calls)
+    assert.are.equal(1000, handler:stats().retrying)
+    assert.are.equal(500, handler:stats().waiting)
+    assert(handler:flush(1000))
+    assert.are.same({ invalid = 1500 }, fake:outcomes())
+  end)
+
+  describe("in flight", function()
+    it("are never more than allowed, and as many as allowed", function()
+      for _, limit in ipairs { 1, 3, 8 } do
+        local fake = world.new { deferred = true, latency = 1 }
+        local handler = fake:handler(devices(40), { max_in_flight = limit })
+        assert(handler:push(world.receipt { [ANN] = {} }))
+        assert(handler:flush(100))
+        assert.are.equal(limit, fake.most_in_flight)
+        assert.are.equal(40, #fake.calls)
+        assert.is_true(fake.time - 1000 <= 1 + math.ceil(40 / limit) + 0.1)
+      end
+    end)
+  end)
+
+  describe("the access token", function()
+    it("is fetched once for all, before the first message", function()
+      local fake = world.new { deferred = true, latency = 1 }
+      local handler = fake:handler(devices(20))
+      assert(handler:push(world.receipt { [ANN] = {} }))
+      assert(handler:flush(100))
+      assert.are.equal(1, #fake.token_calls)
+      assert.are.equal(1001, fake.calls[1].time)
+      assert.are.equal(1, handler:stats().token_fetches)
+    end)
+
+    for _, deferred in ipairs { false, true } do
+      it("is fetched once more on 401, for all that were under way" .. (deferred and ", together" or ""), function()
+        local fake = world.new { deferred = deferred, latency = 1, answer = function(call)
+          if call.bearer == "Bearer ya29.token-1" then
+            return failing(401)
+          end
+          return 200, { name = "m" }
+        end }
+        local handler = fake:handler(devices(20))
+        assert(handler:push(world.receipt { [ANN] = {} }))
+        assert(handler:flush(100))
+        assert.are.same({ sent = 20 }, fake:outcomes())
+        assert.are.equal(2, #fake.token_calls)
+        assert.are.equal(deferred and 28 or 21, #fake.calls)
+        assert.are.equal(0, fake.slept)
+      end)
+
+      it("is not fetched for each message when none is any good" .. (deferred and ", together" or ""), function()
+        local fake = world.new { deferred = deferred, answer = function()
+          return failing(401)
+        end }
+        local handler = fake:handler(devices(50))
+        assert(handler:push(world.receipt { [ANN] = {} }))
+        assert(handler:flush(100))
+        assert.are.same({ failed = 50 }, fake:outcomes())
+        assert.are.equal(2, #fake.token_calls)
+        assert.are.equal(deferred and 58 or 51, #fake.calls)
+        for _, result in ipairs(fake.results) do
+          assert.are.equal("unauthorized", result.details.code)
+        end
+      end)
+
+      it("does not suffer from devices that are always refused" .. (deferred and ", together" or ""), function()
+        local fake = world.new { deferred = deferred, answer = function(call)
+          if call.message.token:find("[05]$") then
+            return failing(401)
+          end
+          return 200, { name = "m" }
+        end }
+        local handler = fake:handler(devices(50))
+        assert(handler:push(world.receipt { [ANN] = {} }))
+        assert(handler:flush(100))
+        assert.are.same({ failed = 10, sent = 40 }, fake:outcomes())
+        assert.are.equal(2, #fake.token_calls)
+      end)
+
+      it("that cannot be had for a while lets messages wait" .. (deferred and ", together" or ""), function()
+        local fake = world.new { deferred = deferred, grant = function(call)
+          if call.number < 3 then
+            return 503, ""
+          end
+          return 200, { access_token = "t", expires_in = 3599 }
+        end }
+        local handler = fake:handler(devices(5))
+        assert(handler:push(world.receipt { [ANN] = {} }))
+        assert(handler:flush(1000))
+        assert.are.same({ sent = 5 }, fake:outcomes())
+        assert.are.equal(3, #fake.token_calls)
+      end)
+
+      it("that is refused for good fails every message" .. (deferred and ", together" or ""), function()
+        local fake = world.new { deferred = deferred, grant = function()
+          return 400, { error = "invalid_grant" }
+        end }
+        local handler = fake:handler(devices(5))
+        assert(handler:push(world.receipt { [ANN] = {} }))
+        assert(handler:flush(1000))
+        assert.are.same({ failed = 5 }, fake:outcomes())
+        assert.are.equal(1, #fake.token_calls)
+        assert.matches("cannot fetch an access token: .*invalid_grant", fake.results[1].message)
+      end)
+    end
+
+    it("is renewed while messages go on", function()
+      local fake = world.new { deferred = true, latency = 1, grant = function(call)
+        return 200, { access_token = "token-" .. call.number, expires_in = 300 }
+      end }
+      local handler = fake:handler(devices(400), { max_in_flight = 1 })
+      assert(handler:push(world.receipt { [ANN] = {} }))
+      assert(handler:flush(1000))
+      assert.are.same({ sent = 400 }, fake:outcomes())
+      assert.are.equal(3, #fake.token_calls)
+      -- Nobody waited for the renewals: the first token took a second, each message one more.
+      assert.are.equal(1401, fake.time)
+    end)
+  end)
+
+  describe("survives a transport", function()
+    local broken = {
+      ["that raises"] = function()
+        error("boom")
+      end,
+      ["that says nothing"] = function() end,
+      ["that has another failure shape"] = function()
+        return nil, "no luck"
+      end,
+      ["whose details are no table"] = function()
+        return nil, "no luck", "really"
+      end,
+      ["whose details have no code"] = function()
+        return false, "no luck", {}
+      end,
+    }
+    for name, send in pairs(broken) do
+      it(name, function()
+        local fake = world.new()
+        local inner = fake.transport.send
+        fake.transport.send = function(self, request, parse)
+          if request.target:find("token", 1, true) then
+            return inner(self, request, parse)
+          end
+          return send()
+        end
+        local handler = fake:handler(devices(3))
+        assert(handler:push(world.receipt { [ANN] = {} }))
+        assert(handler:flush(10))
+        assert.are.same({ failed = 3 }, fake:outcomes())
+        for _, result in ipairs(fake.results) do
+          assert.is_string(result.message)
+          assert.are.equal("network", result.details.code)
+        end
+      end)
+    end
+  end)
+
+  it("cancels the calls that it no longer waits for", function()
+    local fake = world.new { deferred = true, answer = function(call)
+      call.latency = 100
+      return 200, { name = "m" }
+    end }
+    local handler = fake:handler(devices(3))
+    assert(handler:push(world.receipt { [ANN] = {} }))
+    handler:step(1)
+    assert.are.equal(3, handler:stats().in_flight)
+    handler:stop(1)
+    assert.are.equal(3, fake.cancelled)
+    assert.are.same({ closed = 3 }, fake:outcomes())
+    assert.are.equal(0, handler:stats().in_flight)
+  end)
+
+  it("ends every device in one outcome, whatever happens, by thousands of throws of the dice", function()
+    local codes = { { 200 }, { 200 }, { 200 }, { 503 }, { 500, "INTERNAL" }, { 429, "QUOTA_EXCEEDED" },
+      { 404, "UNREGISTERED" }, { 400, "INVALID_ARGUMENT" }, { 401 }, { 403, "SENDER_ID_MISMATCH" }, { 418 }, { 200, "bad" } }
+    for seed = 1, 6 do
+      math.randomseed(seed)
+      local fake = world.new { deferred = seed % 2 == 0, latency = 0.3, answer = function()
+        local drawn = codes[math.random(#codes)]
+        if drawn[1] == 200 then
+          return 200, drawn[2] and "oops" or { name = "m" }
+        elseif math.random(10) == 1 then
+          return require("pusher.errors").fail("network", "reset")
+        end
+        return failing(drawn[1], drawn[2])
+      end }
+      local list = {}
+      for index = 1, 200 do
+        list[index] = { device_id = "t" .. index }
+      end
+      local handler = fake:handler({ [ANN] = list }, { retry = { attempts = 4 } })
+      assert(handler:push(world.receipt { [ANN] = {} }))
+      if seed == 6 then
+        handler:stop(20)
+      else
+        assert(handler:flush(100000))
+      end
+      local seen = {}
+      for _, result in ipairs(fake.results) do
+        assert.is_nil(seen[result.device.device_id])
+        seen[result.device.device_id] = result.outcome
+      end
+      assert.are.equal(200, #fake.results)
+      local stats = handler:stats()
+      assert.are.equal(200, stats.sent + stats.unregistered + stats.invalid + stats.failed + stats.closed)
+      assert.are.equal(stats.unregistered, #fake.removed)
+      assert.are.equal(cjson.encode {}, cjson.encode(fake.waiting))
+    end
+  end)
+end)
