@@ -18,6 +18,7 @@
 typedef struct {
     lua_State *L;
     int table;
+    const char *prefix; /* "keepalive." for the fields of that table */
     const char *wrong;
 } reader;
 
@@ -28,7 +29,7 @@ static bool push_field(reader *r, const char *name, int expected)
     lua_rawget(r->L, r->table);
     int type = lua_type(r->L, -1);
     if (type != LUA_TNIL && type != expected && r->wrong == NULL)
-        r->wrong = lua_pushfstring(r->L, "option \"%s\" must be a %s, got %s", name,
+        r->wrong = lua_pushfstring(r->L, "option \"%s%s\" must be a %s, got %s", r->prefix, name,
                                    lua_typename(r->L, expected), lua_typename(r->L, type));
     return type == expected;
 }
@@ -97,7 +98,7 @@ static void read_keepalive(reader *r, pusher_settings *settings)
 {
     double idle = DEFAULT_IDLE_S, pool = DEFAULT_POOL_SIZE;
     if (push_field(r, "keepalive", LUA_TTABLE)) {
-        reader inner = {r->L, lua_gettop(r->L), r->wrong};
+        reader inner = {r->L, lua_gettop(r->L), "keepalive.", r->wrong};
         idle = read_number(&inner, "idle", idle);
         pool = read_number(&inner, "pool_size", pool);
         r->wrong = inner.wrong;
@@ -106,7 +107,8 @@ static void read_keepalive(reader *r, pusher_settings *settings)
         r->wrong = "option \"keepalive\": idle must not be below zero";
     if (r->wrong == NULL && pool != 0 && !is_count(pool))
         r->wrong = "option \"keepalive\": pool_size must be a whole number, not below zero";
-    settings->idle_s = (pusher_milliseconds(idle) + 999) / 1000;
+    long idle_ms = pusher_milliseconds(idle);
+    settings->idle_s = idle_ms / 1000 + (idle_ms % 1000 != 0);
     settings->pool_size = r->wrong == NULL ? (long)pool : DEFAULT_POOL_SIZE;
 }
 
@@ -124,7 +126,7 @@ static void read_caps(reader *r, pusher_settings *settings)
 
 const char *pusher_settings_read(lua_State *L, int index, pusher_settings *settings)
 {
-    reader r = {L, index, NULL};
+    reader r = {L, index, "", NULL};
     luaL_checkstack(L, 30, "options");
     read_times(&r, settings);
     read_keepalive(&r, settings);

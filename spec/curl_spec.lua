@@ -1,0 +1,203 @@
+-- What pusher.curl checks before it touches the network. What it does there: spec/transport/.
+
+local curl = require "pusher.curl"
+
+local function request(over)
+  local out = { method = "GET", scheme = "http", host = "127.0.0.1", port = 1, target = "/", headers = {}, timeout = 1 }
+  for name, value in pairs(over or {}) do
+    out[name] = value
+  end
+  return out
+end
+
+describe("pusher.curl", function()
+  it("knows its libcurl, and a clock that goes on", function()
+    assert.matches("^libcurl/%d", curl.LIBCURL)
+    local first = curl.clock()
+    assert.is_true(curl.clock() >= first)
+  end)
+
+  for _, kind in ipairs { "easy", "multi" } do
+    describe(kind, function()
+      local handles
+
+      local function open(options)
+        local handle = assert(curl[kind](options or {}))
+        handles[#handles + 1] = handle
+        return handle
+      end
+
+      -- Outcome of a request that must end before anything is sent.
+      local function try(handle, over)
+        return handle[kind == "easy" and "perform" or "add"](handle, request(over))
+      end
+
+      before_each(function()
+        handles = {}
+      end)
+
+      after_each(function()
+        for _, handle in ipairs(handles) do
+          handle:close()
+        end
+      end)
+
+      it("refuses options that make no sense", function()
+        for _, wrong in ipairs {
+          { timeout = 0 }, { timeout = -1 }, { timeout = 0 / 0 }, { timeout = "5" }, { connect_timeout = 0 },
+          { keepalive = 60 }, { keepalive = { idle = -1 } }, { keepalive = { idle = "60" } },
+          { keepalive = { pool_size = -1 } }, { keepalive = { pool_size = 1.5 } }, { keepalive = { pool_size = 1e9 } },
+          { max_response_bytes = 0 }, { max_response_bytes = 1e10 }, { max_response_bytes = 0 / 0 },
+          { max_pending = 0 }, { max_pending = 1.5 }, { tls_verify = "no" }, { tls_verify = 0 },
+          { proxy = 8080 }, { proxy = "http://a\r\nb" }, { proxy = "http://a\0b" }, { no_proxy = {} },
+          { ca_file = "a\0b" }, { ca_file = true },
+        } do
+          local handle, message, code = curl[kind](wrong)
+          local name = next(wrong)
+          assert.is_nil(handle, name)
+          assert.matches(name, message)
+          assert.equal("config", code)
+        end
+      end)
+
+      it("takes options at their limits", function()
+        open { timeout = 1e300, connect_timeout = math.huge, keepalive = { idle = 0, pool_size = 0 },
+          max_response_bytes = 1, max_pending = 1 }
+        open { timeout = 1e-9, keepalive = { idle = 1e300, pool_size = 1000000 }, max_response_bytes = 2147483647,
+          proxy = "", no_proxy = "", tls_verify = false }
+        open { unknown = true, encryption_master_key = "of another room" }
+      end)
+
+      it("runs no metamethods of the tables it is given", function()
+        local trap = { __index = function() error("called") end, __len = function() error("called") end }
+        open(setmetatable({}, trap))
+        local ok, message = pcall(try, open(), { headers = setmetatable({}, trap) })
+        assert.is_true(ok, message)
+        assert.is_false(pcall(open()[kind == "easy" and "perform" or "add"], open(), setmetatable({}, trap)))
+      end)
+
+      it("raises on wrong types", function()
+        assert.error_matches(function() curl[kind](5) end, "table expected")
+        assert.error_matches(function() curl[kind]() end, "table expected")
+        local handle = open()
+        local send = handle[kind == "easy" and "perform" or "add"]
+        assert.error_matches(function() send(handle, "x") end, "table expected")
+        assert.error_matches(function() send({}, request()) end, "pusher." .. kind)
+        for field, values in pairs {
+          method = { 5, {}, true }, scheme = { false, 1 }, host = { {} }, target = { 7 }, body = { {}, 12, true },
+          port = { "80", {} }, timeout = { "1" }, headers = { "X: y", 5 },
+        } do
+          for _, value in ipairs(values) do
+            assert.error_matches(function() try(handle, { [field] = value }) end, "'" .. field .. "'")
+          end
+        end
+        for _, headers in ipairs { { "X: y" }, { { "X" } }, { { "X", 5 } }, { { 5, "x" } }, { {} }, { true } } do
+          assert.error_matches(function() try(handle, { headers = headers }) end, "'headers'")
+        end
+        for _, field in ipairs { "method", "scheme", "host", "target" } do
+          local broken = request()
+          broken[field] = nil
+          assert.error_matches(function() send(handle, broken) end, "'" .. field .. "' %(string expected, got nil%)")
+        end
+      end)
+
+      it("refuses requests that make no sense", function()
+        local many = {}
+        for index = 1, 65 do
+          many[index] = { "X-Many", tostring(index) }
+        end
+        local handle = open()
+        for index, wrong in ipairs {
+          { method = "" }, { method = "get" }, { method = "GET " }, { method = ("A"):rep(17) }, { method = "G\0T" },
+          { scheme = "ftp" }, { scheme = "" }, { scheme = "HTTP" }, { scheme = "http\0" },
+          { host = "" }, { host = "a b" }, { host = "a/b" }, { host = "a\0" }, { host = "[::1]" }, { host = "ä.de" },
+          { host = ("a"):rep(256) }, { port = 0 }, { port = 65536 }, { port = 1.5 }, { port = -1 }, { port = 0 / 0 },
+          { target = "" }, { target = "x" }, { target = "/ä" }, { target = "/#a" }, { target = "/\127" },
+          { target = "/\0" }, { target = "/a\tb" },
+          { timeout = 0 }, { timeout = -1 }, { timeout = 0 / 0 }, { headers = many },
+          { headers = { { "X", ("y"):rep(70000) } } }, { headers = { { "", "x" } } }, { headers = { { "X:", "x" } } },
+          { headers = { { "X", "\127" } } }, { headers = { { "Content-Length", "5" } } },
+          { headers = { { "transfer-ENCODING", "chunked" } } },
+          { body = ("x"):rep(65 * 1024 * 1024) },
+        } do
+          local result, message, code, sent = try(handle, wrong)
+          assert.is_nil(result, "case " .. index)
+          assert.is_string(message)
+          assert.equal("invalid", code)
+          assert.is_false(sent)
+        end
+      end)
+
+      it("says what it is", function()
+        local handle = open()
+        assert.matches("^pusher%." .. kind .. ": ", tostring(handle))
+        handle:close()
+        assert.matches("%(closed%)$", tostring(handle))
+        assert.is_false(getmetatable(handle))
+      end)
+
+      it("may be closed twice, and is of no use after that", function()
+        local handle = open { proxy = "http://127.0.0.1:1", ca_file = "x" }
+        handle:close()
+        handle:close()
+        assert.error_matches(function() try(handle) end, "closed " .. kind)
+      end)
+
+      it("may be left to the garbage collector at any stage", function()
+        for round = 1, 20 do
+          local handle = curl[kind] { proxy = "http://127.0.0.1:1", timeout = 1 }
+          if round % 2 == 0 then
+            try(handle)
+          end
+          curl[kind] { proxy = "http://127.0.0.1:1", timeout = -1 }
+          pcall(try, handle, { headers = { { "X", "y" }, { "X" } } })
+        end
+        collectgarbage()
+        collectgarbage()
+      end)
+    end)
+  end
+
+  describe("multi", function()
+    it("hands out nothing while there is nothing", function()
+      local multi = curl.multi {}
+      assert.equal(0, select("#", multi:done()))
+      assert.equal(0, multi:step())
+      assert.equal(0, multi:step(1000))
+      assert.is_nil(multi:timeout_ms())
+      assert.is_false(multi:cancel(1))
+      assert.error_matches(function() multi:step(-1) end, "negative")
+      assert.error_matches(function() multi:step("x") end, "number expected")
+      assert.error_matches(function() multi:cancel() end, "number expected")
+      multi:close()
+      for _, name in ipairs { "add", "step", "done", "cancel", "pollfd", "timeout_ms" } do
+        assert.error_matches(function() multi[name](multi, request()) end, "closed multi")
+      end
+    end)
+
+    it("numbers the transfers, with integers where Lua has them", function()
+      local multi = curl.multi {}
+      local first, second = multi:add(request()), multi:add(request())
+      assert.equal("1 2", first .. " " .. second)
+      assert.equal(0, multi:timeout_ms())
+      assert.is_true(multi:cancel(first))
+      assert.is_false(multi:cancel(first))
+      multi:close()
+    end)
+
+    it("keeps no more than max_pending", function()
+      local multi = curl.multi { max_pending = 3 }
+      for _ = 1, 3 do
+        assert(multi:add(request()))
+      end
+      local id, message, code, sent = multi:add(request())
+      assert.is_nil(id)
+      assert.is_string(message)
+      assert.equal("full", code)
+      assert.is_false(sent)
+      assert.is_true(multi:cancel(2))
+      assert.equal("4", tostring(multi:add(request())))
+      multi:close()
+    end)
+  end)
+end)
