@@ -10,6 +10,8 @@ local websocket_subscriber = require "spec.support.subscriber"
 
 local PUBLIC, SECRET = "my-channel", "private-encrypted-diary"
 
+io.stdout:setvbuf("line") -- so that the lines of other programs come in between
+
 local function check(ok, what, ...)
   if not ok then
     io.stderr:write("demo: ", what, "\n")

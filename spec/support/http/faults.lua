@@ -70,6 +70,7 @@ function modes.hang(exchange, options, process)
   exchange:read_body()
   if is_set(options.processed) then
     process()
+    exchange.answer_lost = true
   end
   if exchange:is_http2() then
     cqueues.sleep(HANG_LIMIT)
