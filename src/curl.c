@@ -14,6 +14,7 @@
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static CURLcode global_result = CURLE_FAILED_INIT;
+static const char *version;
 
 /* lua_close() unloads C modules. This one must stay: see above. */
 static void stay_loaded(void)
@@ -29,6 +30,8 @@ static void initialize(void)
 {
     stay_loaded();
     global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
+    /* asked once: curl_version() and its like write into buffers that all threads share */
+    version = curl_version_info(CURLVERSION_NOW)->version;
 }
 
 void pusher_new_metatable(lua_State *L, const char *name, const luaL_Reg *methods,
@@ -58,7 +61,7 @@ int luaopen_pusher_curl(lua_State *L)
     if (pthread_once(&once, initialize) != 0 || global_result != CURLE_OK)
         return luaL_error(L, "libcurl cannot be set up");
     lua_newtable(L);
-    lua_pushstring(L, curl_version());
+    lua_pushfstring(L, "libcurl/%s", version);
     lua_setfield(L, -2, "LIBCURL");
     lua_pushcfunction(L, l_clock);
     lua_setfield(L, -2, "clock");
