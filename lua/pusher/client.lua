@@ -6,6 +6,7 @@ local crypto = require "pusher.crypto"
 local encryption = require "pusher.encryption"
 local errors = require "pusher.errors"
 local json = require "pusher.json"
+local notify = require "pusher.notify"
 local payload = require "pusher.payload"
 local publisher = require "pusher.publisher"
 local request = require "pusher.request"
@@ -32,6 +33,7 @@ local function parsers(codec, clock)
     batch = response.batch,
     channels = response.channels,
     users = response.users,
+    notified = notify.result,
   }
   local made = {}
   for name, shape in pairs(shapes) do
@@ -67,6 +69,11 @@ function client.new(settings, version)
     auth = auth.new(parts),
     hooks = webhook.new(parts),
     build = request.builder(settings, version),
+    push_endpoint = {
+      host = settings.push_notification_host,
+      port = settings.push_notification_port,
+      base = notify.BASE .. settings.app_id,
+    },
     parse = parsers(codec, settings.clock),
   }, metatable)
 end
@@ -221,6 +228,21 @@ function methods:channel_users(name)
     return nil, message, details
   end
   return call(self, self.parse.users, "GET", "/channels/" .. name .. "/users")
+end
+
+--- Sends a native push notification to all devices subscribed to one of the interests.
+-- POST /server_api/v1/apps/ID/notifications at `push_notification_host`.
+-- @tparam table interests list of 1 to 10 names
+-- @tparam table notification `{ apns =, gcm =, fcm =, webhook_url =, webhook_level = }`, one payload at least
+-- @treturn table|nil `{ number_of_subscribers = }`
+function methods:notify(interests, notification)
+  argument("notify", 1, interests, "table")
+  argument("notify", 2, notification, "table")
+  local body, message, details = notify.body(self.json, interests, notification)
+  if not body then
+    return nil, message, details
+  end
+  return call(self, self.parse.notified, "POST", "/notifications", nil, body, self.push_endpoint)
 end
 
 --- Any other endpoint that is read.

@@ -161,7 +161,8 @@ local function check_host(checked)
     return fail("config", 'option "push_notification_host" must be a host name or "host:port"',
       { field = "push_notification_host" })
   end
-  checked.push_notification_host, checked.push_notification_port = push_host, push_port
+  checked.push_notification_host = push_host
+  checked.push_notification_port = push_port or (checked.secure and 443 or 80)
   return true
 end
 
