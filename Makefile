@@ -163,6 +163,22 @@ valgrind: ## the specs on 5.4 under valgrind; any error or lost block fails
 	  --error-exitcode=99 --child-silent-after-fork=yes --keep-debuginfo=yes" \
 	  .ci/specs 5.4 $(ARGS) $(or $(SPEC),$(VALGRIND_SPECS))
 
+# Reports name our code only: libcurl and libcrypto are not built with the sanitizer.
+TSAN_FLAGS = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+THREADS    = 8
+TRIGGERS   = 1000
+
+threads: ## 8 threads with a Lua state each use the modules at once, under ThreadSanitizer (TRIGGERS=1000 each)
+	@.ci/setup core
+	@$(MAKE) -s build LUA=jit
+	@$(MAKE) -s build build/threads/host LUA=5.4 BUILD=build/threads CFLAGS="$(TSAN_FLAGS)" LDFLAGS=-Wl,-z,nodelete
+	@LUA_PATH="./lua/?.lua;./?.lua;;" LUA_CPATH="./build/threads/?.so;;" TSAN_OPTIONS=halt_on_error=1 \
+	  lua5.4 spec/threads/run.lua build/threads/host $(THREADS) $(TRIGGERS)
+
+build/threads/host: spec/support/threads.c Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=c99 $(WARN) -D_POSIX_C_SOURCE=200809L $(CFLAGS) -o $@ $< $(call PC,--cflags --libs $(LUA_PC)) -lpthread
+
 # ---- measure ----------------------------------------------------------------------------------------------
 
 BENCH_RUN = LUA_PATH="./?.lua;;" LUA_CPATH="build/5.4/?.so;;" lua5.4 bench/run.lua
@@ -208,4 +224,4 @@ print-%:
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
-.PHONY: build test-modules install clean demo test test-interop test-lua test-all test-rock $(LUAS:%=test-all-%) lint lint-lua lint-c lint-cc asan valgrind bench bench-smoke bench-crypto bench-build help
+.PHONY: build test-modules install clean demo test test-interop test-lua test-all test-rock $(LUAS:%=test-all-%) lint lint-lua lint-c lint-cc asan valgrind threads bench bench-smoke bench-crypto bench-build help

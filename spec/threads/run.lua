@@ -1,0 +1,22 @@
+-- Runs the scripts of this folder in many threads at once, by the host of spec/support/threads.c:
+-- run.lua HOST THREADS TRIGGERS. `make threads` builds host and modules with ThreadSanitizer.
+
+local server = require "spec.support.server"
+
+local host, threads, triggers = arg[1], tonumber(arg[2]), tonumber(arg[3])
+
+local function run(script, ...)
+  local command = table.concat({ host, "spec/threads/" .. script .. ".lua", threads, ... }, " ")
+  print(command)
+  local status = os.execute(command)
+  return status == true or status == 0
+end
+
+local good = run "crypto"
+local channels = server.start()
+good = run("trigger", channels.host, channels.port, triggers) and good
+
+local seen = channels:inspect().events
+channels:stop()
+print(("%d of %d events arrived"):format(seen, threads * triggers))
+os.exit(good and seen == threads * triggers)
