@@ -94,11 +94,11 @@ local function end_headers_unflushed(connection, timeout)
   return connection.socket:xwrite("\r\n", "f", timeout)
 end
 
-local function send(exchange, headers, body)
-  local stream = exchange.stream
-  if exchange.method == "HEAD" or body == "" then
+local function send(self, headers, body)
+  local stream = self.stream
+  if self.method == "HEAD" or body == "" then
     return stream:write_headers(headers, true)
-  elseif exchange:is_http2() then
+  elseif self:is_http2() then
     return stream:write_headers(headers, false) and stream:write_chunk(body, true)
   end
   local connection = stream.connection
