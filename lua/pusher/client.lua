@@ -9,6 +9,7 @@ local json = require "pusher.json"
 local notify = require "pusher.notify"
 local payload = require "pusher.payload"
 local publisher = require "pusher.publisher"
+local query = require "pusher.query"
 local request = require "pusher.request"
 local response = require "pusher.response"
 local transport = require "pusher.transport"
@@ -161,34 +162,12 @@ function methods:terminate_user_connections(user_id)
   return call(self, self.parse.published, "POST", path, nil, "{}")
 end
 
-local CHANNELS_OPTIONS = { filter_by_prefix = true, info = true }
-local CHANNEL_OPTIONS = { info = true }
-
--- The options of a query as query parameters.
-local function query_params(opts, known)
-  local ok, message, details = validate.members(opts, known, "query option")
-  if not ok then
-    return nil, message, details
-  end
-  local params = { filter_by_prefix = opts.filter_by_prefix }
-  if params.filter_by_prefix ~= nil and type(params.filter_by_prefix) ~= "string" then
-    return errors.fail("invalid", "filter_by_prefix must be a string", { field = "filter_by_prefix" })
-  end
-  if opts.info ~= nil then
-    params.info, message, details = validate.info(opts.info)
-    if not params.info then
-      return nil, message, details
-    end
-  end
-  return params
-end
-
 --- Lists occupied channels. GET /apps/ID/channels.
 -- @tparam[opt] table opts `{ filter_by_prefix = "presence-", info = "user_count" }`
 -- @treturn table|nil `{ channels = { [name] = { user_count = … } } }`
 function methods:channels(opts)
   argument("channels", 1, opts, "table or nil")
-  local params, message, details = query_params(opts or {}, CHANNELS_OPTIONS)
+  local params, message, details = query.channels(opts)
   if not params then
     return nil, message, details
   end
@@ -207,7 +186,7 @@ function methods:channel(name, opts)
     return nil, message, details
   end
   local params
-  params, message, details = query_params(opts or {}, CHANNEL_OPTIONS)
+  params, message, details = query.channel(opts)
   if not params then
     return nil, message, details
   end
