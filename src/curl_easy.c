@@ -13,6 +13,7 @@ typedef struct {
     pusher_sockets sockets;
     pusher_transfer transfer;
     pusher_request request;
+    bool seen_tls; /* only TLS writes may raise SIGPIPE, see curl_sockets.c */
     bool closed;
 } easy_handle;
 
@@ -56,8 +57,10 @@ static int l_easy_perform(lua_State *L)
         result = pusher_transfer_prepare(transfer, &handle->request, handle->request.timeout_ms);
     if (result != CURLE_OK)
         return pusher_failure_push(L, curl_easy_strerror(result), "network");
-    pusher_sigpipe guard;
-    pusher_sigpipe_hold(&guard);
+    pusher_sigpipe guard = {.held = false};
+    handle->seen_tls = handle->seen_tls || handle->request.https;
+    if (handle->seen_tls)
+        pusher_sigpipe_hold(&guard);
     result = curl_easy_perform(transfer->easy);
     pusher_sigpipe_release(&guard);
     return pusher_transfer_push(L, transfer, result);

@@ -128,6 +128,7 @@ static void start(pusher_engine *engine, pusher_job *job, long long now_us)
     }
     job->transfer = transfer;
     transfer->owner = job;
+    engine->seen_tls = engine->seen_tls || job->request.https;
     job->result = pusher_transfer_prepare(transfer, &job->request, left_ms);
     if (job->result != CURLE_OK ||
         curl_multi_add_handle(engine->multi, transfer->easy) != CURLM_OK) {

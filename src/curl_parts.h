@@ -176,7 +176,7 @@ typedef struct {
     pusher_transfer *spare;
     lua_Integer last_id;
     pusher_sigpipe sigpipe;
-    bool seen_http2, closed;
+    bool seen_http2, seen_tls, closed;
 } pusher_engine;
 
 void pusher_engine_init(pusher_engine *engine);

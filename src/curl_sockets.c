@@ -4,7 +4,9 @@
  * would end the parent's session), so it closes its copies of the descriptors and forgets them.
  *
  * Also here: keeping SIGPIPE away. CURLOPT_NOSIGNAL makes libcurl leave the signal alone, yet
- * with OpenSSL "there are some corner cases when they may still happen" (CURLOPT_NOSIGNAL(3)).
+ * with OpenSSL "there are some corner cases when they may still happen" (CURLOPT_NOSIGNAL(3)). A
+ * plain socket is written to with MSG_NOSIGNAL (SO_NOSIGPIPE on macOS), so a handle that has seen
+ * no TLS spares the three system calls.
  */
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE /* SOCK_CLOEXEC */

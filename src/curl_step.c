@@ -21,7 +21,7 @@ long long pusher_now_us(void)
 static void act(pusher_engine *engine, curl_socket_t fd, int events)
 {
     int running;
-    if (!engine->sigpipe.held)
+    if (engine->seen_tls && !engine->sigpipe.held)
         pusher_sigpipe_hold(&engine->sigpipe);
     CURLMcode result = curl_multi_socket_action(engine->multi, fd, events, &running);
     if (result != CURLM_OK) { /* beyond repair; the next job gets a new one */
