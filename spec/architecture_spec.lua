@@ -50,6 +50,7 @@ local function layer_of(module)
       end
     end
   end
+  return nil
 end
 
 local function allows(from, to)
