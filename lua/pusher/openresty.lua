@@ -141,13 +141,6 @@ local function finish_form(handler, form, callback, status, text, problem)
   return finish(handler, status, text, problem, callback)
 end
 
-local function check(name, client, given, expected)
-  if type(client) ~= "table" or type(given) ~= expected then
-    validate.argument(name, 1, client, "table")
-    validate.argument(name, 2, given, expected)
-  end
-end
-
 --- Answers subscribers to private, presence and encrypted channels.
 -- One channel (`channel_name`) gets `{"auth":…}`; several (`channel_name[0]`, …) get an
 -- object from each name to `{"status":200,"data":{"auth":…}}` or `{"status":403}`.
@@ -157,7 +150,8 @@ end
 -- @tparam[opt] table options `jsonp` = true answers GET with a callback, too; `max_body_bytes` (64 KiB)
 -- @treturn number the status answered with
 function openresty.channel_auth(client, authorize, options)
-  check("channel_auth", client, authorize, "function")
+  validate.argument("channel_auth", 1, client, "table")
+  validate.argument("channel_auth", 2, authorize, "function")
   local form, callback = read_form("channel_auth", options)
   if not form then
     return callback
@@ -171,7 +165,8 @@ end
 -- @tparam[opt] table options as for channel_auth
 -- @treturn number the status answered with
 function openresty.user_auth(client, identify, options)
-  check("user_auth", client, identify, "function")
+  validate.argument("user_auth", 1, client, "table")
+  validate.argument("user_auth", 2, identify, "function")
   local form, callback = read_form("user_auth", options)
   if not form then
     return callback
@@ -186,7 +181,8 @@ end
 -- @tparam[opt] table options `extra_tokens`, `max_age` (see client:webhook), `max_body_bytes` (1 MiB)
 -- @treturn number the status answered with
 function openresty.webhook(client, handlers, options)
-  check("webhook", client, handlers, "table")
+  validate.argument("webhook", 1, client, "table")
+  validate.argument("webhook", 2, handlers, "table")
   if ngx.req.get_method() ~= "POST" then
     return refuse_method("webhook", "POST")
   end

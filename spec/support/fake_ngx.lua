@@ -114,11 +114,11 @@ function fake.new(options)
     kill = function() end,
   }
   api.log = function(level, ...)
-    local words = { level }
+    local words = {}
     for index = 1, select("#", ...) do
-      words[index + 1] = tostring((select(index, ...)))
+      words[index] = tostring((select(index, ...)))
     end
-    record.log[#record.log + 1] = table.concat(words, " ")
+    record.log[#record.log + 1] = level .. ": " .. table.concat(words)
   end
   api.print = function(text)
     record.printed = record.printed .. text

@@ -1,0 +1,220 @@
+local cjson = require "cjson"
+local fake_transport = require "spec.support.fake_transport"
+local pusher = require "pusher"
+local subscriber = require "pusher.openresty.subscriber"
+
+local MASTER_KEY = "zyrm8pvV2C9fJcBfhyXzvxbJVN/H7QLmbe0xJi1GhPU="
+local USUAL = "socket_id=1234.5678&channel_name=private-room"
+
+describe("pusher.openresty.subscriber", function()
+  local client, asked
+
+  before_each(function()
+    client = assert(pusher.new { app_id = "1", key = "k", secret = "s", transport = fake_transport.new(),
+      encryption_master_key_base64 = MASTER_KEY })
+    asked = {}
+  end)
+
+  local function answering(...)
+    local results = { n = select("#", ...), ... }
+    return function(...)
+      asked[#asked + 1] = { ... }
+      return (table.unpack or unpack)(results, 1, results.n)
+    end
+  end
+
+  local function authorize(form, ...)
+    return subscriber.authorize(client, answering(...), form)
+  end
+
+  describe("authorize", function()
+    it("asks with the socket, the channel and the form, and signs", function()
+      local status, text, problem = authorize(USUAL, true)
+      assert.equal(200, status)
+      assert.equal(client:authorize(USUAL), text)
+      assert.is_nil(problem)
+      assert.same({ { "1234.5678", "private-room", USUAL } }, asked)
+    end)
+
+    it("reads every order, escape and further field", function()
+      for _, form in ipairs { "channel_name=private-room&socket_id=1234.5678", "socket_id=1234%2E5678&channel_name=private%2Droom",
+        "a=b&socket_id=1234.5678&token=x%20y&channel_name=private-room", "&socket_id=1234.5678&&channel_name=private-room&" } do
+        local status, text = authorize(form, true)
+        assert.equal(200, status, form)
+        assert.equal(client:authorize(USUAL), text)
+        assert.equal(form, asked[#asked][3])
+      end
+    end)
+
+    it("gives presence channels their member, others none", function()
+      local form = "socket_id=1.2&channel_name=presence-room"
+      for _, member in ipairs { { user_id = "7", user_info = { name = "A" } }, '{"user_id":"7"}' } do
+        local status, text = authorize(form, member)
+        assert.equal(200, status)
+        assert.equal("7", cjson.decode(cjson.decode(text).channel_data).user_id)
+      end
+      local status, text = authorize(USUAL, { user_id = "7" })
+      assert.equal(200, status)
+      assert.equal(client:authorize(USUAL), text)
+    end)
+
+    it("gives encrypted channels their secret", function()
+      local status, text = authorize("socket_id=1.2&channel_name=private-encrypted-room", true)
+      assert.equal(200, status)
+      assert.equal("string", type(cjson.decode(text).shared_secret))
+    end)
+
+    it("refuses when the application does, and keeps the reason from the subscriber", function()
+      for _, results in ipairs { { nil, "banned" }, { false, "banned" } } do
+        local status, text, problem = authorize(USUAL, results[1], results[2])
+        assert.equal(403, status)
+        assert.equal('{"error":"forbidden"}', text)
+        assert.equal("refused: banned", problem)
+      end
+      assert.equal(403, (authorize(USUAL)))
+    end)
+
+    it("fails closed when the application fails", function()
+      local status, text, problem = subscriber.authorize(client, function()
+        error("no database")
+      end, USUAL)
+      assert.equal(500, status)
+      assert.equal('{"error":"internal error"}', text)
+      assert.is_truthy(problem:find("no database", 1, true))
+      for _, decision in ipairs { 1, print } do
+        assert.equal(500, (authorize(USUAL, decision)))
+      end
+    end)
+
+    it("tells the log, not the subscriber, that a member is wrong or missing", function()
+      for _, member in ipairs { {}, { user_id = "" }, { user_id = {} }, "no JSON", "{}", true } do
+        local status, text, problem = authorize("socket_id=1.2&channel_name=presence-room", member)
+        assert.equal(500, status)
+        assert.equal('{"error":"internal error"}', text)
+        assert.equal("string", type(problem))
+      end
+    end)
+
+    it("needs a master key for encrypted channels", function()
+      client = assert(pusher.new { app_id = "1", key = "k", secret = "s", transport = fake_transport.new() })
+      local status, _, problem = authorize("socket_id=1.2&channel_name=private-encrypted-room", true)
+      assert.equal(500, status)
+      assert.is_truthy(problem:find("encryption_master_key_base64", 1, true), problem)
+    end)
+
+    it("refuses bad forms before it asks, and repeats nothing of them", function()
+      local long = ("x"):rep(201)
+      for _, form in ipairs {
+        "", "&", "=", "socket_id", "garbage", "\0", "%", "socket_id=1.2", "channel_name=private-a", "socket_id=1.2&channel_name=",
+        "socket_id=1.2&channel_name=private-a&channel_name=private-b", "socket_id=1.2&socket_id=1.3&channel_name=private-a",
+        "socket_id=1.2&channel_name=private-a&channel_name[0]=private-b",
+        "socket_id=1.2&channel_name[0]=private-a&channel_name[0]=private-b",
+        "socket_id=1.2%0A&channel_name=private-a", "socket_id=1.2:x&channel_name=private-a", "socket_id=x&channel_name=private-a",
+        "socket_id[]=1.2&channel_name=private-a", "socket_id=1.2&channel_name=private-" .. long,
+        "socket_id=1.2&channel_name=private-a%20b", "socket_id=1.2&channel_name=private-%C3%A4",
+        "socket_id=1.2&channel_name=private-\255", "socket_id=1.2&channel_name=private-a%00", "socket_id=1.2&channel_name=private-<script>",
+        "socket_id=1.2&channel_name=lobby", "socket_id=1.2&channel_name=cache-lobby", "socket_id=1.2&channel_name=Private-a",
+        "socket_id=1.2&channel_name=secret-a", "socket_id=1.2&channel_name=#server-to-user-1", "socket_id=1.2&channel_name[]=lobby",
+        "socket_id=1.2&channel_name[0]=private-a&channel_name[1]=lobby", "socket_id=1.2&" .. ("channel_name[]=private-a&"):rep(101),
+      } do
+        local status, text, problem = authorize(form, true)
+        assert.equal(400, status, form)
+        assert.is_truthy(text:find('^{"error":"[%a_]+ [%w%s_,]+"}$'), text)
+        assert.equal("string", type(problem))
+      end
+      assert.same({}, asked)
+    end)
+
+    describe("several channels", function()
+      local function each(form, decide)
+        local status, text, problem = subscriber.authorize(client, decide, form)
+        return status, text and cjson.decode(text), problem
+      end
+
+      it("answers each by its name", function()
+        for _, form in ipairs { "&socket_id=1.2&channel_name[0]=private-a&channel_name[1]=presence-b&channel_name[2]=private-c",
+          "socket_id=1.2&channel_name%5B0%5D=private-a&channel_name%5B1%5D=presence-b&channel_name%5B2%5D=private-c",
+          "channel_name[]=private-a&channel_name[]=presence-b&channel_name[]=private-c&socket_id=1.2" } do
+          local status, answers, problem = each(form, function(socket_id, channel)
+            assert.equal("1.2", socket_id)
+            if channel == "private-c" then
+              return nil, "not you"
+            end
+            return channel == "private-a" or { user_id = "7" }
+          end)
+          assert.equal(200, status)
+          assert.same({ status = 200, data = cjson.decode((client:authorize("socket_id=1.2&channel_name=private-a"))) },
+            answers["private-a"])
+          assert.equal(200, answers["presence-b"].status)
+          assert.equal("7", cjson.decode(answers["presence-b"].data.channel_data).user_id)
+          assert.same({ status = 403 }, answers["private-c"])
+          assert.equal("private-c: refused: not you", problem)
+        end
+      end)
+
+      it("asks once for a name given twice", function()
+        local count = 0
+        local status, answers = each("socket_id=1.2&channel_name[0]=private-a&channel_name[1]=private-a", function()
+          count = count + 1
+          return true
+        end)
+        assert.equal(200, status)
+        assert.equal(1, count)
+        assert.equal(200, answers["private-a"].status)
+      end)
+
+      it("answers a list of one as a list", function()
+        local _, answers = each("socket_id=1.2&channel_name[0]=private-a", function() return true end)
+        assert.equal(200, answers["private-a"].status)
+      end)
+
+      it("takes a hundred", function()
+        local parts = { "socket_id=1.2" }
+        for index = 1, 100 do
+          parts[index + 1] = ("channel_name[%d]=private-%d"):format(index, index)
+        end
+        local status, answers = each(table.concat(parts, "&"), function() return true end)
+        assert.equal(200, status)
+        assert.equal(200, answers["private-100"].status)
+      end)
+
+      it("fails as a whole when the application fails for one", function()
+        local status, answers = each("socket_id=1.2&channel_name[0]=private-a&channel_name[1]=private-b", function(_, channel)
+          return channel == "private-a" or error("no database")
+        end)
+        assert.equal(500, status)
+        assert.same({ error = "internal error" }, answers)
+      end)
+    end)
+  end)
+
+  describe("authenticate", function()
+    local function authenticate(form, ...)
+      return subscriber.authenticate(client, answering(...), form)
+    end
+
+    it("asks with the socket and the form, and signs the user", function()
+      local status, text = authenticate("socket_id=1.2", { id = "7", user_info = { name = "A" } })
+      assert.equal(200, status)
+      assert.equal("7", cjson.decode(cjson.decode(text).user_data).id)
+      assert.same({ { "1.2", "socket_id=1.2" } }, asked)
+      assert.equal(200, (authenticate("token=x&socket_id=1.2", '{"id":"7"}')))
+    end)
+
+    it("refuses, fails closed, and tells the log why", function()
+      local status, _, problem = authenticate("socket_id=1.2", nil, "who?")
+      assert.same({ 403, "refused: who?" }, { status, problem })
+      for _, user in ipairs { true, {}, { id = 7 }, "x", 5 } do
+        assert.equal(500, (authenticate("socket_id=1.2", user)))
+      end
+      assert.equal(500, (subscriber.authenticate(client, error, "socket_id=1.2")))
+    end)
+
+    it("refuses bad forms before it asks", function()
+      for _, form in ipairs { "", "socket_id=", "socket_id=1.2&socket_id=1.2", "socket_id=1.2%0a", "x=1.2", "\255" } do
+        assert.equal(400, (authenticate(form, { id = "7" })))
+      end
+      assert.same({}, asked)
+    end)
+  end)
+end)

@@ -1,0 +1,165 @@
+-- What the handlers make of a request, in any Lua. With nginx itself: spec/openresty/handlers_check.lua.
+
+local crypto = require "pusher.crypto"
+local fake = require "spec.support.fake_ngx"
+local fake_transport = require "spec.support.fake_transport"
+local openresty = require "pusher.openresty"
+local pusher = require "pusher"
+
+local FORM = "application/x-www-form-urlencoded"
+local GOOD = "socket_id=1.2&channel_name=private-a"
+
+describe("pusher.openresty", function()
+  local real, client
+
+  before_each(function()
+    real = rawget(_G, "ngx")
+    client = assert(pusher.new { app_id = "1", key = "k", secret = "very-secret", transport = fake_transport.new() })
+  end)
+
+  after_each(function()
+    rawset(_G, "ngx", real)
+  end)
+
+  local function handle(request, handler, given, options)
+    local api, record = fake.new { request = request }
+    rawset(_G, "ngx", api)
+    local status = openresty[handler or "channel_auth"](client, given or function() return true end, options)
+    return status, record.printed, api, record
+  end
+
+  local function with_file(bytes, check)
+    local path = os.tmpname()
+    local file = assert(io.open(path, "wb"))
+    file:write(bytes)
+    file:close()
+    check(path)
+    os.remove(path)
+  end
+
+  it("answers a subscriber", function()
+    local status, text, api, record = handle { body = GOOD, content_type = FORM }
+    assert.equal(200, status)
+    assert.equal(client:authorize(GOOD), text)
+    assert.same({ ["Content-Type"] = "application/json", ["Cache-Control"] = "no-store", ["Content-Length"] = #text }, api.header)
+    assert.is_nil(api.status)
+    assert.same({}, record.log)
+  end)
+
+  it("answers one who signs in", function()
+    local status, text = handle({ body = "socket_id=1.2", content_type = FORM }, "user_auth", function()
+      return { id = "7" }
+    end)
+    assert.equal(200, status)
+    assert.equal(client:authenticate_user("socket_id=1.2", { id = "7" }), text)
+  end)
+
+  it("reads a body that nginx put into a file", function()
+    with_file("socket_id=1.2&channel_name=private-b", function(path)
+      local status, text = handle { body_file = path, content_type = FORM }
+      assert.equal(200, status)
+      assert.equal(client:authorize("socket_id=1.2&channel_name=private-b"), text)
+    end)
+    assert.equal(500, (handle { body_file = "/nowhere", content_type = FORM }))
+  end)
+
+  it("refuses bodies above the limit", function()
+    assert.equal(413, (handle { body = ("x"):rep(65537), content_type = FORM }))
+    assert.equal(413, (handle({ body = GOOD, content_type = FORM }, "channel_auth", nil, { max_body_bytes = 10 })))
+    with_file(("x"):rep(70000), function(path)
+      assert.equal(413, (handle { body_file = path, content_type = FORM }))
+    end)
+  end)
+
+  it("refuses other methods, naming the right ones", function()
+    for _, method in ipairs { "GET", "HEAD", "PUT", "OPTIONS" } do
+      local status, text, api = handle { method = method, query = GOOD .. "&callback=f" }
+      assert.same({ 405, '{"error":"method not allowed"}', "POST" }, { status, text, api.header.Allow })
+      assert.equal(405, api.status)
+    end
+    local _, _, api = handle({ method = "PUT" }, "channel_auth", nil, { jsonp = true })
+    assert.equal("GET, POST", api.header.Allow)
+    assert.equal(405, (handle({ method = "GET" }, "webhook", {})))
+  end)
+
+  it("tells a body of another type from a bad form", function()
+    for _, case in ipairs { { "application/json", '{"socket_id":"1.2"}', 415 }, { "application/x-www-form-urlencodedx", "x", 415 },
+      { nil, "x", 415 }, { "multipart/form-data; boundary=x", "--x", 415 }, { FORM, "x", 400 },
+      { "Application/X-WWW-Form-Urlencoded; charset=UTF-8", "x", 400 }, { "application/json", "", 400 }, { nil, nil, 400 } } do
+      local status = handle { body = case[2], content_type = case[1] }
+      assert.equal(case[3], status, tostring(case[1]))
+    end
+  end)
+
+  describe("JSONP", function()
+    local function get(query)
+      return handle({ method = "GET", query = query }, "channel_auth", nil, { jsonp = true })
+    end
+
+    it("calls the callback", function()
+      local status, text, api = get("callback=Pusher.auth_callbacks%5B'1'%5D&" .. GOOD)
+      assert.equal(200, status)
+      assert.equal("/**/Pusher.auth_callbacks['1'](" .. client:authorize(GOOD) .. ");", text)
+      assert.same({ ["Content-Type"] = "application/javascript; charset=utf-8", ["X-Content-Type-Options"] = "nosniff",
+        ["Cache-Control"] = "no-store", ["Content-Length"] = #text }, api.header)
+    end)
+
+    it("refuses a callback that is a program, and gives refusals as JSON", function()
+      for _, query in ipairs { "callback=alert(1)//&" .. GOOD, GOOD, "callback=&" .. GOOD, "callback=f&callback=g&" .. GOOD, "",
+        "callback=f&socket_id=1.2" } do
+        local status, text, api = get(query)
+        assert.equal(400, status)
+        assert.is_truthy(text:find('^{"error":"[%w_%s,]+"}$'))
+        assert.equal("application/json", api.header["Content-Type"])
+      end
+    end)
+
+    it("is not for POST", function()
+      local _, text = handle({ body = GOOD .. "&callback=f", content_type = FORM }, "channel_auth", nil, { jsonp = true })
+      assert.equal("{", text:sub(1, 1))
+    end)
+  end)
+
+  describe("webhook", function()
+    local BODY = '{"time_ms":1,"events":[{"name":"channel_occupied","channel":"a"}]}'
+
+    it("calls the functions", function()
+      local seen
+      local headers = { ["x-pusher-key"] = "k", ["x-pusher-signature"] = crypto.mac("very-secret"):hex(BODY) }
+      local status, text = handle({ body = BODY, headers = headers }, "webhook", { channel_occupied = function(event)
+        seen = event.channel
+      end })
+      assert.same({ 200, '{"ok":true}', "a" }, { status, text, seen })
+    end)
+
+    it("refuses a forged one", function()
+      local status, text = handle({ body = BODY, headers = { ["x-pusher-key"] = "k", ["x-pusher-signature"] = "00" } }, "webhook", {})
+      assert.same({ 401, '{"error":"unauthorized"}' }, { status, text })
+      assert.equal(413, (handle({ body = BODY }, "webhook", {}, { max_body_bytes = 5 })))
+    end)
+  end)
+
+  it("logs why, in one line, without secrets", function()
+    local _, _, _, record = handle({ body = GOOD, content_type = FORM }, "channel_auth", function()
+      return nil, "banned\nforged line"
+    end)
+    assert.same({ "info: pusher channel_auth: 403, refused: banned forged line" }, record.log)
+    _, _, _, record = handle({ body = GOOD, content_type = FORM }, "channel_auth", function()
+      error("no database", 0)
+    end)
+    assert.same({ "error: pusher channel_auth: 500, the application raised: no database" }, record.log)
+  end)
+
+  it("raises where it is called when the arguments are mixed up", function()
+    for _, case in ipairs { { "channel_auth", nil }, { "user_auth", {} }, { "webhook", print } } do
+      local ok, message = pcall(function()
+        openresty[case[1]](client, case[2])
+      end)
+      assert.is_false(ok)
+      assert.is_truthy(message:find("openresty_spec.lua:%d+: bad argument #2 to '" .. case[1] .. "'"), message)
+    end
+    local ok, message = pcall(openresty.channel_auth, nil, print)
+    assert.is_false(ok)
+    assert.is_truthy(message:find("bad argument #1 to 'channel_auth' (table expected, got no value)", 1, true), message)
+  end)
+end)
