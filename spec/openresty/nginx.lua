@@ -135,7 +135,7 @@ end
 -- @tparam table options `http`, `server`, `main`: directives for these blocks; `workers` (1); `log_level`
 -- @treturn table `{ host =, port =, pid = the master's, directory = }` with the methods below
 function nginx.start(options)
-  local self = setmetatable({ host = "127.0.0.1", directory = output_of("mktemp -d"), options = options }, metatable)
+  local self = setmetatable({ host = "127.0.0.1", directory = output_of("mktemp -d"), forgotten = 0 }, metatable)
   for _ = 1, ATTEMPTS do
     -- Another program may take the port between our look and nginx's bind.
     if try_to_start(self, options) then
@@ -147,10 +147,30 @@ function nginx.start(options)
   error("nginx did not start: " .. log, 2)
 end
 
---- What error.log holds.
+--- What error.log holds, since the last forget_log().
 function methods:log()
   local ok, text = pcall(read_file, self.directory .. "/error.log")
-  return ok and text or ""
+  return ok and text:sub(self.forgotten + 1) or ""
+end
+
+--- Makes log() begin at what comes next.
+function methods:forget_log()
+  self.forgotten = self.forgotten + #self:log()
+end
+
+--- Waits for a line of error.log.
+-- @treturn string the first line that has the pattern; raises when none comes
+function methods:wait_for_log(pattern)
+  local deadline = cqueues.monotime() + START_SECONDS
+  repeat
+    for line in self:log():gmatch("[^\n]+") do
+      if line:find(pattern) then
+        return line
+      end
+    end
+    cqueues.poll(0.01)
+  until cqueues.monotime() > deadline
+  error("no line with " .. pattern .. " in error.log: " .. self:log(), 2)
 end
 
 --- Lines of error.log that tell of an error raised in Lua or of nginx's own trouble.
@@ -184,6 +204,13 @@ end
 function methods:request(options)
   options.host, options.port = options.host or self.host, options.port or self.port
   return http.request(options)
+end
+
+--- Sends bytes and goes away without reading.
+function methods:abort(bytes)
+  local connection = http.connect(self.host, self.port)
+  connection:write(bytes)
+  connection:close()
 end
 
 --- Ends nginx, waits for it and removes its directory.
