@@ -77,6 +77,16 @@ describe("pusher.json", function()
     end
   end)
 
+  it("refuses a codec that is none", function()
+    for _, given in ipairs { {}, { encode = print }, { encode = print, decode = "no" } } do
+      local made, message, details = json.new(given)
+      assert.is_nil(made)
+      assert.equal('option "json" must be { encode = function, decode = function }', message)
+      assert.equal("config", details.code)
+      assert.equal("json", details.field)
+    end
+  end)
+
   it("leaves the application's cjson settings alone", function()
     local cjson = require "cjson"
     local before = cjson.encode_max_depth()

@@ -103,7 +103,7 @@ end
 --- Takes a codec and returns the two functions the library uses.
 -- @tparam[opt] table codec `{ encode = function, decode = function }` that may
 --   raise; default: lua-cjson
--- @treturn table `{ encode = function(value), decode = function(text), quote = function(string) }`;
+-- @treturn table|nil `{ encode = function(value), decode = function(text), quote = function(string) }`;
 --   `encode` returns text or nil, message, details (code `invalid`);
 --   `decode` returns the value or nil, message, details (code `response`);
 --   `quote` writes a string and never fails
@@ -115,6 +115,8 @@ function json.new(codec)
     if not codec then
       return nil, message, details
     end
+  elseif type(codec.encode) ~= "function" or type(codec.decode) ~= "function" then
+    return errors.fail("config", 'option "json" must be { encode = function, decode = function }', { field = "json" })
   end
   local raw_encode, raw_decode = codec.encode, codec.decode
   local rounds, floats = probe(codec)

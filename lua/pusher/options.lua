@@ -214,16 +214,8 @@ local function check_master_key(checked)
   return key, message, details
 end
 
-local function check_json(checked)
-  local json = checked.json
-  if json and (type(json.encode) ~= "function" or type(json.decode) ~= "function") then
-    return fail("config", 'option "json" must be { encode = function, decode = function }', { field = "json" })
-  end
-  return true
-end
-
 local CHECKS = {
-  check_credentials, check_host, check_path_prefix, check_keepalive, check_numbers, check_master_key, check_json,
+  check_credentials, check_host, check_path_prefix, check_keepalive, check_numbers, check_master_key,
 }
 
 --- Checks options and fills in the defaults; the given table stays as it is.
