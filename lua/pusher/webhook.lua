@@ -49,6 +49,8 @@ local function header(headers, name, canonical)
     (value == nil or value == "") and "missing" or "given more than once"), { field = canonical })
 end
 
+webhook.header = header
+
 -- Which secret the sender claims to have used.
 local function signed_by(self, key, tokens)
   if key == self.key then

@@ -1,0 +1,348 @@
+local beams = require "pusher.beams"
+local cjson = require "cjson"
+local crypto = require "pusher.crypto"
+local fake = require "spec.support.fake_transport"
+local vectors = require("spec.support.push_vectors").beams
+
+local NOW = 1600000000
+local PUBLISH = { fcm = { notification = { title = "Hello", body = "Hello, world" } } }
+
+local function new(changes)
+  local options = {
+    instance_id = "i-123", secret_key = "k-456", webhook_secret = vectors.webhook_signature.secret,
+    transport = fake.new(200, '{"publishId":"pub-123"}'),
+    clock = function()
+      return NOW
+    end,
+  }
+  for name, value in pairs(changes or {}) do
+    options[name] = value
+  end
+  return beams.new(options)
+end
+
+local function headers_of(request)
+  local headers = {}
+  for _, pair in ipairs(request.headers) do
+    headers[pair[1]] = pair[2]
+  end
+  return headers
+end
+
+describe("pusher.beams", function()
+  describe("known answers: requests", function()
+    local known = vectors.requests
+    local to_interests, to_users, delete, delete_odd = known[1], known[2], known[3], known[4]
+
+    it(to_interests.call, function()
+      local transport = fake.new(200, '{"publishId":"p"}')
+      assert(assert(new { transport = transport }):publish_to_interests({ "hell-o" }, PUBLISH))
+      local request = transport.last
+      assert.are.equal("POST", request.method)
+      -- The Go library posts to an older path, which is not documented.
+      assert.are.equal(to_interests.documented_path, request.target)
+      assert.are.same(cjson.decode(to_interests.body), cjson.decode(request.body))
+      local headers = headers_of(request)
+      assert.are.equal(to_interests.headers.Authorization, headers.Authorization)
+      assert.are.equal(to_interests.headers["Content-Type"], headers["Content-Type"])
+      assert.are.equal("https", request.scheme)
+      assert.are.equal("i-123.pushnotifications.pusher.com", request.host)
+      assert.are.equal(443, request.port)
+      assert.are.equal(5, request.timeout)
+    end)
+
+    it(to_users.call, function()
+      local transport = fake.new(200, '{"publishId":"p"}')
+      assert(assert(new { transport = transport }):publish_to_users({ "user-1" }, PUBLISH))
+      assert.are.equal(to_users.path, transport.last.target)
+      assert.are.same(cjson.decode(to_users.body), cjson.decode(transport.last.body))
+    end)
+
+    for _, case in ipairs { delete, delete_odd } do
+      it(case.call, function()
+        local transport = fake.new(200, "")
+        local user = case.call:match("^delete user (.*)$")
+        assert.are.same({}, assert(new { transport = transport }):delete_user(user))
+        assert.are.equal(case.request_line, transport.last.method .. " " .. transport.last.target)
+        assert.is_nil(transport.last.body)
+        assert.is_nil(headers_of(transport.last)["Content-Type"])
+      end)
+    end
+  end)
+
+  it("escapes a user id as one segment of the path", function()
+    local transport = fake.new(200, "")
+    local client = assert(new { transport = transport })
+    for user, escaped in pairs { ["a/b"] = "a%2Fb", ["a?b#c"] = "a%3Fb%23c", ["a+b c"] = "a%2Bb%20c",
+      ["юзер"] = "%D1%8E%D0%B7%D0%B5%D1%80", ["a.b~c_d-e"] = "a.b~c_d-e", ["..."] = "..." } do
+      assert(client:delete_user(user))
+      assert.are.equal("/customer_api/v1/instances/i-123/users/" .. escaped, transport.last.target)
+    end
+    for _, user in ipairs { ".", ".." } do
+      assert.are.equal("invalid", select(3, client:delete_user(user)).code)
+    end
+  end)
+
+  it("leaves the caller's table as it is", function()
+    local publish = { fcm = { a = 1 }, interests = { "mine" } }
+    local transport = fake.new(200, '{"publishId":"p"}')
+    assert(assert(new { transport = transport }):publish_to_interests({ "i" }, publish))
+    assert.are.same({ "mine" }, publish.interests)
+    assert.are.same({ "i" }, cjson.decode(transport.last.body).interests)
+  end)
+
+  describe("refuses", function()
+    local function refused(code, result, message, details)
+      assert.is_nil(result)
+      assert.is_string(message)
+      assert.are.equal(code, details.code)
+      return message
+    end
+
+    it("audiences beyond the limits, before anything is sent", function()
+      local transport = fake.new()
+      local client = assert(new { transport = transport })
+      refused("invalid", client:publish_to_interests({}, PUBLISH))
+      refused("invalid", client:publish_to_interests({ "a b" }, PUBLISH))
+      refused("invalid", client:publish_to_users({}, PUBLISH))
+      refused("invalid", client:publish_to_users({ ("é"):rep(83) }, PUBLISH))
+      refused("invalid", client:delete_user(""))
+      refused("invalid", client:delete_user("\192"))
+      assert.are.equal(0, #transport.requests)
+    end)
+
+    it("a request without a payload, or one that is no JSON", function()
+      local client = assert(new())
+      refused("invalid", client:publish_to_interests({ "a" }, {}))
+      refused("invalid", client:publish_to_users({ "a" }, { web = print }))
+    end)
+
+    it("bodies over 10 KiB to interests and 200 KiB to users", function()
+      local client = assert(new())
+      local function sized(bytes)
+        return { web = { data = ("x"):rep(bytes) } }
+      end
+      assert(client:publish_to_interests({ "a" }, sized(10000)))
+      refused("too_large", client:publish_to_interests({ "a" }, sized(10240)))
+      assert(client:publish_to_users({ "a" }, sized(200000)))
+      refused("too_large", client:publish_to_users({ "a" }, sized(204800)))
+    end)
+
+    it("options that are missing or wrong", function()
+      assert.are.equal("Instance Id cannot be an empty string", refused("config", new { instance_id = "" }))
+      assert.are.equal("Secret Key cannot be an empty string", refused("config", new { secret_key = "" }))
+      assert.are.equal("Instance Id cannot be an empty string", refused("config", beams.new {}))
+      refused("config", new { instance_id = "evil.example/" })
+      refused("config", new { secret_key = "a\r\nX: y" })
+      refused("config", new { webhook_secret = "" })
+      refused("config", new { base_url = "nowhere" })
+      refused("config", new { timeout = 0 })
+      refused("config", new { timeout = 0 / 0 })
+      refused("config", new { transport = "pigeon" })
+      refused("config", new { json = {} })
+      assert.matches('did you mean "secret_key"', refused("config", new { secretkey = "x" }))
+    end)
+
+    it("arguments of a wrong type, by raising", function()
+      local client = assert(new())
+      assert.has_error(function()
+        client:publish_to_interests("a", PUBLISH)
+      end, "bad argument #1 to 'publish_to_interests' (table expected, got string)")
+      assert.has_error(function()
+        client:publish_to_users({ "a" })
+      end, "bad argument #2 to 'publish_to_users' (table expected, got no value)")
+      for _, call in ipairs { "generate_token", "delete_user" } do
+        assert.has_error(function()
+          client[call](client, 5)
+        end, ("bad argument #1 to '%s' (string expected, got number)"):format(call))
+      end
+      assert.has_error(function()
+        client:webhook({})
+      end, "bad argument #2 to 'webhook' (string expected, got no value)")
+      assert.has_error(function()
+        beams.new()
+      end, "bad argument #1 to 'new' (table expected, got no value)")
+    end)
+  end)
+
+  describe("known answers: responses", function()
+    local function publish(case)
+      local transport = fake.new(case.status, case.body, "Content-Type: " .. (case.content_type or "text/plain") .. "\r\n")
+      return assert(new { transport = transport }):publish_to_interests({ "a" }, PUBLISH)
+    end
+
+    for _, case in ipairs(vectors.responses_go) do
+      it(("Go's: %d %s"):format(case.status, case.body), function()
+        local result, message, details = publish(case)
+        if case.publish_id then
+          assert.are.same({ publish_id = case.publish_id }, result)
+          return
+        end
+        assert.is_nil(result)
+        assert.are.equal(case.status, details.status)
+        if case.error then
+          local words = case.error:match("^Failed to publish notification: (.*)$")
+          assert.matches(words, message, 1, true)
+        end
+      end)
+    end
+
+    local codes = { [401] = "unauthorized", [404] = "not_found", [422] = "invalid", [400] = "invalid" }
+    for _, case in ipairs(vectors.responses_recorded.cases) do
+      it(("recorded: %s %d %s"):format(case.call or "publish", case.status, case.body:gsub("%c", "")), function()
+        local result, message, details
+        if case.call then
+          local transport = fake.new(case.status, case.body)
+          result, message, details = assert(new { transport = transport }):delete_user("u")
+        else
+          result, message, details = publish(case)
+        end
+        if case.status == 200 then
+          assert.are.same(case.call and {} or { publish_id = case.body:match('"publishId":"([^"]+)"') }, result)
+          return
+        end
+        assert.is_nil(result)
+        assert.are.equal(codes[case.status], details.code)
+        assert.is_nil(details.hint)
+        local ok, decoded = pcall(cjson.decode, case.body)
+        assert.matches(ok and decoded.error .. ": " .. decoded.description or "404 page not found", message, 1, true)
+      end)
+    end
+  end)
+
+  it("has a code for every other answer", function()
+    for status, code in pairs { [402] = "forbidden", [413] = "too_large", [429] = "rate_limited", [500] = "server",
+      [503] = "server", [302] = "response" } do
+      local client = assert(new { transport = fake.new(status, "oops", "Retry-After: 7\r\n") })
+      local result, _, details = client:publish_to_users({ "a" }, PUBLISH)
+      assert.is_nil(result)
+      assert.are.equal(code, details.code)
+      assert.are.equal(7, details.retry_after)
+    end
+    for _, body in ipairs { "", "oops", "null", "5" } do
+      local result, _, details = assert(new { transport = fake.new(200, body) }):publish_to_users({ "a" }, PUBLISH)
+      assert.is_nil(result)
+      assert.are.equal("response", details.code)
+    end
+  end)
+
+  describe("generate_token", function()
+    for _, case in ipairs(vectors.tokens) do
+      it("known answer for " .. case.user_id .. " of " .. (case.sdk or "Go"), function()
+        local client = assert(new { instance_id = case.instance_id, secret_key = case.secret, clock = function()
+          return case.now + 0.5
+        end })
+        local token = assert(client:generate_token(case.user_id)).token
+        local expected = cjson.decode(case.claims_json)
+        expected.iat = nil -- Node's addition
+        local claims = cjson.decode(crypto.base64url_decode(token:match("%.(.-)%.")))
+        assert.are.same(expected, claims)
+        if not case.sdk then
+          assert.are.equal(case.token, token)
+        end
+      end)
+    end
+
+    it("is signed with the secret key", function()
+      local token = assert(assert(new()):generate_token('a"\\/\1ü')).token
+      local input, signature = token:match("^(.*)%.(.-)$")
+      assert.are.equal(crypto.base64url_encode(crypto.mac("k-456"):raw(input)), signature)
+      assert.are.equal('a"\\/\1ü', cjson.decode(crypto.base64url_decode(input:match("%.(.*)"))).sub)
+    end)
+
+    it("refuses ids that the service refuses, invalid UTF-8 too, which Go lets pass", function()
+      local client = assert(new())
+      for _, user in ipairs { "", ("a"):rep(165), "\192" } do
+        local token, message, details = client:generate_token(user)
+        assert.is_nil(token)
+        assert.is_string(message)
+        assert.are.equal("invalid", details.code)
+      end
+      assert(client:generate_token(("a"):rep(164)))
+    end)
+  end)
+
+  describe("webhook", function()
+    local known = vectors.webhook_signature
+
+    it("known answer", function()
+      local hook = assert(assert(new()):webhook({ [known.header] = known.value }, known.body))
+      assert.are.equal("v1.UserNotificationOpen", hook.metadata.event_type)
+      assert.are.equal("user-001", hook.payload.user_id)
+    end)
+
+    it("finds the header in any case, or by a function", function()
+      local client = assert(new())
+      assert(client:webhook({ ["webhook-signature"] = known.value }, known.body))
+      assert(client:webhook({ ["WEBHOOK-SIGNATURE"] = known.value }, known.body))
+      assert(client:webhook(function(name)
+        return name == known.header and known.value or nil
+      end, known.body))
+    end)
+
+    it("refuses a signature that is missing, wrong, or given twice", function()
+      local client = assert(new())
+      for _, value in ipairs { "", ("0"):rep(40), known.value .. "0", "x", { known.value, known.value },
+        crypto.mac(known.secret):hex(known.body) } do
+        local hook, message, details = client:webhook({ [known.header] = value }, known.body)
+        assert.is_nil(hook)
+        assert.is_nil(message:find(known.value, 1, true))
+        assert.are.equal("unauthorized", details.code)
+      end
+      assert.are.equal("unauthorized", select(3, client:webhook({}, known.body)).code)
+      assert.are.equal("unauthorized", select(3, client:webhook({ [known.header] = known.value }, known.body .. " ")).code)
+    end)
+
+    it("refuses a body that is no event, though signed", function()
+      local client = assert(new())
+      local mac = crypto.mac(known.secret, "sha1")
+      for _, body in ipairs { "", "null", "[]", "{}", '{"metadata":{}}', '{"metadata":{"event_type":5}}', "oops" } do
+        local hook, message, details = client:webhook({ [known.header] = mac:hex(body) }, body)
+        assert.is_nil(hook)
+        assert.is_string(message)
+        assert.are.equal("invalid", details.code)
+      end
+    end)
+
+    it("needs its secret", function()
+      local client = assert(beams.new { instance_id = "i", secret_key = "k", transport = fake.new() })
+      assert.are.equal("config", select(3, client:webhook({}, "{}")).code)
+    end)
+  end)
+
+  describe("close", function()
+    it("ends everything, and may be called again", function()
+      local client = assert(new())
+      client:close()
+      client:close()
+      for _, result in ipairs {
+        { client:publish_to_interests({ "a" }, PUBLISH) }, { client:publish_to_users({ "a" }, PUBLISH) },
+        { client:generate_token("u") }, { client:delete_user("u") }, { client:webhook({}, "") },
+      } do
+        assert.is_nil(result[1])
+        assert.are.equal("closed", result[3].code)
+      end
+    end)
+
+    it("closes the transport that it made, and no other", function()
+      local given = fake.new()
+      local client = assert(new { transport = given })
+      client:close()
+      assert.is_nil(given.closed)
+      client = assert(beams.new { instance_id = "i", secret_key = "k", transport = "curl", base_url = "http://127.0.0.1:1" })
+      local own = client.transport
+      client:close()
+      assert.are.equal("closed", select(3, own:send({}, print)).code)
+    end)
+  end)
+
+  it("shows no secret", function()
+    local secret = "the-secret-key"
+    local client = assert(new { secret_key = secret, transport = fake.new(401, "no: " .. secret:rep(1)) })
+    assert.are.equal("pusher.beams (instance i-123)", tostring(client))
+    local _, message = new { secret_key = secret .. "\n" }
+    assert.is_nil(message:find(secret, 1, true))
+    client:close()
+    assert.are.equal("pusher.beams (instance i-123, closed)", tostring(client))
+  end)
+end)
