@@ -1,5 +1,6 @@
 --- Runs inside nginx: carries requests of a spec by `pusher.transport.ngx`, and its outcomes back, as JSON.
 -- `{ id =, options =, request =, close = }`; transports are kept by their id, so several requests may use one.
+-- `requests` instead of `request` are sent all at once; their outcomes come as a list.
 
 local cjson = require "cjson"
 local contract = require "spec.support.transport_contract"
@@ -21,6 +22,22 @@ local function read_order()
   return cjson.decode(text)
 end
 
+local function send(carried_by, request)
+  local result, message, details = carried_by:send(request, contract.parse)
+  return { result = result, message = message, details = details }
+end
+
+local function send_together(carried_by, requests)
+  local threads, outcomes = {}, {}
+  for index, request in ipairs(requests) do
+    threads[index] = ngx.thread.spawn(send, carried_by, request)
+  end
+  for index, thread in ipairs(threads) do
+    outcomes[index] = select(2, ngx.thread.wait(thread))
+  end
+  return outcomes
+end
+
 --- A location's content: obeys one order.
 function carrier.serve()
   local order = read_order()
@@ -32,12 +49,10 @@ function carrier.serve()
   if order.close and kept[id] then
     kept[id]:close()
   end
-  if order.request and kept[id] then
-    ngx.update_time()
-    local start = ngx.now()
-    outcome.result, outcome.message, outcome.details = kept[id]:send(order.request, contract.parse)
-    ngx.update_time()
-    outcome.seconds = ngx.now() - start
+  if order.requests then
+    outcome = send_together(kept[id], order.requests)
+  elseif order.request and kept[id] then
+    outcome = send(kept[id], order.request)
   end
   ngx.print(cjson.encode(outcome))
 end
