@@ -4,10 +4,12 @@
  *   run(f)              forks, calls f in the child, which then ends without cleaning up (as a
  *                       crash would); returns 0, 1 when f raised, or 128 + signal
  *   setenv(name, value) for this process and those it starts; nil removes
+ *   poll(fd, seconds)   whether the descriptor becomes readable within that time (nil: ever)
  */
 #define _GNU_SOURCE
 #include <lauxlib.h>
 #include <lua.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -46,9 +48,18 @@ static int l_setenv(lua_State *L)
     return 0;
 }
 
+static int l_poll(lua_State *L)
+{
+    struct pollfd watched = {(int)luaL_checkinteger(L, 1), POLLIN, 0};
+    int timeout_ms = lua_isnil(L, 2) ? -1 : (int)(luaL_checknumber(L, 2) * 1000 + 0.999);
+    lua_pushboolean(L, poll(&watched, 1, timeout_ms) > 0);
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
     {"run", l_run},
     {"setenv", l_setenv},
+    {"poll", l_poll},
     {NULL, NULL},
 };
 
