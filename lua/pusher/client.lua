@@ -96,9 +96,13 @@ end
 -- @tparam[opt] table params `{ socket_id = receiver to leave out, info = "user_count" or { … } }`
 -- @treturn table|nil `{ channels = { [name] = { user_count = … } } }`, filled when `info` is given
 function methods:trigger(channels, event, data, params)
-  argument("trigger", 1, channels, "string or table")
-  argument("trigger", 2, event, "string")
-  given("trigger", 3, data)
+  if type(channels) ~= "string" then -- the usual case spares the calls
+    argument("trigger", 1, channels, "string or table")
+  end
+  if type(event) ~= "string" or data == nil then
+    argument("trigger", 2, event, "string")
+    given("trigger", 3, data)
+  end
   if params ~= nil then
     argument("trigger", 4, params, "table")
   end

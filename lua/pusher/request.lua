@@ -95,55 +95,63 @@ local function wire_query(query)
 end
 
 -- Parameters of the caller are in the way of the prepared text below.
-local function sign_params(credentials, method, path, params, body_md5, timestamp)
+local function sign_params(credentials, method, signed_path, path, params, body_md5)
   local query, message, details = collect(params)
   if not query then
     return nil, message, details
   end
   query[#query + 1] = { "auth_key", credentials.key }
-  query[#query + 1] = { "auth_timestamp", timestamp }
+  query[#query + 1] = { "auth_timestamp", credentials.timestamp }
   query[#query + 1] = { "auth_version", "1.0" }
   if body_md5 then
     query[#query + 1] = { "body_md5", body_md5 }
   end
   table.sort(query, by_key)
-  local signature = credentials.mac:hex(request.string_to_sign(method, path, query))
-  return wire_query(query) .. "&auth_signature=" .. signature
+  local signature = credentials.mac:hex(request.string_to_sign(method, signed_path, query))
+  return path .. "?" .. wire_query(query) .. "&auth_signature=" .. signature
 end
 
 -- Without parameters the order is known: no table, no sort.
-local function sign_plain(credentials, method, path, body_md5, timestamp)
-  local md5 = body_md5 and "&body_md5=" .. body_md5 or ""
-  local rest = "&auth_timestamp=" .. timestamp .. "&auth_version=1.0" .. md5
-  local signature = credentials.mac:hex(method, "\n", path, "\nauth_key=", credentials.key, rest)
-  return "auth_key=" .. credentials.wire_key .. rest .. "&auth_signature=" .. signature
+local function sign_plain(credentials, method, signed_path, path, body_md5)
+  local signed, sent = credentials.signed, credentials.sent
+  if body_md5 then
+    local plain = sent == signed
+    signed = signed .. "&body_md5=" .. body_md5
+    sent = plain and signed or sent .. "&body_md5=" .. body_md5
+  end
+  local signature = credentials.mac:hex(method, "\n", signed_path, "\n", signed)
+  return path .. "?" .. sent .. "&auth_signature=" .. signature
 end
 
--- Whole seconds as text, written once a second.
+-- Writes what is the same for all requests of a second.
 -- %.0f, since whole seconds need not fit 32 bits after 2038.
-local function timestamp_of(credentials, now)
-  if credentials.now ~= now then
-    credentials.now, credentials.timestamp = now, ("%.0f"):format(math.floor(now))
-  end
-  return credentials.timestamp
+local function set_clock(credentials, now)
+  local timestamp = ("%.0f"):format(math.floor(now))
+  local rest = "&auth_timestamp=" .. timestamp .. "&auth_version=1.0"
+  credentials.now, credentials.timestamp = now, timestamp
+  credentials.signed = "auth_key=" .. credentials.key .. rest
+  credentials.sent = "auth_key=" .. request.escape(credentials.key) .. rest
 end
 
 --- Signs one request.
--- @tparam table credentials `{ key =, wire_key = escaped key, mac = keyed HMAC-SHA256 }`
+-- @tparam table credentials `{ key =, mac = keyed HMAC-SHA256 }`, kept from call to call
 -- @tparam string method upper case
--- @tparam string path as signed
+-- @tparam string signed_path the path as signed
+-- @tparam string path the path as sent
 -- @tparam table|nil params query parameters
 -- @tparam string|nil body
 -- @tparam number now Unix seconds
--- @treturn string|nil the query, ready for the wire
-function request.sign(credentials, method, path, params, body, now)
-  local timestamp = timestamp_of(credentials, now)
+-- @treturn string|nil path and query, ready for the wire
+function request.sign(credentials, method, signed_path, path, params, body, now)
+  if credentials.now ~= now then
+    set_clock(credentials, now)
+  end
   -- An empty body is not digested: Reverb and sockudo refuse that.
   local body_md5 = body and body ~= "" and crypto.md5_hex(body) or nil
   if params and next(params) ~= nil then
-    return sign_params(credentials, method, path, params, body_md5, timestamp)
+    return sign_params(credentials, method, signed_path, path, params, body_md5)
   end
-  return sign_plain(credentials, method, path, body_md5, timestamp)
+  return sign_plain(credentials, method, signed_path, path, body_md5)
 end
 
 --- Makes a builder for one client.
@@ -152,7 +160,7 @@ end
 -- @treturn function build(method, path, params, body, endpoint) -> request table;
 --   `endpoint` = `{ host =, port =, base = path before `path` }` replaces the client's own
 function request.builder(settings, version)
-  local credentials = { key = settings.key, wire_key = request.escape(settings.key), mac = settings.mac }
+  local credentials = { key = settings.key, mac = settings.mac }
   local library = { "X-Pusher-Library", "pusher-http-lua " .. version }
   local accept = { "Accept", "application/json" }
   local get_headers = { accept, library }
@@ -165,9 +173,12 @@ function request.builder(settings, version)
 
   return function(method, path, params, body, endpoint)
     local full = (endpoint and endpoint.base or base) .. path
-    local signed = (endpoint or signed_prefix == "") and full or signed_prefix .. full
-    local query, message, details = request.sign(credentials, method, signed, params, body, clock())
-    if not query then
+    local signed, sent = full, full
+    if prefix ~= "" and not endpoint then
+      signed, sent = signed_prefix .. full, prefix .. full
+    end
+    local wire, message, details = request.sign(credentials, method, signed, sent, params, body, clock())
+    if not wire then
       return nil, message, details
     end
     return {
@@ -175,7 +186,7 @@ function request.builder(settings, version)
       scheme = scheme,
       host = endpoint and endpoint.host or settings.host,
       port = endpoint and endpoint.port or settings.port,
-      target = (endpoint and "" or prefix) .. full .. "?" .. query,
+      target = wire,
       headers = body and post_headers or get_headers,
       body = body,
       timeout = timeout,

@@ -183,7 +183,7 @@ function response.parser(json, clock, shape)
       return fail("response", "the server's answer is not a JSON object",
         { status = status, body = body:sub(1, BODY_SHOWN) })
     end
-    local hidden = hidden_status(decoded)
+    local hidden = decoded.error and hidden_status(decoded)
     if hidden then
       return response.failure(hidden, decoded.error, body, headers, clock())
     end
@@ -205,6 +205,9 @@ end
 
 --- Result of trigger and of calls answered by `{}`: `channels` with counts when asked for.
 function response.published(decoded)
+  if next(decoded) == nil then
+    return decoded
+  end
   return { channels = member_table(decoded, "channels"), event_ids = member_table(decoded, "event_ids") }
 end
 
