@@ -108,7 +108,7 @@ typedef struct pusher_transfer {
     struct curl_slist lines[PUSHER_MAX_HEADERS + 4];
     pusher_buffer head, body;
     const char *unsent; /* the rest of a body that is sent at most once */
-    size_t unsent_length;
+    size_t unsent_length, once_length;
     bool multiplex, head_complete, overflow;
     char error[CURL_ERROR_SIZE];
     void *owner; /* whose request it is carrying */

@@ -161,9 +161,7 @@ CURLcode pusher_transfer_open(pusher_transfer *transfer, const pusher_settings *
 
 /* ---- one request ---- */
 
-/* Gives the body of a request that must not be sent twice. When a kept connection breaks before the
- * answer, libcurl sends the request again, unless it cannot rewind the body, and this one it
- * cannot: it then ends with CURLE_SEND_FAIL_REWIND (CURLOPT_SEEKFUNCTION(3)). */
+/* Gives the body of a request that must not be sent twice, see rewind_body. */
 static size_t give_body(char *bytes, size_t size, size_t count, void *data)
 {
     pusher_transfer *transfer = data;
@@ -176,6 +174,17 @@ static size_t give_body(char *bytes, size_t size, size_t count, void *data)
     return length;
 }
 
+/* When a kept connection breaks before the answer, libcurl sends the request again, unless it
+ * cannot rewind the body: it then ends with CURLE_SEND_FAIL_REWIND (CURLOPT_SEEKFUNCTION(3)). A
+ * body of which nothing was given is at its start already. libcurl 8 asks for that at the start of
+ * the next request, having failed to rewind this one. */
+static int rewind_body(void *data, curl_off_t offset, int origin)
+{
+    const pusher_transfer *transfer = data;
+    bool untouched = transfer->unsent_length == transfer->once_length;
+    return offset == 0 && origin == SEEK_SET && untouched ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+}
+
 static CURLcode set_body(pusher_transfer *transfer, const pusher_request *request)
 {
     CURL *easy = transfer->easy;
@@ -186,9 +195,11 @@ static CURLcode set_body(pusher_transfer *transfer, const pusher_request *reques
     if (!request->once)
         return CURLE_OK;
     transfer->unsent = body;
-    transfer->unsent_length = request->body_length;
+    transfer->unsent_length = transfer->once_length = request->body_length;
     SET(READFUNCTION, give_body);
     SET(READDATA, transfer);
+    SET(SEEKFUNCTION, rewind_body);
+    SET(SEEKDATA, transfer);
     return CURLE_OK;
 }
 
@@ -293,10 +304,11 @@ static const char *code_of(CURLcode result, const pusher_transfer *transfer)
 }
 
 /* libcurl sets the pre-transfer time when the connection stands and the request may leave. */
-static bool surely_unsent(CURL *easy)
+static bool surely_unsent(CURL *easy, CURLcode result)
 {
     curl_off_t ready_us = 1;
-    return curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us) == CURLE_OK &&
+    return result != CURLE_SEND_FAIL_REWIND &&
+           curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us) == CURLE_OK &&
            ready_us == 0;
 }
 
@@ -344,7 +356,7 @@ int pusher_transfer_push(lua_State *L, pusher_transfer *transfer, CURLcode resul
     else
         lua_pushstring(L, curl_easy_strerror(result));
     lua_pushstring(L, code_of(result, transfer));
-    if (surely_unsent(transfer->easy))
+    if (surely_unsent(transfer->easy, result))
         lua_pushboolean(L, 0);
     else
         lua_pushnil(L);
