@@ -189,6 +189,13 @@ bench: bench-build ## time and memory, beside bare C and the libraries of Go and
 bench-smoke: bench-build ## the same, short; fails when a ratio is worse than half its target
 	@$(BENCH_RUN) --rounds 3 --ms 60 --gate $(ARGS)
 
+SOAK = 1000000
+soak: ## memory stays flat over a million (SOAK) triggers, authorizations and published events
+	@$(MAKE) -s build build/5.4/bench/probe.so LUA=5.4
+	@$(MAKE) -s build build/jit/bench/probe.so LUA=jit
+	@for lua in 5.4 jit; do LUA_PATH="lua/?.lua;./?.lua;;" LUA_CPATH="build/$$lua/?.so;;" \
+	  $$([ $$lua = jit ] && echo luajit || echo lua$$lua) bench/soak.lua $(SOAK) || exit; done
+
 bench-crypto: bench-build ## pusher.crypto, call by call, beside bare C
 	@$(MAKE) -s build/bench/bare_hmac
 	@for lua in 5.4 jit; do LUA_CPATH="build/$$lua/?.so;;" $$([ $$lua = jit ] && echo luajit || echo lua$$lua) \
@@ -224,4 +231,4 @@ print-%:
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
-.PHONY: build test-modules install clean demo test test-interop test-lua test-all test-rock $(LUAS:%=test-all-%) lint lint-lua lint-c lint-cc asan valgrind threads bench bench-smoke bench-crypto bench-build help
+.PHONY: build test-modules install clean demo test test-interop test-lua test-all test-rock $(LUAS:%=test-all-%) lint lint-lua lint-c lint-cc asan valgrind threads bench bench-smoke bench-crypto bench-build soak help

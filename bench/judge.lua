@@ -4,7 +4,7 @@ local stats = require "bench.stats"
 
 local judge = {}
 
--- A ratio this much worse than its target is no noise any more.
+-- What misses its target by more than this factor is no noise any more.
 local ABSURD = 2
 
 --- One target, for one of our sides.
@@ -28,6 +28,11 @@ function judge.one(target, ours, other)
   local slower = stats.ratio(ours[of], other[of])
   return { value = slower, limit = "<= " .. target.at_most, reached = slower <= target.at_most,
     absurd = slower > ABSURD * target.at_most }
+end
+
+--- Bytes against the most they may be; likewise.
+function judge.weight(bytes, at_most)
+  return { reached = bytes <= at_most, absurd = bytes > ABSURD * at_most }
 end
 
 return judge

@@ -1,34 +1,16 @@
 --- Our side of the benchmark, on any Lua, driven over stdin. Protocol: see README.md.
 -- arg: inputs.json, port of the server.
 
-local cjson = require "cjson"
+local ours = require "bench.ours_client"
 local probe = require "bench.probe"
-local pusher = require "pusher"
 
-local function read_inputs(path)
-  local f = assert(io.open(path))
-  local text = f:read("*a")
-  f:close()
-  return cjson.decode(text)
-end
-
-local inputs = read_inputs(arg[1])
+local inputs = ours.inputs(arg[1])
 
 -- What the parts have in common.
 local bench = { inputs = inputs }
 
---- A client of the server under test.
--- @tparam[opt] table other options that are to be others
 function bench.client(other)
-  local options = {
-    app_id = inputs.app_id, key = inputs.key, secret = inputs.secret,
-    host = "127.0.0.1", port = tonumber(arg[2]), secure = false,
-    encryption_master_key_base64 = inputs.master_key_base64,
-  }
-  for name, value in pairs(other or {}) do
-    options[name] = value
-  end
-  return assert(pusher.new(options))
+  return ours.client(inputs, tonumber(arg[2]), other)
 end
 
 -- Works are single operations, run n times by the loop below; what one returns is shown to the runner, which

@@ -68,13 +68,33 @@ local function print_targets(all)
   return absurd
 end
 
---- Prints both tables.
+local function print_weights(weights)
+  local absurd = 0
+  line("memory, bytes", "Lua 5.4", "LuaJIT", "target", "reached")
+  line("---", "---", "---", "---", "---")
+  for _, entry in ipairs(weights) do
+    local limit, words = entry.weight.at_most, {}
+    for i, column in ipairs(our_columns) do
+      local verdict = limit and judge.weight(entry[column[1]], limit)
+      words[i] = verdict and (verdict.reached and "yes" or "NO") or "-"
+      absurd = absurd + (verdict and verdict.absurd and 1 or 0)
+    end
+    line(entry.weight.title, ("%.0f"):format(entry.lua), ("%.0f"):format(entry.luajit),
+      limit and "<= " .. limit or "-", table.concat(words, " / "))
+  end
+  return absurd
+end
+
+--- Prints the tables.
 -- @tparam table all list of `work` and `measured`
--- @treturn number how many ratios are worse than half their target
-function report.print(all)
+-- @tparam table weights list of `weight` and the bytes of our sides
+-- @treturn number how many figures miss their target by more than the factor 2
+function report.print(all, weights)
   print_medians(all)
   print()
-  return print_targets(all)
+  local absurd = print_targets(all)
+  print()
+  return absurd + print_weights(weights)
 end
 
 return report

@@ -17,7 +17,7 @@ local function targets(...)
   return list
 end
 
-return {
+local works = {
   { name = "authorize_private", title = "authorize private channel",
     targets = targets({ both("go", 4) }, { both("node", 4) }) },
   { name = "authorize_presence", title = "authorize presence channel",
@@ -50,3 +50,12 @@ return {
   { name = "tick_no_name", title = "longest tick of 500, name does not resolve", worst = 500,
     targets = { { of = "wall", us = 1000, noisy = true }, { of = "cpu", us = 1000 } } },
 }
+
+-- Bytes of resident memory (memory.lua), and how many they may be at most.
+local weights = {
+  { name = "client", title = "a client, beside libcurl's own", at_most = 16384 },
+  { name = "client_in_use", title = "a client with libcurl's own and a kept connection" },
+  { name = "waiting_event", title = "an event of 44 bytes that waits in the publisher" },
+}
+
+return { works = works, weights = weights }

@@ -1,0 +1,62 @@
+--- What things weigh, in bytes of resident memory. Each is measured in a process of its own, which run.lua starts:
+-- bench/memory.lua NAME inputs.json PORT -> one number.
+
+local ours = require "bench.ours_client"
+local probe = require "bench.probe"
+
+local inputs = ours.inputs(arg[2])
+
+local function new_client(other)
+  return ours.client(inputs, tonumber(arg[3]), other)
+end
+
+local function nothing()
+end
+
+-- Carries nothing, so that a client is weighed without libcurl.
+local function no_transport()
+  return { send = nothing, close = nothing }
+end
+
+-- Resident bytes for each of `count` things that `make` makes. A tenth is made before, which pays what all share.
+-- Garbage is collected on the way: it would stay resident.
+local function weigh(count, make)
+  local kept, before = {}, nil
+  for i = 1, count * 1.1 do
+    kept[i] = make(i) or true
+    if i % (count / 100) == 0 then
+      collectgarbage()
+    end
+    if i == count / 10 then
+      before = probe.rss()
+    end
+  end
+  return (probe.rss() - before) / #kept * 1.1
+end
+
+local weights = {}
+
+function weights.client()
+  return weigh(2000, function()
+    return new_client { transport = no_transport() }
+  end)
+end
+
+-- With libcurl's own and a kept connection.
+function weights.client_in_use()
+  return weigh(200, function()
+    local client = new_client()
+    assert(client:trigger(inputs.channel, inputs.event, inputs.data))
+    return client
+  end)
+end
+
+function weights.waiting_event()
+  local client = new_client { transport = no_transport() }
+  local publisher = assert(client:publisher { max_queue = 200000 })
+  return weigh(100000, function(i)
+    assert(publisher:trigger(inputs.channel .. "-" .. i % 50, inputs.event, inputs.data))
+  end)
+end
+
+print(("%.0f"):format(assert(weights[arg[1]], "unknown weight")()))

@@ -1,0 +1,32 @@
+--- The inputs that all sides share, and our client of the server under test.
+
+local cjson = require "cjson"
+local pusher = require "pusher"
+
+local ours = {}
+
+--- Reads inputs.json.
+function ours.inputs(path)
+  local f = assert(io.open(path))
+  local text = f:read("*a")
+  f:close()
+  return cjson.decode(text)
+end
+
+--- A client of the server under test.
+-- @tparam table inputs
+-- @tparam number port
+-- @tparam[opt] table other options that are to be others
+function ours.client(inputs, port, other)
+  local options = {
+    app_id = inputs.app_id, key = inputs.key, secret = inputs.secret,
+    host = "127.0.0.1", port = port, secure = false,
+    encryption_master_key_base64 = inputs.master_key_base64,
+  }
+  for name, value in pairs(other or {}) do
+    options[name] = value
+  end
+  return assert(pusher.new(options))
+end
+
+return ours
