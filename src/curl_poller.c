@@ -7,6 +7,7 @@
 
 #if defined(__linux__)
 
+#include <stdint.h>
 #include <sys/epoll.h>
 
 int pusher_poller_open(void)
@@ -31,15 +32,25 @@ bool pusher_poller_watch(int poller, curl_socket_t fd, int what)
            epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
+static int events_of(uint32_t seen)
+{
+    int events = 0;
+    if (seen & EPOLLIN)
+        events |= CURL_CSELECT_IN;
+    if (seen & EPOLLOUT)
+        events |= CURL_CSELECT_OUT;
+    if (seen & (EPOLLERR | EPOLLHUP))
+        events |= CURL_CSELECT_ERR;
+    return events;
+}
+
 int pusher_poller_wait(int poller, pusher_ready ready[PUSHER_READY_AT_ONCE], int timeout_ms)
 {
     struct epoll_event events[PUSHER_READY_AT_ONCE];
     int count = epoll_wait(poller, events, PUSHER_READY_AT_ONCE, timeout_ms);
     for (int i = 0; i < count; i++) {
         ready[i].fd = events[i].data.fd;
-        ready[i].events = (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
-                          (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-                          (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
+        ready[i].events = events_of(events[i].events);
     }
     return count > 0 ? count : 0;
 }
@@ -81,8 +92,9 @@ int pusher_poller_wait(int poller, pusher_ready ready[PUSHER_READY_AT_ONCE], int
     int count = kevent(poller, NULL, 0, events, PUSHER_READY_AT_ONCE, &limit);
     for (int i = 0; i < count; i++) {
         ready[i].fd = (curl_socket_t)events[i].ident;
-        ready[i].events = (events[i].filter == EVFILT_READ ? CURL_CSELECT_IN : CURL_CSELECT_OUT) |
-                          (events[i].flags & EV_ERROR ? CURL_CSELECT_ERR : 0);
+        ready[i].events = events[i].filter == EVFILT_READ ? CURL_CSELECT_IN : CURL_CSELECT_OUT;
+        if (events[i].flags & EV_ERROR)
+            ready[i].events |= CURL_CSELECT_ERR;
     }
     return count > 0 ? count : 0;
 }

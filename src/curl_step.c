@@ -90,9 +90,8 @@ static void run(pusher_engine *engine, long long now_us, long long wait_us)
 {
     long long limit_us = now_us + wait_us;
     long long budget_us = wait_us > BUDGET_US ? limit_us : now_us + BUDGET_US;
-    bool more = true;
     while (engine->active.count + engine->waiting.count > 0 && now_us < budget_us) {
-        more = run_once(engine, now_us, limit_us, budget_us);
+        bool more = run_once(engine, now_us, limit_us, budget_us);
         if (wait_us > 0 ? engine->finished.head != NULL : !more)
             break;
         now_us = pusher_now_us();
