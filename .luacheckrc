@@ -25,4 +25,6 @@ for _, path in ipairs {
 end
 -- A handler sets ngx.status and ngx.header.
 files["lua/pusher/openresty.lua"] = { std = "min+compat+ngx_lua" }
-files["examples/luanti"] = { read_globals = { "minetest", "core" } }
+files["spec/game/step_timing"] = { globals = { "minetest" } }
+files["bench/openresty/post.lua"] = { std = "max", globals = { "wrk", "init", "response", "done" } }
+files["examples/luanti"] = { globals = { "pusher" }, read_globals = { "minetest", "vector" } }
