@@ -202,6 +202,7 @@ bench-crypto: bench-build ## pusher.crypto, call by call, beside bare C
 	  bench/crypto.lua build/bench/bare_hmac || exit; done
 
 bench-build:
+	@.ci/setup core nginx node go
 	@$(MAKE) -s build build/5.4/bench/probe.so build/bench/bare LUA=5.4
 	@$(MAKE) -s build build/jit/bench/probe.so LUA=jit
 	cd bench/peers/go && go build -o ../../../build/bench/go-peer .
@@ -231,4 +232,7 @@ print-%:
 help:
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
-.PHONY: build test-modules install clean demo test test-interop test-lua test-all test-rock $(LUAS:%=test-all-%) lint lint-lua lint-c lint-cc asan valgrind threads bench bench-smoke bench-crypto bench-build soak help
+.PHONY: build install clean demo help
+.PHONY: test test-modules test-lua test-all $(LUAS:%=test-all-%) test-interop test-rock
+.PHONY: lint lint-lua lint-c lint-cc asan valgrind threads
+.PHONY: bench bench-smoke bench-crypto bench-build soak
