@@ -181,7 +181,7 @@ describe("pusher.push", function()
       end
       assert.has_error(function()
         made:register(nil, recorder())
-      end, "bad argument #1 to 'register' (string expected, got nil)")
+      end, "bad argument #1 to 'register' (string expected, got no value)")
     end)
   end)
 

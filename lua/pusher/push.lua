@@ -70,9 +70,8 @@ end
 -- @tparam string name as the configuration has it
 -- @tparam table handler see the head of this file; raises when it is none, or the name is taken
 function methods:register(name, handler)
-  if type(name) ~= "string" then
-    error(("bad argument #1 to 'register' (string expected, got %s)"):format(type(name)), 2)
-  elseif handler == nil then
+  validate.argument("register", 1, name, "string")
+  if handler == nil then
     error("Register: push handler is nil", 2)
   elseif type(handler) ~= "table" or type(handler.push) ~= "function" then
     error(("bad argument #2 to 'register' (table with a function push expected, got %s)"):format(type(handler)), 2)
@@ -131,9 +130,7 @@ end
 --   any handler is touched
 -- @treturn true|nil
 function methods:init(config)
-  if type(config) ~= "string" and type(config) ~= "table" then
-    error(("bad argument #1 to 'init' (string or table expected, got %s)"):format(type(config)), 2)
-  end
+  validate.argument("init", 1, config, "string or table")
   local list, message, details = read_config(self, config)
   if not list then
     return nil, message, details
@@ -182,10 +179,7 @@ end
 -- @treturn number|nil how many handlers took it; nil, message, details when the receipt is malformed, or a handler
 --   refused or dropped it: the first one's words, with its name in `details.handler` and the count in `details.taken`
 function methods:push(receipt)
-  if type(receipt) ~= "table" then
-    error(("bad argument #1 to 'push' (table expected, got %s)"):format(
-      receipt == nil and "no value" or type(receipt)), 2)
-  end
+  validate.argument("push", 1, receipt, "table")
   local checked, message, details = receipt_room.check(receipt, self.options.clock())
   if not checked then
     return nil, message, details

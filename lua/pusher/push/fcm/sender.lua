@@ -83,8 +83,9 @@ end
 -- Another attempt, if the failure allows one and there is time for it.
 local function try_again(self, job, details)
   local now, rules = self.now(), self.config.retry
-  if details.reauth and not job.reauthorized and self.keeper:reject(job.token) then
+  if details.reauth and not job.reauthorized then
     job.reauthorized = true
+    self.keeper:reject(job.token)
     self.waiting:add(job, now)
     return true
   elseif not details.retryable or job.attempts >= rules.attempts then

@@ -175,19 +175,13 @@ function methods:current()
 end
 
 --- Drops a token that the server no longer takes; a newer one than it stays. When the server has just refused
--- another one, the token is not at fault: it stays, too, for those messages that are taken with it.
+-- another one, too, tokens are not what is wrong: the present one stays, for the messages that are taken with it.
 -- @tparam string text the one that was used
--- @treturn boolean whether it is worth trying with the token that `current` gives next
 function methods:reject(text)
-  if self.text ~= text then
-    return true
-  end
   local now = self.clock()
-  if now < self.rejected_at + RETRY_AFTER then
-    return false
+  if self.text == text and now >= self.rejected_at + RETRY_AFTER then
+    self.text, self.rejected_at = nil, now
   end
-  self.text, self.rejected_at = nil, now
-  return true
 end
 
 return token

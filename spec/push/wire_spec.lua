@@ -1,0 +1,343 @@
+-- FCM and Beams over the wire: the local push server verifies assertions with the account's public key and checks
+-- the form of every message. The same over nginx's cosockets: spec/openresty/push_check.lua.
+
+local beams = require "pusher.beams"
+local fcm = require "pusher.push.fcm"
+local push = require "pusher.push"
+local push_server = require "spec.support.push_server"
+local uid = require "pusher.push.uid"
+
+local ANN = "CAcGBQQDAgE"
+local SETTINGS = {
+  time_to_live = 3600, max_in_flight = 16,
+  android = { enabled = true, title = "T", body = "$content", icon = "ic", icon_color = "#3949AB",
+    click_action = ".MessageActivity", msg = { title_loc_key = "new_message" }, sub = { title_loc_key = "new_chat" } },
+}
+
+local server
+
+setup(function()
+  server = push_server.start()
+end)
+
+teardown(function()
+  server:stop()
+end)
+
+before_each(function()
+  server:reset()
+end)
+
+local function device_list(count, platform)
+  local list = {}
+  for index = 1, count do
+    list[index] = { device_id = ("token-%d"):format(index), platform = platform or ({ "android", "ios", "web" })[index % 3 + 1] }
+  end
+  return list
+end
+
+-- A registry with an FCM handler that sends to the local server, and what its devices came to.
+local function started(transport, devices, changes, options)
+  local told = { outcomes = {}, by_device = {}, seen = {}, removed = {}, logged = {} }
+  local given = {
+    transport = transport,
+    devices = type(devices) == "function" and devices or function()
+      return { [ANN] = devices }
+    end,
+    remove = function(user, device_id)
+      told.removed[#told.removed + 1] = user .. " " .. device_id
+      return true
+    end,
+    on_result = function(given_receipt, device, outcome, message, details)
+      assert(device, message)
+      local seen = told.seen[given_receipt or "by hand"] or {}
+      told.seen[given_receipt or "by hand"] = seen
+      assert(not seen[device.device_id], "a second outcome")
+      seen[device.device_id] = true
+      told.by_device[device.device_id] = { outcome = outcome, message = message, details = details }
+      told.outcomes[outcome] = (told.outcomes[outcome] or 0) + 1
+    end,
+    log = function(level, message)
+      told.logged[#told.logged + 1] = level .. " " .. message
+    end,
+  }
+  for name, value in pairs(options or {}) do
+    given[name] = value
+  end
+  local config = push_server.config(server, SETTINGS)
+  for name, value in pairs(changes or {}) do
+    config[name] = value
+  end
+  local registry = assert(push.new())
+  local handler = assert(fcm.new(given))
+  registry:register("fcm", handler)
+  assert(registry:init { { name = "fcm", config = config } })
+  return registry, told, handler
+end
+
+local function receipt(payload, to)
+  local given = { what = "msg", topic = "grpAbCdEf", from = "usrXXXXXXXXXXX", seq = 42, mime = "text/x-drafty",
+    content = { txt = "hello world", fmt = { { at = 0, len = 5, tp = "ST" } } } }
+  for name, value in pairs(payload or {}) do
+    given[name] = value
+  end
+  return { to = to or { [ANN] = { unread = 3 } }, payload = given }
+end
+
+for _, transport in ipairs { "curl", "multi" } do
+  describe("FCM over " .. transport, function()
+    local registry, told, handler
+
+    after_each(function()
+      registry:stop(0)
+    end)
+
+    it("delivers to every platform in a form that FCM takes", function()
+      registry, told, handler = started(transport, device_list(9))
+      assert.are.equal(1, registry:push(receipt()))
+      assert.are.equal(1, registry:push(receipt { what = "sub", want = "JRW", given = "JRWP", silent = true }))
+      assert(registry:flush(10))
+      assert.are.same({ sent = 18 }, told.outcomes)
+      local seen = server:inspect()
+      assert.are.equal(18, seen.messages)
+      assert.are.equal(0, seen.malformed + seen.errors + seen.unauthenticated)
+      assert.are.equal(1, seen.tokens)
+      local contents = {}
+      for _, message in ipairs(server:messages()) do
+        contents[message.data.content or message.data.modeWant] = true
+      end
+      assert.are.same({ ["*hello* world"] = true, JRW = true }, contents)
+      assert.are.equal(18, handler:stats().sent)
+    end)
+
+    it("handles every error as it should", function()
+      local plans = {
+        ["token-1"] = { { "UNREGISTERED" }, "unregistered" },
+        ["token-2"] = { { "BAD_TOKEN" }, "unregistered" },
+        ["token-3"] = { { "INVALID_ARGUMENT" }, "invalid" },
+        ["token-4"] = { { "SENDER_ID_MISMATCH" }, "failed" },
+        ["token-5"] = { { "THIRD_PARTY_AUTH_ERROR" }, "failed" },
+        ["token-6"] = { { "UNSPECIFIED_ERROR" }, "failed" },
+        ["token-7"] = { { "QUOTA_EXCEEDED", "UNAVAILABLE", "INTERNAL", "sent" }, "sent" },
+        ["token-8"] = { { "UNAUTHENTICATED", "sent" }, "sent" },
+        ["token-9"] = { { "UNAUTHENTICATED", "UNAUTHENTICATED" }, "failed" },
+        ["token-10"] = { { "UNAVAILABLE", "UNAVAILABLE", "UNAVAILABLE" }, "failed" },
+      }
+      for token, plan in pairs(plans) do
+        server:plan { token = token, answers = plan[1] }
+      end
+      registry, told = started(transport, device_list(12), { retry = { base = 0.001, quota = 0.001, attempts = 3 } })
+      server:plan { token = "token-7", answers = { "QUOTA_EXCEEDED", "INTERNAL", "sent" } }
+      assert.are.equal(1, registry:push(receipt()))
+      assert(registry:flush(10))
+      for token, plan in pairs(plans) do
+        assert.are.equal(plan[2], told.by_device[token].outcome, token)
+      end
+      table.sort(told.removed)
+      assert.are.same({ ANN .. " token-1", ANN .. " token-2" }, told.removed)
+      assert.are.equal(4, told.outcomes.sent)
+      for token, count in pairs(server:delivered().counts) do
+        assert.are.equal(1, count, token)
+      end
+    end)
+
+    it("fetches a new access token when the old one has become worthless", function()
+      registry, told = started(transport, device_list(20))
+      assert.are.equal(1, registry:push(receipt()))
+      assert(registry:flush(10))
+      server:revoke()
+      assert.are.equal(1, registry:push(receipt()))
+      assert(registry:flush(10))
+      assert.are.equal(40, told.outcomes.sent)
+      local seen = server:inspect()
+      assert.are.equal(2, seen.tokens)
+      assert.is_true(seen.unauthenticated >= 1 and seen.unauthenticated <= 16)
+    end)
+
+    it("honours Retry-After", function()
+      server:set { retry_after = 60 }
+      server:plan { token = "token-1", answers = { "UNAVAILABLE" } }
+      registry, told = started(transport, device_list(2))
+      assert.are.equal(1, registry:push(receipt()))
+      local done, _, details = registry:flush(0.05)
+      server:set { retry_after = false }
+      assert.is_nil(done)
+      assert.are.equal("timeout", details.code)
+      assert.are.same({ sent = 1 }, told.outcomes)
+      registry:stop(0)
+      assert.are.same({ sent = 1, closed = 1 }, told.outcomes)
+    end)
+
+    it("goes on after connections that break and answers that are none", function()
+      server:misbehave { path = "/v1/", probability = 0.3, seed = 3, modes = { "drop", "reset", "lose_answer",
+        { mode = "status", status = 502 }, { mode = "cut", at = "head" }, { mode = "cut", at = "body" },
+        { mode = "garbage" }, { mode = "redirect" } } }
+      registry, told = started(transport, device_list(60))
+      assert.are.equal(1, registry:push(receipt()))
+      assert(registry:flush(20))
+      local total = 0
+      for _, count in pairs(told.outcomes) do
+        total = total + count
+      end
+      assert.are.equal(60, total)
+      assert.is_true(told.outcomes.sent >= 30)
+    end)
+
+    it("survives a token endpoint in trouble", function()
+      server:misbehave { path = "/token", mode = "status", status = 503, times = 1, retry_after = 0 }
+      local time = os.time() - 1000
+      registry, told = started(transport, device_list(3), { retry = { base = 0.001, max = 0.001, attempts = 50 } }, {
+        clock = function()
+          time = time + 1 -- so that the pause after a failed fetch is over soon
+          return time
+        end,
+      })
+      assert.are.equal(1, registry:push(receipt()))
+      assert(registry:flush(10))
+      assert.are.same({ sent = 3 }, told.outcomes)
+      assert.are.equal(1, server:inspect().tokens)
+    end)
+
+    it("tells a clock that is wrong from other refusals", function()
+      registry, told = started(transport, device_list(1), {}, { clock = function()
+        return os.time() - 7200
+      end })
+      assert.are.equal(1, registry:push(receipt()))
+      assert(registry:flush(10))
+      assert.are.equal("clock", told.by_device["token-1"].details.code)
+      assert.are.equal(0, server:inspect().tokens)
+    end)
+
+    it("sends over TLS, and not to a stranger", function()
+      registry, told = started(transport, device_list(2), {
+        fcm_url = ("https://localhost:%d"):format(server.tls_port),
+        token_url = ("https://localhost:%d/token"):format(server.tls_port),
+        ca_file = server.ca_file,
+      })
+      assert.are.equal(1, registry:push(receipt()))
+      assert(registry:flush(10))
+      assert.are.same({ sent = 2 }, told.outcomes)
+      registry:stop(0)
+      registry, told = started(transport, device_list(2), {
+        fcm_url = ("https://localhost:%d"):format(server.untrusted_port), ca_file = server.ca_file,
+      })
+      assert.are.equal(1, registry:push(receipt()))
+      assert(registry:flush(10))
+      assert.are.same({ failed = 2 }, told.outcomes)
+      assert.are.equal("tls", told.by_device["token-1"].details.code)
+    end)
+
+    it("lets FCM check without delivering", function()
+      registry, told = started(transport, device_list(3), { validate_only = true })
+      server:plan { token = "token-1", answers = { "UNREGISTERED" } }
+      assert.are.equal(1, registry:push(receipt()))
+      assert(registry:flush(10))
+      assert.are.same({ sent = 2, unregistered = 1 }, told.outcomes)
+      assert.are.equal(0, server:inspect().messages)
+      assert.are.same({}, told.removed)
+    end)
+
+    it("sends messages that were made by hand", function()
+      registry, told, handler = started(transport, {})
+      assert(handler:send { topic = "news", data = { score = "5" }, apns = { payload = { aps = { badge = 1 } } } })
+      assert(handler:send { condition = "'a' in topics", notification = { title = "T" } })
+      assert(handler:send { fid = "installation" })
+      assert(registry:flush(10))
+      assert.are.same({ sent = 3 }, told.outcomes)
+    end)
+
+    -- 10,000 receipts, each with a device of its own, with as many errors as FCM knows.
+    it("ends each of 10,000 devices in exactly one outcome, as the server saw it", function()
+      server:chance { probability = 0.3, seed = 11, errors = { "UNREGISTERED", "UNAVAILABLE", "INTERNAL", "QUOTA_EXCEEDED",
+        "INVALID_ARGUMENT", "SENDER_ID_MISMATCH", "THIRD_PARTY_AUTH_ERROR", "UNSPECIFIED_ERROR", "UNAUTHENTICATED" } }
+      registry, told, handler = started(transport, function(uids)
+        return { [uids[1]] = { { device_id = "device-of-" .. uids[1], platform = "android" } } }
+      end, { buffer = 200, max_in_flight = 32 })
+      for number = 1, 10000 do
+        local user = uid.from_decimal(("%d"):format(number))
+        local given = receipt({ seq = number }, { [user] = { unread = 1 } })
+        while not registry:push(given) do
+          registry:step(0.01)
+        end
+      end
+      assert(registry:flush(60))
+      local total = 0
+      for _, count in pairs(told.outcomes) do
+        total = total + count
+      end
+      local stats = handler:stats()
+      assert.are.equal(10000, total)
+      assert.are.equal(10000, stats.receipts)
+      local seen, dead = server:delivered(), 0
+      for device, record in pairs(told.by_device) do
+        assert.are.equal(record.outcome == "sent" and 1 or nil, seen.counts[device])
+        assert.are.equal(record.outcome == "unregistered" or nil, seen.dead[device])
+        dead = dead + (record.outcome == "unregistered" and 1 or 0)
+      end
+      assert.are.equal(dead, #told.removed)
+      assert.is_true(told.outcomes.sent > 7000 and dead > 100 and told.outcomes.failed > 500)
+      local said = server:inspect()
+      assert.are.equal(0, said.malformed)
+      for _, name in ipairs { "UNREGISTERED", "UNAVAILABLE", "QUOTA_EXCEEDED", "UNAUTHENTICATED" } do
+        assert.is_true(said.said[name] > 100, name)
+      end
+      assert.are.equal(10000, #told.logged + told.outcomes.sent)
+    end)
+  end)
+end
+
+describe("Beams over the wire", function()
+  local PUBLISH = { fcm = { notification = { title = "Hello", body = "Hello, world" } } }
+
+  local function client(transport, changes)
+    local options = { instance_id = server.instance_id, secret_key = server.secret_key, transport = transport,
+      base_url = ("http://%s:%d"):format(server.host, server.port) }
+    for name, value in pairs(changes or {}) do
+      options[name] = value
+    end
+    return assert(beams.new(options))
+  end
+
+  local function finish(result, message, details)
+    if type(result) == "table" and result.wait then
+      return result:wait(5)
+    end
+    return result, message, details
+  end
+
+  for _, transport in ipairs { "curl", "multi" } do
+    it("publishes and deletes over " .. transport, function()
+      local made = client(transport)
+      assert.are.same({ publish_id = "pubid-1" }, finish(made:publish_to_interests({ "hello", "a;b" }, PUBLISH)))
+      local users = {}
+      for index = 1, 1000 do
+        users[index] = "user-" .. index
+      end
+      assert.are.same({ publish_id = "pubid-2" }, finish(made:publish_to_users(users, PUBLISH)))
+      for _, user in ipairs { "u/1", "юзер", "Stop!' said Fred user", "a%2Fb" } do
+        assert.are.same({}, finish(made:delete_user(user)))
+      end
+      local seen = server:beams()
+      assert.are.same({ "hello", "a;b" }, seen.publishes[1].interests)
+      assert.are.equal(1000, #seen.publishes[2].users)
+      assert.are.same(PUBLISH.fcm, seen.publishes[1].fcm)
+      assert.are.same({ "u/1", "юзер", "Stop!' said Fred user", "a%2Fb" }, seen.deleted)
+      made:close()
+    end)
+
+    it("tells what went wrong over " .. transport, function()
+      local stranger = client(transport, { secret_key = "wrong" })
+      local result, message, details = finish(stranger:publish_to_interests({ "a" }, PUBLISH))
+      assert.is_nil(result)
+      assert.matches("Unauthorized: Incorrect Secret Key", message)
+      assert.are.equal("unauthorized", details.code)
+      stranger:close()
+      local lost = client(transport, { instance_id = "nobody" })
+      assert.are.equal("not_found", select(3, finish(lost:publish_to_users({ "a" }, PUBLISH))).code)
+      lost:close()
+      local nobody = client(transport, { base_url = "http://127.0.0.1:1" })
+      assert.are.equal("network", select(3, finish(nobody:delete_user("a"))).code)
+      nobody:close()
+    end)
+  end
+end)
