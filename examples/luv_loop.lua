@@ -1,0 +1,39 @@
+--- Publishing from a libuv loop (luv): one descriptor and one timer drive everything.
+--
+--     PUSHER_URL=https://KEY:SECRET@api-CLUSTER.pusher.com/apps/APP_ID lua5.4 examples/luv_loop.lua [EVENTS]
+
+local pusher = require "pusher"
+local uv = require "luv"
+
+local left = tonumber(arg[1] or 100)
+local client = assert(pusher.from_env(nil, { transport = "multi" }))
+local publisher = assert(client:publisher())
+local answers, alarm, work = uv.new_poll(publisher:pollfd()), uv.new_timer(), uv.new_timer()
+
+-- Does what can be done now, and asks to be woken when there will be more, should no answer come before.
+local function turn()
+  publisher:step()
+  local seconds = publisher:timeout()
+  if seconds then
+    alarm:start(math.ceil(seconds * 1000), 0, turn)
+  end
+end
+
+answers:start("r", turn)
+
+-- The application: an event every few milliseconds.
+work:start(0, 5, function()
+  assert(publisher:trigger("my-channel", "tick", { left = left }))
+  turn()
+  left = left - 1
+  if left == 0 then
+    for _, handle in ipairs { answers, alarm, work } do
+      handle:close()
+    end
+  end
+end)
+
+uv.run()
+assert(publisher:close(10))
+client:close()
+print(("%d events sent in %d calls"):format(publisher:stats().sent, publisher:stats().calls))
