@@ -91,10 +91,10 @@ for name, start in pairs(servers) do
     end)
 
     teardown(function()
-      client:close()
-      for _, process in ipairs { ada, bob, channels, hooks } do
+      for _, process in pairs { ada = ada, bob = bob, channels = channels, hooks = hooks } do
         process:stop()
       end
+      client:close()
     end)
 
     it("an event arrives", function()

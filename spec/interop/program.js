@@ -39,13 +39,20 @@ function start(hello, handlers) {
   const lines = readline.createInterface({ input: fs.createReadStream(control) });
   let last = Promise.resolve();
   lines.on('line', (line) => { last = last.then(() => answer(handlers, line)); });
-  lines.on('close', () => process.exit(0));
+  lines.on('close', end);
+}
+
+// Node's own exit waits for the thread that reads the FIFO, and some other program may hold its other end.
+function end() {
+  cleanUp();
+  process.kill(process.pid, 'SIGKILL');
 }
 
 process.on('exit', cleanUp);
 
 module.exports = {
   start,
+  end,
   directory,
   atExit: (action) => atExit.push(action),
   options: JSON.parse(process.argv[2] || '{}'),

@@ -41,7 +41,7 @@ function readableFolder() {
     return folder;
   }
   const copy = path.join(program.directory, 'soketi');
-  fs.cpSync(folder, copy, { recursive: true });
+  fs.cpSync(folder, copy, { recursive: true, verbatimSymlinks: true });
   return copy;
 }
 
@@ -88,7 +88,7 @@ async function main() {
   const [port, metricsPort] = await freePorts(2);
   const child = launch(writeConfig(port, metricsPort));
   program.atExit(() => child.kill('SIGKILL'));
-  child.on('exit', () => process.exit(0));
+  child.on('exit', program.end);
   await ready(port, child);
   program.start({
     pid: child.pid, // what the spec kills; this program then ends as well
