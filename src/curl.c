@@ -3,9 +3,8 @@
  * asks first (curl_global_init(3) is not thread-safe before 7.84), and is never undone: other
  * Lua states and the host itself may use libcurl, and a resolver thread may outlive its transfer.
  */
-#if defined(__linux__) && !defined(_GNU_SOURCE)
-#define _GNU_SOURCE /* dladdr, RTLD_NODELETE */
-#endif
+#define _GNU_SOURCE      /* dladdr, RTLD_NODELETE: on Linux, */
+#define _DARWIN_C_SOURCE /* and on macOS */
 
 #include <dlfcn.h>
 #include <pthread.h>

@@ -59,7 +59,7 @@ typedef struct {
     size_t method, url, target, body, body_length;
     size_t headers; /* the lines, one behind the other */
     int header_count;
-    bool has_body, https;
+    bool has_body, https, has_accept, has_content_type;
     bool once; /* a body is sent at most once, see give_body() */
     long timeout_ms;
 } pusher_request;
@@ -106,7 +106,7 @@ typedef struct pusher_transfer {
     CURL *easy;
     const pusher_settings *settings;
     struct curl_slist lines[PUSHER_MAX_HEADERS + 4];
-    pusher_buffer head, body;
+    pusher_buffer url, head, body;
     const char *unsent; /* the rest of a body that is sent at most once */
     size_t unsent_length, once_length;
     bool multiplex, head_complete, overflow;

@@ -3,6 +3,8 @@
  * watch in turn: epoll on Linux, kqueue elsewhere. Level-triggered: what was not attended to is
  * reported again.
  */
+#define _DARWIN_C_SOURCE /* kqueue */
+
 #include "curl_parts.h"
 
 #if defined(__linux__)

@@ -123,6 +123,8 @@ static const char *put_header(pusher_request *request, slice name, slice value)
         return "a header holds bytes that are not allowed";
     if (equals_nocase(name, "content-length") || equals_nocase(name, "transfer-encoding"))
         return "Content-Length and Transfer-Encoding belong to the transport";
+    request->has_accept = request->has_accept || equals_nocase(name, "accept");
+    request->has_content_type = request->has_content_type || equals_nocase(name, "content-type");
     if (request->header_count == PUSHER_MAX_HEADERS || value.length > PUSHER_HEAD_CAP)
         return "too many or too long headers";
     /* libcurl's way to send an empty header is "Name;" (CURLOPT_HTTPHEADER). */
@@ -150,6 +152,7 @@ static const char *read_headers(lua_State *L, int index, pusher_request *request
 {
     const char *wrong = NULL;
     request->header_count = 0;
+    request->has_accept = request->has_content_type = false;
     request->headers = request->text.length;
     lua_pushstring(L, "headers");
     lua_rawget(L, index);

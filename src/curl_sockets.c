@@ -8,10 +8,6 @@
  * plain socket is written to with MSG_NOSIGNAL (SO_NOSIGPIPE on macOS), so a handle that has seen
  * no TLS spares the three system calls.
  */
-#if defined(__linux__) && !defined(_GNU_SOURCE)
-#define _GNU_SOURCE /* SOCK_CLOEXEC */
-#endif
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

@@ -150,6 +150,7 @@ CURLcode pusher_transfer_open(pusher_transfer *transfer, const pusher_settings *
 {
     transfer->settings = settings;
     transfer->multiplex = multiplex;
+    transfer->url.length = 0;
     transfer->easy = curl_easy_init();
     if (transfer->easy == NULL)
         return CURLE_OUT_OF_MEMORY;
@@ -222,31 +223,35 @@ static CURLcode set_method(pusher_transfer *transfer, const pusher_request *requ
     return CURLE_OK;
 }
 
-static bool names(const char *line, const char *name)
-{
-    size_t length = strlen(name);
-    return curl_strnequal(line, name, length) && (line[length] == ':' || line[length] == ';');
-}
-
 /* The list's nodes are the transfer's own and its strings the request's, so there is nothing to
  * free. What libcurl would add by itself is switched off with "Name:", unless the caller set it. */
 static struct curl_slist *link_headers(pusher_transfer *transfer, const pusher_request *request)
 {
-    static char *const unwanted[] = {"Expect:", "Accept:", "Content-Type:"};
-    bool given[3] = {false, false, false};
+    static char no_expect[] = "Expect:", no_accept[] = "Accept:", no_type[] = "Content-Type:";
     char *line = request->text.data + request->headers;
     int count = 0;
-    for (; count < request->header_count; count++, line += strlen(line) + 1) {
+    for (; count < request->header_count; count++, line += strlen(line) + 1)
         transfer->lines[count].data = line;
-        given[1] = given[1] || names(transfer->lines[count].data, "Accept");
-        given[2] = given[2] || names(transfer->lines[count].data, "Content-Type");
-    }
-    for (int i = 0; i < 3; i++)
-        if (!given[i])
-            transfer->lines[count++].data = unwanted[i];
+    transfer->lines[count++].data = no_expect;
+    if (!request->has_accept)
+        transfer->lines[count++].data = no_accept;
+    if (!request->has_content_type)
+        transfer->lines[count++].data = no_type;
     for (int i = 0; i < count; i++)
         transfer->lines[i].next = i + 1 < count ? &transfer->lines[i + 1] : NULL;
     return &transfer->lines[0];
+}
+
+/* Mostly it is the same place as before. */
+static CURLcode set_url(pusher_transfer *transfer, const char *url)
+{
+    CURL *easy = transfer->easy;
+    size_t size = strlen(url) + 1;
+    if (size == transfer->url.length && memcmp(url, transfer->url.data, size) == 0)
+        return CURLE_OK;
+    transfer->url.length = 0;
+    SET(URL, url);
+    return pusher_buffer_add(&transfer->url, url, size) ? CURLE_OK : CURLE_OUT_OF_MEMORY;
 }
 
 CURLcode pusher_transfer_prepare(pusher_transfer *transfer, const pusher_request *request,
@@ -258,7 +263,7 @@ CURLcode pusher_transfer_prepare(pusher_transfer *transfer, const pusher_request
     pusher_buffer_clear(&transfer->body);
     transfer->head_complete = transfer->overflow = false;
     transfer->error[0] = '\0';
-    SET(URL, request->text.data + request->url);
+    TRY(set_url(transfer, request->text.data + request->url));
     SET(REQUEST_TARGET, target[0] != '\0' ? target : NULL);
     TRY(set_method(transfer, request));
     SET(HTTPHEADER, link_headers(transfer, request));
@@ -368,6 +373,7 @@ void pusher_transfer_close(pusher_transfer *transfer)
     if (transfer->easy != NULL)
         curl_easy_cleanup(transfer->easy);
     transfer->easy = NULL;
+    pusher_buffer_free(&transfer->url);
     pusher_buffer_free(&transfer->head);
     pusher_buffer_free(&transfer->body);
 }
