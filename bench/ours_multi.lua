@@ -94,7 +94,7 @@ return function(bench, loops)
   function loops.idle_step_1000(n)
     if not crowded then
       crowded = assert(multi.new { keepalive = { idle = 3600, pool_size = IDLE } })
-      trigger_many(bench, bench.client { transport = crowded }, crowded, IDLE, IDLE)
+      trigger_many(bench, bench.client { transport = crowded, app_id = "slow" }, crowded, IDLE, IDLE)
       assert(own_descriptors() > IDLE, "fewer connections than expected")
     end
     steps(crowded)(n)

@@ -49,10 +49,11 @@ end
 -- Ends with a whole round, which warms up compilers and connections.
 local function calibrate(side, name, work)
   if work.worst then return side:ask(name .. " " .. work.worst) ~= "none" and work.worst or nil end
+  -- The first time may set things up that have no part in the figure.
+  if not side:run(name, 1) then return nil end
   local n, goal = 64, options.ms * 1e6
   while true do
     local wall = side:run(name, n)
-    if not wall then return nil end
     if wall * n >= goal / 2 then return math.max(1, math.floor(goal / wall)) end
     n = math.floor(math.max(2, math.min(8, goal / (wall * n))) * n)
   end

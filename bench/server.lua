@@ -9,6 +9,7 @@ daemon off;
 pid nginx.pid;
 error_log error.log;
 worker_processes 1;
+worker_rlimit_nofile 8192;
 events { worker_connections 4096; }
 http {
   access_log off;
@@ -23,6 +24,8 @@ http {
   server {
     listen 127.0.0.1:%d backlog=2048;
     location / { return 200 "{}"; }
+    # An app whose answers take seconds, so that every call needs a connection of its own.
+    location /apps/slow/ { limit_rate 256; return 200 '{"padding":"%s"}'; }
   }
 }
 ]]
@@ -45,7 +48,7 @@ end
 -- @treturn table `port`, `stop()`
 function server.start(dir)
   local port = probe.free_port()
-  write_file(dir .. "/nginx.conf", config:format(port))
+  write_file(dir .. "/nginx.conf", config:format(port, ("x"):rep(500)))
   local pipe = assert(io.popen(keeper:format(dir), "w"))
   local tries = 0
   -- nginx writes its pid once it listens.

@@ -9,7 +9,7 @@ local probe = require "bench.probe"
 local server = require "bench.server"
 
 local COUNT = tonumber(arg[1]) or 1000000
-local GROWTH = 256 * 1024 -- bytes between the first fifth, which warms up, and the end
+local GROWTH = 256 * 1024 -- bytes from the middle, when all is warm, to the end: half a byte for each of a million
 local SAMPLES = 20
 
 local function temporary_directory()
@@ -110,7 +110,7 @@ local function soak(name, run, finish, fraction)
       collectgarbage()
       last = probe.rss()
       course[#course + 1] = ("%.1f"):format(last / 1048576)
-      if #course == SAMPLES / 5 then
+      if #course == SAMPLES / 2 then
         first = last
       end
     end

@@ -2,11 +2,12 @@
 --
 -- worst: how many operations are done to find the longest, which then is the figure.
 -- targets: `over` is the side compared with; `at_least` wants its time / ours, `at_most` ours / its time;
--- `us` wants our time in microseconds; `noisy` ones depend on who else uses the machine and fail no gate. `of` is
--- "wall" or "cpu"; `ask` is another name for the work at that side.
+-- `us` wants our time in microseconds. `of` is "wall" or "cpu"; `gate` is where `make bench-smoke` fails, half (twice)
+-- the target unless given. `ask` is another name for the work at that side.
 
-local function both(over, at_least)
-  return { over = over, of = "wall", at_least = at_least }, { over = over, of = "cpu", at_least = at_least }
+local function both(over, at_least, gate)
+  return { over = over, of = "wall", at_least = at_least },
+    { over = over, of = "cpu", at_least = at_least, gate = gate }
 end
 
 local function targets(...)
@@ -25,7 +26,8 @@ local works = {
   { name = "authorize_encrypted", title = "authorize encrypted channel",
     targets = targets({ both("go", 4) }, { both("node", 4) }) },
   { name = "webhook", title = "webhook check and decode",
-    targets = targets({ both("go", 3) }) },
+    -- Three quarters of the time on Lua 5.4 is lua-cjson's, which makes the tables.
+    targets = targets({ both("go", 3, 0.7) }) },
   { name = "trigger", title = "trigger, one after another",
     targets = {
       { over = "bare", of = "wall", at_most = 1.1 }, { over = "bare", of = "cpu", at_most = 1.25 },
@@ -37,18 +39,18 @@ local works = {
       { over = "go", of = "wall", at_least = 1 }, { over = "go", of = "cpu", at_least = 2 },
     } },
   { name = "publisher", title = "publisher, one event", ask = { go = "in_flight", node = "in_flight" },
-    targets = { { over = "go", of = "wall", at_least = 6 } } },
+    targets = { { over = "go", of = "wall", at_least = 6 }, { over = "go", of = "cpu", at_least = 6 } } },
   { name = "publisher_trigger", title = "publisher:trigger",
     targets = { { of = "cpu", us = 3 } } },
   { name = "idle_step_0", title = "idle step, nothing under way", targets = { { of = "cpu", us = 1 } } },
   { name = "idle_step_1000", title = "idle step, 1000 idle connections", targets = { { of = "cpu", us = 1 } } },
   { name = "waiting_step", title = "step, one call waits for its answer", targets = { { of = "cpu", us = 2 } } },
   { name = "tick_hung", title = "longest tick of 500, server hangs", worst = 500,
-    targets = { { of = "wall", us = 1000, noisy = true }, { of = "cpu", us = 1000 } } },
+    targets = { { of = "wall", us = 1000 }, { of = "cpu", us = 1000 } } },
   { name = "tick_refused", title = "longest tick of 500, server refuses", worst = 500,
-    targets = { { of = "wall", us = 1000, noisy = true }, { of = "cpu", us = 1000 } } },
+    targets = { { of = "wall", us = 1000 }, { of = "cpu", us = 1000 } } },
   { name = "tick_no_name", title = "longest tick of 500, name does not resolve", worst = 500,
-    targets = { { of = "wall", us = 1000, noisy = true }, { of = "cpu", us = 1000 } } },
+    targets = { { of = "wall", us = 1000 }, { of = "cpu", us = 1000 } } },
 }
 
 -- Bytes of resident memory (memory.lua), and how many they may be at most.

@@ -1,0 +1,162 @@
+--- The load measurements of the nginx parts: each returns plain figures. Used by `make test-openresty`,
+-- which holds them against limits, and by `make bench-openresty`, which takes longer and prints them.
+--
+-- The machine may be busy with other things, so two sides always take turns, and a ratio is the median
+-- of the ratios of neighbours. Where the worker is the limit, what it can do in a second of its CPU time
+-- is compared: that is what the requests per second of a saturated worker come from, and no other
+-- program can take it away.
+
+local nginx = require "spec.openresty.nginx"
+local wrk = require "bench.openresty.wrk"
+
+local measure = {}
+
+local HTTP = [[
+  keepalive_requests 1000000000;
+  init_by_lua_block {
+    client = assert(require("pusher").new { app_id = "app-id", key = "app-key", secret = "app-secret",
+      host = "127.0.0.1", port = $port, secure = false, timeout = 20, keepalive = { pool_size = $pool_size } })
+    handlers = require "pusher.openresty"
+    function authorize() return true end
+    constant = '{"auth":"app-key:' .. ("0"):rep(64) .. '"}'
+  }
+]]
+
+local SERVER = [[
+  location = /auth { content_by_lua_block { handlers.channel_auth(client, authorize) } }
+  location = /empty { content_by_lua_block { } }
+  location = /constant { content_by_lua_block { ngx.print(constant) } }
+  location = /trigger {
+    content_by_lua_block {
+      local result, message = client:trigger("lobby", "event", "x")
+      if not result then
+        ngx.status = 500
+        ngx.log(ngx.ERR, message)
+      end
+    }
+  }
+]]
+
+--- Starts an nginx for these measurements.
+-- @tparam table options `port` of the Channels server, `workers` (1), `pool_size` (30)
+function measure.start(options)
+  local values = { port = ("%d"):format(options.port or 1), pool_size = tostring(options.pool_size or 30) }
+  return nginx.start { http = HTTP:gsub("%$([%a_]+)", values), server = SERVER, workers = options.workers }
+end
+
+local function url(web, path)
+  return ("http://127.0.0.1:%d%s"):format(web.port, path)
+end
+
+local function refuse_errors(figures)
+  assert(figures.failed == 0 and figures.refused == 0 and figures.requests > 0,
+    ("%d requests, %d failed, %d refused"):format(figures.requests, figures.failed, figures.refused))
+  return figures
+end
+
+-- Requests that the worker answers in a second of its own CPU time.
+local function capacity(web, options)
+  local worker = web:workers()[1]
+  local before = wrk.cpu_us(worker)
+  local figures = refuse_errors(wrk.run(options))
+  return figures.requests / (wrk.cpu_us(worker) - before) * 1e6, figures.requests / figures.seconds
+end
+
+--- What one location of a worker reaches of what another does.
+-- @tparam table options `path`, `base` (location), `rounds`, `seconds` of each run, `close` = connection per request
+-- @treturn table `{ ratio =, us = CPU time of a request, base_us =, per_second =, base_per_second = }`
+function measure.compare(web, options)
+  local ratios, us, base_us, rates, base_rates = {}, {}, {}, {}, {}
+  for round = 1, options.rounds do
+    local found, rate = {}, {}
+    -- The first of a pair is now the one, now the other.
+    local paths = round % 2 == 1 and { options.path, options.base } or { options.base, options.path }
+    for _, path in ipairs(paths) do
+      found[path], rate[path] = capacity(web,
+        { url = url(web, path), seconds = options.seconds, with = { close = options.close } })
+    end
+    ratios[round] = found[options.path] / found[options.base]
+    us[round], base_us[round] = 1e6 / found[options.path], 1e6 / found[options.base]
+    rates[round], base_rates[round] = rate[options.path], rate[options.base]
+  end
+  return { ratio = wrk.median(ratios), us = wrk.median(us), base_us = wrk.median(base_us),
+    per_second = wrk.median(rates), base_per_second = wrk.median(base_rates) }
+end
+
+--- What the auth location keeps of its requests per second while triggers wait for a slow server.
+-- @tparam table options `rounds`, `seconds`, `triggers` = how many wait at any time
+-- @treturn table `{ ratio =, alone =, beside = requests per second, triggers = answered meanwhile }`
+function measure.beside_slow_triggers(web, options)
+  local ratios, alone, beside, triggers = {}, {}, {}, 0
+  for round = 1, options.rounds do
+    local auth = { url = url(web, "/auth"), seconds = options.seconds }
+    local function run_alone()
+      local figures = refuse_errors(wrk.run(auth))
+      alone[round] = figures.requests / figures.seconds
+    end
+    local function run_beside()
+      local waiting = wrk.start
+        { url = url(web, "/trigger"), seconds = options.seconds + 1, connections = options.triggers }
+      local figures = refuse_errors(wrk.run(auth))
+      beside[round] = figures.requests / figures.seconds
+      triggers = triggers + refuse_errors(waiting()).requests
+    end
+    local order = round % 2 == 1 and { run_alone, run_beside } or { run_beside, run_alone }
+    order[1]()
+    order[2]()
+    ratios[round] = beside[round] / alone[round]
+  end
+  return { ratio = wrk.median(ratios), alone = wrk.median(alone), beside = wrk.median(beside), triggers = triggers }
+end
+
+--- Triggers from many requests at once.
+-- @treturn table `{ requests =, seconds =, connections = that the server accepted }`
+function measure.triggers(web, server, requests, connections)
+  server:reset()
+  local before = server:inspect().accepted.http
+  local figures = refuse_errors(wrk.run { url = url(web, "/trigger"), seconds = 100, connections = connections,
+    with = { requests = requests } })
+  local after = server:inspect()
+  assert(after.events >= figures.requests, ("%d events for %d answers"):format(after.events, figures.requests))
+  return { requests = figures.requests, seconds = figures.seconds, connections = after.accepted.http - before }
+end
+
+--- Memory of the worker after the first and after all of many auth requests.
+-- @treturn table `{ before_kb =, after_kb =, requests = }`
+function measure.memory(web, requests)
+  local function run(count)
+    return refuse_errors(wrk.run
+      { url = url(web, "/auth"), seconds = 200, connections = 64, with = { requests = count } }).requests
+  end
+  run(requests / 10)
+  local before = wrk.resident_kb(web:workers()[1])
+  local done = run(requests)
+  return { before_kb = before, after_kb = wrk.resident_kb(web:workers()[1]), requests = done }
+end
+
+--- Reloads nginx several times under load.
+-- @tparam table options `seconds`, `reloads`, `wait` = function(seconds)
+-- @treturn table `{ requests =, triggers =, generations = how many sets of workers there were }`
+function measure.reload(web, options)
+  local seen, generations = {}, 0
+  local function look()
+    local pids = table.concat(web:workers(), " ")
+    generations = generations + (seen[pids] and 0 or 1)
+    seen[pids] = true
+  end
+  local function start(path)
+    return wrk.start { url = url(web, path), seconds = options.seconds, connections = 16, with = { close = 1 } }
+  end
+  local auth, trigger = start("/auth"), start("/trigger")
+  look()
+  for _ = 1, options.reloads do
+    options.wait(options.seconds / (options.reloads + 1))
+    web:signal("HUP")
+    options.wait(0.3)
+    look()
+  end
+  return { requests = refuse_errors(auth()).requests, triggers = refuse_errors(trigger()).requests,
+    generations = generations }
+end
+
+return measure
