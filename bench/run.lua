@@ -48,9 +48,9 @@ end
 -- How often a side does the work in one round, so that every round takes about as long.
 -- Ends with a whole round, which warms up compilers and connections.
 local function calibrate(side, name, work)
-  if work.worst then return side:ask(name .. " " .. work.worst) ~= "none" and work.worst or nil end
   -- The first time may set things up that have no part in the figure.
   if not side:run(name, 1) then return nil end
+  if work.worst then return work.worst end
   local n, goal = 64, options.ms * 1e6
   while true do
     local wall = side:run(name, n)

@@ -24,8 +24,8 @@ http {
   server {
     listen 127.0.0.1:%d backlog=2048;
     location / { return 200 "{}"; }
-    # An app whose answers take seconds, so that every call needs a connection of its own.
-    location /apps/slow/ { limit_rate 256; return 200 '{"padding":"%s"}'; }
+    # An app whose answers take a second, so that every call needs a connection of its own.
+    location /apps/slow/ { limit_rate 512; return 200 '{"padding":"%s"}'; }
   }
 }
 ]]

@@ -45,11 +45,11 @@ local works = {
   { name = "idle_step_0", title = "idle step, nothing under way", targets = { { of = "cpu", us = 1 } } },
   { name = "idle_step_1000", title = "idle step, 1000 idle connections", targets = { { of = "cpu", us = 1 } } },
   { name = "waiting_step", title = "step, one call waits for its answer", targets = { { of = "cpu", us = 2 } } },
-  { name = "tick_hung", title = "longest tick of 500, server hangs", worst = 500,
+  { name = "tick_hung", title = "longest tick of 300, server hangs", worst = 300,
     targets = { { of = "wall", us = 1000 }, { of = "cpu", us = 1000 } } },
-  { name = "tick_refused", title = "longest tick of 500, server refuses", worst = 500,
+  { name = "tick_refused", title = "longest tick of 300, server refuses", worst = 300,
     targets = { { of = "wall", us = 1000 }, { of = "cpu", us = 1000 } } },
-  { name = "tick_no_name", title = "longest tick of 500, name does not resolve", worst = 500,
+  { name = "tick_no_name", title = "longest tick of 300, name does not resolve", worst = 300,
     targets = { { of = "wall", us = 1000 }, { of = "cpu", us = 1000 } } },
 }
 
