@@ -9,15 +9,8 @@
 
 #if LUA_VERSION_NUM < 502
 
-#define lua_rawlen pusher_rawlen
 #define luaL_setfuncs pusher_setfuncs
 #define luaL_setmetatable pusher_setmetatable
-#define luaL_testudata pusher_testudata
-
-static inline size_t pusher_rawlen(lua_State *L, int index)
-{
-    return lua_objlen(L, index);
-}
 
 /* Registers `funcs` in the table below the `upvalues` values on the stack's top, which all of
  * the functions share and which are popped. */
@@ -37,18 +30,6 @@ static inline void pusher_setmetatable(lua_State *L, const char *name)
 {
     luaL_getmetatable(L, name);
     lua_setmetatable(L, -2);
-}
-
-static inline void *pusher_testudata(lua_State *L, int index, const char *name)
-{
-    void *data = lua_touserdata(L, index);
-    if (data == NULL || !lua_getmetatable(L, index))
-        return NULL;
-    luaL_getmetatable(L, name);
-    if (!lua_rawequal(L, -1, -2))
-        data = NULL;
-    lua_pop(L, 2);
-    return data;
 }
 
 #endif

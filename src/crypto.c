@@ -1,4 +1,4 @@
-/* pusher.crypto: what Lua sees. Strings in, strings out; no policy, no channel names.
+/* pusher.crypto: what Lua sees. Strings in, strings out; no policy.
  * The nouns live in files of their own (mac.c, secretbox.c, …); here are the module table, the
  * few functions too small for a file, and the buffer that all results are made in.
  * Any number of Lua states on any number of threads may use it: there is no mutable global. */

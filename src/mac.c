@@ -30,6 +30,15 @@ static mac *check_mac(lua_State *L)
     return m;
 }
 
+/* A part of the text. Numbers are no strings here: Lua versions write them differently, and making
+ * one a string could run a finalizer, which might use this very mac half-way. */
+static const char *check_part(lua_State *L, int index, size_t *size)
+{
+    if (lua_type(L, index) != LUA_TSTRING)
+        luaL_checktype(L, index, LUA_TSTRING); /* raises */
+    return lua_tolstring(L, index, size);
+}
+
 /* The MAC over the concatenation of the arguments from `first` on; returns its size. */
 static unsigned int compute(lua_State *L, int first, unsigned char *out)
 {
@@ -39,7 +48,7 @@ static unsigned int compute(lua_State *L, int first, unsigned char *out)
     int ok = EVP_MD_CTX_copy_ex(m->work, m->inner) == 1;
     for (int i = first; i <= last; i++) {
         size_t part_size;
-        const char *part = luaL_checklstring(L, i, &part_size);
+        const char *part = check_part(L, i, &part_size);
         ok = ok && EVP_DigestUpdate(m->work, part, part_size) == 1;
     }
     pusher_check_digest(L, ok && EVP_DigestFinal_ex(m->work, out, &size) == 1 &&
@@ -194,6 +203,8 @@ void pusher_register_mac(lua_State *L)
     lua_pushvalue(L, -2);
     luaL_setfuncs(L, methods, 1); /* the metatable as upvalue */
     lua_setfield(L, -2, "__index");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
     lua_pushvalue(L, -3);
     luaL_setfuncs(L, functions, 2); /* the metatable and the digests */
 }
