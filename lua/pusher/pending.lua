@@ -18,9 +18,16 @@ end
 
 --- Makes a pending that is under way. For transports.
 -- @tparam table driver see above
+-- @param[opt] id the driver's own
+-- @tparam[opt] function parse the driver's own
 -- @treturn table pending
-function pending.new(driver)
-  return setmetatable({ done = false, driver = driver }, metatable)
+function pending.new(driver, id, parse)
+  -- All fields are named, so that the table never has to grow: there are very many of these.
+  return setmetatable({
+    done = false, driver = driver, id = id, parse = parse,
+    value = nil, message = nil, details = nil,
+    callback = nil,
+  }, metatable)
 end
 
 local function call(self, callback)
@@ -39,12 +46,13 @@ function pending.settle(self, result, message, details)
     return
   end
   self.done, self.value, self.message, self.details = true, result, message, details
-  local callbacks = self.callbacks
-  if callbacks then
-    self.callbacks = nil
-    for index = 1, #callbacks do
-      call(self, callbacks[index])
-    end
+  local callback, further = self.callback, self.further
+  self.callback, self.further = nil, nil
+  if callback then
+    call(self, callback)
+  end
+  for index = 1, further and #further or 0 do
+    call(self, further[index])
   end
 end
 
@@ -70,9 +78,11 @@ function methods:on_done(callback)
   end
   if self.done then
     call(self, callback)
+  elseif not self.callback then
+    self.callback = callback
   else
-    self.callbacks = self.callbacks or {}
-    self.callbacks[#self.callbacks + 1] = callback
+    self.further = self.further or {}
+    self.further[#self.further + 1] = callback
   end
   return self
 end

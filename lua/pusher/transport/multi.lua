@@ -47,8 +47,7 @@ function methods:send(request, parse)
   if not id then
     return errors.fail(code, message, { sent = false })
   end
-  local call = pending.new(self)
-  call.id, call.parse = id, parse
+  local call = pending.new(self, id, parse)
   self.pendings[id] = call
   self.running = self.running + 1
   return call
