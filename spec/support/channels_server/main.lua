@@ -43,6 +43,9 @@ local function new_state(options)
   return {
     app = app,
     record = seen,
+    mark_lost = function(exchange)
+      seen:mark_lost(exchange.number)
+    end,
     webhooks = hooks,
     channels = channels.new(app, hooks),
     users = users.new(),
@@ -71,12 +74,10 @@ local function handle(state, exchange)
     return handle_control(state, exchange, command)
   end
   state.record:add_request(exchange)
+  exchange.when_lost = state.mark_lost
   state.misbehave:handle(exchange, function()
     return http_api.handle(state, exchange)
   end)
-  if exchange.answer_lost then
-    state.record:mark_lost(exchange.number)
-  end
   state.record:add_answer(exchange)
 end
 

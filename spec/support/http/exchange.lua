@@ -155,6 +155,14 @@ function methods:take_socket()
   return socket
 end
 
+--- Tells whoever set `when_lost` that this request was served and the client will
+-- not know; to be called before the client can see it.
+function methods:lose_answer()
+  if self.when_lost then
+    self.when_lost(self)
+  end
+end
+
 --- Whether the request came over HTTP/2.
 function methods:is_http2()
   return self.stream.connection.version == 2

@@ -70,7 +70,7 @@ function modes.hang(exchange, options, process)
   exchange:read_body()
   if is_set(options.processed) then
     process()
-    exchange.answer_lost = true
+    exchange:lose_answer()
   end
   if exchange:is_http2() then
     cqueues.sleep(HANG_LIMIT)
@@ -107,7 +107,7 @@ end
 -- (default); `reset` sends RST instead of FIN. The request has been served.
 function modes.cut(exchange, options, process)
   local reply = with_body(process())
-  exchange.answer_lost = true
+  exchange:lose_answer()
   local head = render_head(reply, "Content-Length: " .. #reply.body + 1000)
   local socket = exchange:take_socket()
   write(socket, options.at == "head" and head:sub(1, math.floor(#head / 2)) or head .. reply.body)
@@ -132,7 +132,7 @@ end
 --- Serves the request, then closes without a byte of an answer.
 function modes.lose_answer(exchange, options, process)
   process()
-  exchange.answer_lost = true
+  exchange:lose_answer()
   finish(exchange:take_socket(), is_set(options.reset))
 end
 
