@@ -190,6 +190,13 @@ describe("A local server", function()
     own:close()
   end)
 
+  it("offers HTTP/2 where that was asked for, and HTTP/1.1 as well", function()
+    local own = curl.new { ca_file = server.ca_file }
+    local answer = assert(ask("/_misbehave/none", { http = own, tls = true, host = "localhost", port = server.h2_port }))
+    assert.equal(200, answer.status)
+    own:close()
+  end)
+
   it("has TLS listeners that no client should trust", function()
     for _, name in ipairs { "wrong_name_port", "expired_port", "untrusted_port" } do
       local own = curl.new { ca_file = server.ca_file }
