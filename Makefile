@@ -191,6 +191,7 @@ bench-smoke: bench-build ## the same, short; fails when a ratio is worse than ha
 
 SOAK = 1000000
 soak: ## memory stays flat over a million (SOAK) triggers, authorizations and published events
+	@.ci/setup core nginx
 	@$(MAKE) -s build build/5.4/bench/probe.so LUA=5.4
 	@$(MAKE) -s build build/jit/bench/probe.so LUA=jit
 	@for lua in 5.4 jit; do LUA_PATH="lua/?.lua;./?.lua;;" LUA_CPATH="build/$$lua/?.so;;" \
