@@ -246,14 +246,15 @@ for _, transport in ipairs { "curl", "multi" } do
       assert.are.same({ sent = 3 }, told.outcomes)
     end)
 
-    -- 10,000 receipts, each with a device of its own, with as many errors as FCM knows.
-    it("ends each of 10,000 devices in exactly one outcome, as the server saw it", function()
+    -- Receipts with a device each, and as many errors as FCM knows.
+    local count = transport == "multi" and 10000 or 2000
+    it(("ends each of %d devices in exactly one outcome, as the server saw it"):format(count), function()
       server:chance { probability = 0.3, seed = 11, errors = { "UNREGISTERED", "UNAVAILABLE", "INTERNAL", "QUOTA_EXCEEDED",
         "INVALID_ARGUMENT", "SENDER_ID_MISMATCH", "THIRD_PARTY_AUTH_ERROR", "UNSPECIFIED_ERROR", "UNAUTHENTICATED" } }
       registry, told, handler = started(transport, function(uids)
         return { [uids[1]] = { { device_id = "device-of-" .. uids[1], platform = "android" } } }
       end, { buffer = 200, max_in_flight = 32 })
-      for number = 1, 10000 do
+      for number = 1, count do
         local user = uid.from_decimal(("%d"):format(number))
         local given = receipt({ seq = number }, { [user] = { unread = 1 } })
         while not registry:push(given) do
@@ -266,8 +267,8 @@ for _, transport in ipairs { "curl", "multi" } do
         total = total + count
       end
       local stats = handler:stats()
-      assert.are.equal(10000, total)
-      assert.are.equal(10000, stats.receipts)
+      assert.are.equal(count, total)
+      assert.are.equal(count, stats.receipts)
       local seen, dead = server:delivered(), 0
       for device, record in pairs(told.by_device) do
         assert.are.equal(record.outcome == "sent" and 1 or nil, seen.counts[device])
@@ -275,13 +276,13 @@ for _, transport in ipairs { "curl", "multi" } do
         dead = dead + (record.outcome == "unregistered" and 1 or 0)
       end
       assert.are.equal(dead, #told.removed)
-      assert.is_true(told.outcomes.sent > 7000 and dead > 100 and told.outcomes.failed > 500)
+      assert.is_true(told.outcomes.sent > count * 0.7 and dead > count * 0.02 and told.outcomes.failed > count * 0.05)
       local said = server:inspect()
       assert.are.equal(0, said.malformed)
       for _, name in ipairs { "UNREGISTERED", "UNAVAILABLE", "QUOTA_EXCEEDED", "UNAUTHENTICATED" } do
-        assert.is_true(said.said[name] > 100, name)
+        assert.is_true(said.said[name] > count * 0.02, name)
       end
-      assert.are.equal(10000, #told.logged + told.outcomes.sent)
+      assert.are.equal(count, #told.logged + told.outcomes.sent)
     end)
   end)
 end

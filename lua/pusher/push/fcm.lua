@@ -216,7 +216,7 @@ end
 
 local function is_idle(self)
   local receipts, devices = self.fanout:waiting()
-  return receipts + devices + self.sender:unsettled() == 0
+  return receipts + devices + self.sender:unsettled() == 0 and not self.outcomes:is_telling()
 end
 
 local function work(self, seconds, bounded)

@@ -128,6 +128,19 @@ describe("pusher.push.fcm.outcomes", function()
     assert.are.equal("closed", seen.told[1][3])
   end)
 
+  it("knows whether another coroutine is still telling", function()
+    local book, inside
+    book = recorder { on_result = function()
+      inside = book:is_telling()
+      error("boom")
+    end }
+    book:judge({ device = DEVICE }, { name = "m" })
+    assert.is_false(inside)
+    assert.is_false(book:is_telling())
+    book.telling[coroutine.create(function() end)] = 1
+    assert.is_true(book:is_telling())
+  end)
+
   it("logs no device's token", function()
     local book, seen = recorder()
     for _, dead in ipairs { true, false } do

@@ -297,6 +297,74 @@ describe("pusher.push.fcm.sender", function()
     end
   end)
 
+  describe("used by several coroutines at once, as inside nginx", function()
+    local account = require "spec.support.fcm_account"
+    local config = require "pusher.push.fcm.config"
+    local credentials = require "pusher.push.fcm.credentials"
+    local json = assert(require("pusher.json").new())
+    local sender = require "pusher.push.fcm.sender"
+
+    -- A sender whose source yields before it gives a job; answers come when `fake.transport` steps.
+    local function new(fake, count)
+      local given, told = 0, {}
+      local source = {
+        next_job = function()
+          coroutine.yield()
+          given = given + 1
+          return given <= count and { body = '{"message":{}}', number = given } or nil, given <= count
+        end,
+        is_empty = function()
+          return given >= count
+        end,
+        abandon = function() end,
+      }
+      local options = fake:options({})
+      return sender.new {
+        account = assert(credentials.load({ credentials = account.new() }, function() end, json)),
+        config = assert(config.check {}), transport = fake.transport, json = json, clock = options.clock,
+        now = options.now, source = source,
+        chance = function()
+          return 0
+        end,
+        settled = function(job, result)
+          told[#told + 1] = { number = job.number, sent = result ~= nil }
+        end,
+      }, told
+    end
+
+    local function drive(made)
+      return coroutine.wrap(function()
+        local job = made:next()
+        if job then
+          made:send(job)
+        end
+      end)
+    end
+
+    it("loses no message that waits for the token", function()
+      local fake = world.new { deferred = true }
+      local made, told = new(fake, 3)
+      local drivers = { drive(made), drive(made), drive(made) }
+      for _, driver in ipairs(drivers) do
+        driver() -- into the source
+      end
+      for _, driver in ipairs(drivers) do
+        driver() -- out of it: the first starts to fetch the token, the others find it on its way
+      end
+      assert.are.equal(1, #fake.token_calls)
+      assert.are.equal(3, made:unsettled())
+      assert.are.equal(nil, made:due())
+      fake.transport:step(0)
+      assert.are.equal(fake.time, made:due())
+      for _ = 1, 3 do
+        drive(made)()
+      end
+      fake.transport:step(0)
+      assert.are.equal(3, #told)
+      assert.are.equal(0, made:unsettled())
+    end)
+  end)
+
   it("cancels the calls that it no longer waits for", function()
     local fake = world.new { deferred = true, answer = function(call)
       call.latency = 100

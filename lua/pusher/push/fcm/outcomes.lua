@@ -18,6 +18,7 @@ function outcomes.new(parts)
     remove = parts.remove,
     logger = parts.log,
     validate_only = parts.validate_only,
+    telling = {}, -- how many outcomes each coroutine is telling of: foreign functions may yield
     counts = { sent = 0, skipped = 0, unregistered = 0, invalid = 0, failed = 0, closed = 0,
       receipts = 0, receipts_failed = 0, receipts_closed = 0, removals_failed = 0 },
   }, metatable)
@@ -31,11 +32,35 @@ function methods:log(level, message, fields)
   pcall(self.logger, level, message, fields or {})
 end
 
+local function current()
+  return (coroutine.running()) or "main" -- 5.1 has no object for the main one
+end
+
+-- Calls a foreign function.
+local function call(self, foreign, ...)
+  local here = current()
+  self.telling[here] = (self.telling[here] or 0) + 1
+  local ok, result, problem = pcall(foreign, ...)
+  self.telling[here] = self.telling[here] > 1 and self.telling[here] - 1 or nil
+  return ok, result, problem
+end
+
+--- Whether other coroutines than the caller's are inside `remove` or `on_result`.
+-- @treturn boolean
+function methods:is_telling()
+  for teller in pairs(self.telling) do
+    if teller ~= current() then
+      return true
+    end
+  end
+  return false
+end
+
 local function tell(self, receipt, device, outcome, message, details)
   if not self.on_result then
     return
   end
-  local ok, trouble = pcall(self.on_result, receipt, device, outcome, message, details)
+  local ok, trouble = call(self, self.on_result, receipt, device, outcome, message, details)
   if not ok then
     self:log("error", "on_result raised: " .. tostring(trouble))
   end
@@ -45,7 +70,7 @@ local function remove(self, device)
   if not self.remove or not device.uid or self.validate_only then
     return
   end
-  local ok, result, problem = pcall(self.remove, device.uid, device.device_id)
+  local ok, result, problem = call(self, self.remove, device.uid, device.device_id)
   if not ok then
     problem = result
   elseif result or problem == nil then

@@ -122,8 +122,7 @@ end
 
 -- The next job: one whose time to be sent again has come, else a new one.
 local function take(self)
-  local job = self.held or self.waiting:take(self.now())
-  self.held = nil
+  local job = self.waiting:take(self.now())
   local moved = true
   for _ = 1, MAX_TURNS do
     if job or not moved or self.waiting.size >= MAX_WAITING then
@@ -138,6 +137,11 @@ local function take(self)
   return job
 end
 
+local function take_off(self, job)
+  self.flying[job] = true
+  self.in_flight = self.in_flight + 1
+end
+
 --- The next message to send, with a token to send it with.
 -- @treturn table|nil job
 function methods:next()
@@ -146,18 +150,20 @@ function methods:next()
     if not job then
       return nil
     end
+    -- In flight from here on: inside nginx others run while a token is fetched.
+    take_off(self, job)
     local text, message, details = self.keeper:current()
-    if text then
+    if text and not job.settled then
       job.token, job.attempts = text, job.attempts + 1
-      self.flying[job] = true
-      self.in_flight = self.in_flight + 1
       return job
-    elseif not message then
-      self.held = job -- a token is on its way
+    elseif message then
+      job.attempts = job.attempts + 1
+      settle(self, job, nil, message, details)
+    elseif not job.settled then
+      land(self, job)
+      self.waiting:add(job, self.now()) -- the token is on its way
       return nil
     end
-    job.attempts = job.attempts + 1
-    settle(self, job, nil, message, details)
   end
   return nil
 end
@@ -167,7 +173,7 @@ end
 function methods:due()
   if self.in_flight >= self.max_in_flight or self.keeper.fetching then
     return nil
-  elseif self.held or (self.waiting.size < MAX_WAITING and not self.source:is_empty()) then
+  elseif self.waiting.size < MAX_WAITING and not self.source:is_empty() then
     return 0
   end
   return self.waiting:due()
@@ -192,7 +198,7 @@ end
 --- How many messages have been taken from the source and are not settled.
 -- @treturn number
 function methods:unsettled()
-  return self.in_flight + self.waiting.size + (self.held and 1 or 0)
+  return self.in_flight + self.waiting.size
 end
 
 local function closed()
@@ -201,8 +207,7 @@ end
 
 --- Gives up everything: each message that is not settled ends with code `closed`.
 function methods:abandon()
-  local jobs = { self.held }
-  self.held = nil
+  local jobs = {}
   for job in pairs(self.flying) do
     jobs[#jobs + 1] = job
   end
