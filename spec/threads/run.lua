@@ -15,8 +15,9 @@ end
 local good = run "crypto"
 local channels = server.start()
 good = run("trigger", channels.host, channels.port, triggers) and good
+good = run("publish", channels.host, channels.port, channels.master_key_base64, triggers) and good
 
 local seen = channels:inspect().events
 channels:stop()
-print(("%d of %d events arrived"):format(seen, threads * triggers))
-os.exit(good and seen == threads * triggers)
+print(("%d of %d events arrived"):format(seen, 2 * threads * triggers))
+os.exit(good and seen == 2 * threads * triggers)
