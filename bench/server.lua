@@ -32,7 +32,12 @@ http {
 
 -- The shell ends nginx when its input ends: at stop(), or when the runner dies. Debian keeps nginx where only root
 -- looks.
-local keeper = "PATH=$PATH:/usr/sbin; nginx -p %s -c nginx.conf -e error.log & nginx=$!; cat > /dev/null; kill $nginx; wait $nginx"
+local keeper = [[PATH=$PATH:/usr/sbin
+nginx -p %s -c nginx.conf -e error.log &
+nginx=$!
+cat > /dev/null
+kill $nginx
+wait $nginx]]
 
 local function write_file(path, text)
   local f = assert(io.open(path, "w"))
