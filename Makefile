@@ -106,6 +106,12 @@ spec/interop/node_modules/.installed: spec/interop/package.json spec/interop/pac
 spec/interop/soketi/node_modules/.installed: spec/interop/soketi/package.json
 	cd $(<D) && npm install --ignore-scripts --no-audit --no-fund --no-package-lock && touch node_modules/.installed
 
+test-game: ## a real Luanti server, event loops on every Lua, the publisher's promises over 100,000 events
+	@.ci/setup core luas game
+	@for lua in $(LUAS); do $(MAKE) -s build LUA=$$lua || exit; done
+	@.ci/specs jit spec/game/luanti_check.lua spec/game/loops_check.lua
+	@.ci/specs 5.4 spec/game/promises_check.lua
+
 test-rock: ## luarocks make and make install into empty trees
 	@.ci/setup core luas rocks
 	@$(MAKE) -s build LUA=5.4
@@ -166,9 +172,9 @@ valgrind: ## the specs on 5.4 under valgrind; any error or lost block fails
 # Reports name our code only: libcurl and libcrypto are not built with the sanitizer.
 TSAN_FLAGS = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 THREADS    = 8
-TRIGGERS   = 1000
+TRIGGERS   = 10000
 
-threads: ## 8 threads with a Lua state each use the modules at once, under ThreadSanitizer (TRIGGERS=1000 each)
+threads: ## 8 threads with a Lua state each use the modules at once, under ThreadSanitizer (TRIGGERS=10000 each)
 	@.ci/setup core
 	@$(MAKE) -s build LUA=jit
 	@$(MAKE) -s build build/threads/host LUA=5.4 BUILD=build/threads CFLAGS="$(TSAN_FLAGS)" LDFLAGS=-Wl,-z,nodelete
@@ -234,6 +240,6 @@ help:
 	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
 
 .PHONY: build install clean demo help
-.PHONY: test test-modules test-lua test-all $(LUAS:%=test-all-%) test-interop test-rock
+.PHONY: test test-modules test-lua test-all $(LUAS:%=test-all-%) test-interop test-game test-rock
 .PHONY: lint lint-lua lint-c lint-cc asan valgrind threads
 .PHONY: bench bench-smoke bench-crypto bench-build soak
