@@ -26,5 +26,5 @@ end
 -- A handler sets ngx.status and ngx.header.
 files["lua/pusher/openresty.lua"] = { std = "min+compat+ngx_lua" }
 files["spec/game/step_timing"] = { globals = { "minetest" } }
-files["bench/openresty/post.lua"] = { std = "max", globals = { "wrk", "init", "response", "done" } }
+files["bench/openresty/post.lua"] = { std = "max", globals = { "wrk", "init", "done" } }
 files["examples/luanti"] = { globals = { "pusher" }, read_globals = { "minetest", "vector" } }

@@ -109,28 +109,34 @@ function measure.beside_slow_triggers(web, options)
   return { ratio = wrk.median(ratios), alone = wrk.median(alone), beside = wrk.median(beside), triggers = triggers }
 end
 
+-- Runs of `seconds` until so many requests were answered; wrk itself knows only time.
+local function answer_many(options, count)
+  local done, seconds = 0, 0
+  while done < count do
+    local figures = refuse_errors(wrk.run(options))
+    done, seconds = done + figures.requests, seconds + figures.seconds
+  end
+  return done, seconds
+end
+
 --- Triggers from many requests at once.
 -- @treturn table `{ requests =, seconds =, connections = that the server accepted }`
 function measure.triggers(web, server, requests, connections)
   server:reset()
   local before = server:inspect().accepted.http
-  local figures = refuse_errors(wrk.run { url = url(web, "/trigger"), seconds = 100, connections = connections,
-    with = { requests = requests } })
+  local done, seconds = answer_many({ url = url(web, "/trigger"), seconds = 2, connections = connections }, requests)
   local after = server:inspect()
-  assert(after.events >= figures.requests, ("%d events for %d answers"):format(after.events, figures.requests))
-  return { requests = figures.requests, seconds = figures.seconds, connections = after.accepted.http - before }
+  assert(after.events >= done, ("%d events for %d answers"):format(after.events, done))
+  return { requests = done, seconds = seconds, connections = after.accepted.http - before }
 end
 
---- Memory of the worker after the first and after all of many auth requests.
+--- Memory of the worker after a tenth and after all of many auth requests.
 -- @treturn table `{ before_kb =, after_kb =, requests = }`
 function measure.memory(web, requests)
-  local function run(count)
-    return refuse_errors(wrk.run
-      { url = url(web, "/auth"), seconds = 200, connections = 64, with = { requests = count } }).requests
-  end
-  run(requests / 10)
+  local options = { url = url(web, "/auth"), seconds = 2, connections = 64 }
+  answer_many(options, requests / 10)
   local before = wrk.resident_kb(web:workers()[1])
-  local done = run(requests)
+  local done = answer_many(options, requests)
   return { before_kb = before, after_kb = wrk.resident_kb(web:workers()[1]), requests = done }
 end
 

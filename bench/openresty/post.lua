@@ -1,10 +1,7 @@
 -- For wrk: the requests that pusher-js sends, with the headers that Chromium adds. After "--": options as name=value.
 --   body=…         the form (default: one private channel)
 --   close=1        each request on a connection of its own, as different visitors come
---   requests=N     stop after about N answers
 -- The last line of output is JSON with what was counted.
-
-local stop_after, answered
 
 function init(args)
   local options = {}
@@ -36,16 +33,6 @@ function init(args)
   }
   for name, value in pairs(headers) do
     wrk.headers[name] = value
-  end
-  stop_after, answered = tonumber(options.requests), 0
-  if stop_after then
-    -- wrk calls it once per answer, so it is defined only when it is needed.
-    response = function()
-      answered = answered + 1
-      if answered >= stop_after then
-        wrk.thread:stop()
-      end
-    end
   end
 end
 
