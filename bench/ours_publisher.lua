@@ -31,6 +31,12 @@ return function(bench, loops)
     assert(publisher:stats().sent - sent == n, "events were lost")
   end
 
+  function loops.publisher_idle_step(n)
+    for _ = 1, n do
+      publisher:step()
+    end
+  end
+
   -- The call alone; what was accepted is thrown away, so that its sending is not counted.
   function loops.publisher_trigger(n)
     local own = assert(client:publisher { max_queue = n })

@@ -42,6 +42,7 @@ local works = {
     targets = { { over = "go", of = "wall", at_least = 6 }, { over = "go", of = "cpu", at_least = 6 } } },
   { name = "publisher_trigger", title = "publisher:trigger",
     targets = { { of = "cpu", us = 3 } } },
+  { name = "publisher_idle_step", title = "publisher:step, nothing to do", targets = { { of = "cpu", us = 1 } } },
   { name = "idle_step_0", title = "idle step, nothing under way", targets = { { of = "cpu", us = 1 } } },
   { name = "idle_step_1000", title = "idle step, 1000 idle connections", targets = { { of = "cpu", us = 1 } } },
   { name = "waiting_step", title = "step, one call waits for its answer", targets = { { of = "cpu", us = 2 } } },
