@@ -337,3 +337,50 @@ describe("crypto's clock", function()
     end
   end)
 end)
+
+describe("crypto.mac:authorize", function()
+  local mac = crypto.mac("secret")
+  local MASTER = ("m"):rep(crypto.KEY_BYTES)
+
+  local function authorize(form, master)
+    return mac:authorize(form, "<", ">", "|", master)
+  end
+
+  it("signs the socket and the private channel of a form", function()
+    assert.equal(mac:wrap("<", ">", "1.23:private-a@b"), authorize("socket_id=1.23&channel_name=private-a%40b"))
+    assert.equal(mac:wrap("<", ">", "1.23:private-a"), authorize("socket_id=1.23&channel_name=private-a", MASTER))
+  end)
+
+  it("adds the shared secret of an encrypted channel", function()
+    local channel = "private-encrypted-a"
+    assert.equal(mac:wrap("<", "|" .. crypto.shared_secret(channel, MASTER) .. ">", "1.23:" .. channel),
+      authorize("socket_id=1.23&channel_name=" .. channel, MASTER))
+  end)
+
+  it("takes texts of any length around", function()
+    local long = ("x"):rep(3000)
+    assert.equal(mac:wrap(long, long, "1.23:private-a"), mac:authorize("socket_id=1.23&channel_name=private-a", long, long))
+    local secret = crypto.shared_secret("private-encrypted-a", MASTER)
+    assert.equal(mac:wrap(long, long .. secret .. long, "1.23:private-encrypted-a"),
+      mac:authorize("socket_id=1.23&channel_name=private-encrypted-a", long, long, long, MASTER))
+  end)
+
+  it("leaves every other form to Lua", function()
+    for _, form in ipairs {
+      "", "socket_id=1.23", "channel_name=private-a&socket_id=1.23", "socket_id=1.23&channel_name=private-a&x=y",
+      "socket_id=1.23&channel_name=a", "socket_id=1.23&channel_name=presence-a", "socket_id=1.23&channel_name=private",
+      "socket_id=1.23&channel_name=Private-a", "socket_id=x&channel_name=private-a",
+      "socket_id=1.23&channel_name=private-a%0a",
+    } do
+      assert.equal(0, select("#", authorize(form, MASTER)))
+    end
+    assert.equal(0, select("#", authorize("socket_id=1.23&channel_name=private-encrypted-a")))
+  end)
+
+  it("raises on wrong types", function()
+    assert.has_error(function() mac:authorize() end)
+    assert.has_error(function() mac:authorize("form", "<") end)
+    assert.has_error(function() mac:authorize("socket_id=1.23&channel_name=private-encrypted-a", "<", ">", nil, MASTER) end)
+    assert.has_error(function() mac:authorize("socket_id=1.23&channel_name=private-encrypted-a", "<", ">", "|", {}) end)
+  end)
+end)

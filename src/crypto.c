@@ -10,6 +10,13 @@
 
 enum { MAX_RANDOM = 1024 * 1024 };
 
+pusher_bytes pusher_check_bytes(lua_State *L, int index)
+{
+    pusher_bytes bytes;
+    bytes.data = luaL_checklstring(L, index, &bytes.size);
+    return bytes;
+}
+
 unsigned char *pusher_scratch_open(lua_State *L, pusher_scratch *scratch, size_t size)
 {
     scratch->size = size;

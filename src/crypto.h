@@ -14,6 +14,14 @@ __attribute__((visibility("default"))) int luaopen_pusher_crypto(lua_State *L);
 /* Hidden by pragma, not by compiler flag, so that it holds for every way of building. */
 #pragma GCC visibility push(hidden)
 
+/* A string argument. */
+typedef struct pusher_bytes {
+    const char *data;
+    size_t size;
+} pusher_bytes;
+
+pusher_bytes pusher_check_bytes(lua_State *L, int index);
+
 /* Room for a result: on the C stack when it is small, else a userdata on the Lua stack, so
  * that an error raised later frees it. */
 typedef struct pusher_scratch {
@@ -51,6 +59,25 @@ typedef struct pusher_digests {
 void pusher_push_digests(lua_State *L);
 /* Raises unless `ok`: nothing but lack of memory, or of the digest, makes it false. */
 void pusher_check_digest(lua_State *L, int ok);
+
+enum { PUSHER_KEY_BYTES = 32, PUSHER_CHANNEL_BYTES = 200 };
+
+/* Writes the key of a channel; `key` has EVP_MAX_MD_SIZE bytes of room. Returns 0 when the digest
+ * fails. */
+int pusher_channel_key(const pusher_digests *d, pusher_bytes channel, pusher_bytes master,
+                       unsigned char *key);
+
+/* Who wants to subscribe, and to what; socket_id lies inside the form. */
+typedef struct pusher_subscriber {
+    pusher_bytes socket_id;
+    size_t channel_size;
+    char channel[PUSHER_CHANNEL_BYTES];
+} pusher_subscriber;
+
+/* Reads a form in its usual shape; returns 0 for any other. */
+int pusher_read_subscriber(pusher_subscriber *s, const char *form, size_t size);
+int pusher_is_private(const pusher_subscriber *s); /* encrypted ones, too */
+int pusher_is_encrypted(const pusher_subscriber *s);
 
 /* Each puts its functions into the table on top of the stack; the digests lie below it. */
 void pusher_register_base64(lua_State *L);

@@ -32,11 +32,31 @@ static mac *check_mac(lua_State *L)
 
 /* A part of the text. Numbers are no strings here: Lua versions write them differently, and making
  * one a string could run a finalizer, which might use this very mac half-way. */
-static const char *check_part(lua_State *L, int index, size_t *size)
+static pusher_bytes check_part(lua_State *L, int index)
 {
+    pusher_bytes part;
     if (lua_type(L, index) != LUA_TSTRING)
         luaL_checktype(L, index, LUA_TSTRING); /* raises */
-    return lua_tolstring(L, index, size);
+    part.data = lua_tolstring(L, index, &part.size);
+    return part;
+}
+
+static int start(mac *m)
+{
+    return EVP_MD_CTX_copy_ex(m->work, m->inner) == 1;
+}
+
+static int update(mac *m, pusher_bytes part)
+{
+    return EVP_DigestUpdate(m->work, part.data, part.size) == 1;
+}
+
+static int finish(mac *m, unsigned char *out, unsigned int *size)
+{
+    return EVP_DigestFinal_ex(m->work, out, size) == 1 &&
+           EVP_MD_CTX_copy_ex(m->work, m->outer) == 1 &&
+           EVP_DigestUpdate(m->work, out, *size) == 1 &&
+           EVP_DigestFinal_ex(m->work, out, size) == 1;
 }
 
 /* The MAC over the concatenation of the arguments from `first` on; returns its size. */
@@ -45,16 +65,10 @@ static unsigned int compute(lua_State *L, int first, unsigned char *out)
     mac *m = check_mac(L);
     int last = lua_gettop(L);
     unsigned int size = 0;
-    int ok = EVP_MD_CTX_copy_ex(m->work, m->inner) == 1;
-    for (int i = first; i <= last; i++) {
-        size_t part_size;
-        const char *part = check_part(L, i, &part_size);
-        ok = ok && EVP_DigestUpdate(m->work, part, part_size) == 1;
-    }
-    pusher_check_digest(L, ok && EVP_DigestFinal_ex(m->work, out, &size) == 1 &&
-                               EVP_MD_CTX_copy_ex(m->work, m->outer) == 1 &&
-                               EVP_DigestUpdate(m->work, out, size) == 1 &&
-                               EVP_DigestFinal_ex(m->work, out, &size) == 1);
+    int ok = start(m);
+    for (int i = first; i <= last; i++)
+        ok = update(m, check_part(L, i)) && ok;
+    pusher_check_digest(L, ok && finish(m, out, &size));
     return size;
 }
 
@@ -75,16 +89,69 @@ static int l_mac_wrap(lua_State *L)
 {
     pusher_scratch scratch;
     unsigned char bytes[EVP_MAX_MD_SIZE];
-    size_t front_size, back_size;
-    const char *front = luaL_checklstring(L, 2, &front_size);
-    const char *back = luaL_checklstring(L, 3, &back_size);
+    pusher_bytes front = pusher_check_bytes(L, 2), back = pusher_check_bytes(L, 3);
     unsigned int size = compute(L, 4, bytes);
-    size_t whole = front_size + 2 * (size_t)size + back_size;
+    size_t whole = front.size + 2 * (size_t)size + back.size;
     char *out = (char *)pusher_scratch_open(L, &scratch, whole);
-    memcpy(out, front, front_size);
-    pusher_hex(out + front_size, bytes, size);
-    memcpy(out + front_size + 2 * (size_t)size, back, back_size);
+    memcpy(out, front.data, front.size);
+    pusher_hex(out + front.size, bytes, size);
+    memcpy(out + front.size + 2 * (size_t)size, back.data, back.size);
     return pusher_scratch_push(L, &scratch, whole);
+}
+
+static char *append(char *at, pusher_bytes text)
+{
+    memcpy(at, text.data, text.size);
+    return at + text.size;
+}
+
+/* The base64 of the channel's key at `at`; returns its end, or NULL. */
+static char *append_secret(char *at, const pusher_digests *d, pusher_bytes channel,
+                           pusher_bytes master)
+{
+    unsigned char key[EVP_MAX_MD_SIZE];
+    int ok = pusher_channel_key(d, channel, master, key);
+    at = ok ? at + pusher_base64(at, key, PUSHER_KEY_BYTES) : NULL;
+    sodium_memzero(key, sizeof(key));
+    return at;
+}
+
+/* mac:authorize(form, front, back [, middle, master_key]) -> front .. signature .. back, where an
+ * encrypted channel has middle .. shared secret before the back: all of a private channel's
+ * authorization in one go. Nothing when the form is not in its usual shape, the channel of another
+ * kind or the master key missing, so that Lua goes the careful way, which has words. */
+static int l_mac_authorize(lua_State *L)
+{
+    pusher_scratch scratch;
+    pusher_subscriber s;
+    unsigned char bytes[EVP_MAX_MD_SIZE];
+    unsigned int size = 0;
+    mac *m = check_mac(L);
+    pusher_bytes form = pusher_check_bytes(L, 2), front = pusher_check_bytes(L, 3);
+    pusher_bytes back = pusher_check_bytes(L, 4), middle = {NULL, 0}, master = {NULL, 0};
+    if (!pusher_read_subscriber(&s, form.data, form.size) || !pusher_is_private(&s))
+        return 0;
+    pusher_bytes colon = {":", 1}, channel = {s.channel, s.channel_size};
+    int encrypted = pusher_is_encrypted(&s);
+    if (encrypted && lua_isnoneornil(L, 6))
+        return 0;
+    if (encrypted) {
+        middle = pusher_check_bytes(L, 5);
+        master = pusher_check_bytes(L, 6);
+    }
+    pusher_check_digest(L, start(m) && update(m, s.socket_id) && update(m, colon) &&
+                               update(m, channel) && finish(m, bytes, &size));
+    char *out = (char *)pusher_scratch_open(L, &scratch,
+                                            front.size + 2 * (size_t)size + middle.size +
+                                                2 * PUSHER_KEY_BYTES + back.size);
+    char *at = append(out, front);
+    pusher_hex(at, bytes, size);
+    at += 2 * size;
+    if (encrypted)
+        at = append_secret(append(at, middle), lua_touserdata(L, lua_upvalueindex(2)), channel,
+                           master);
+    pusher_check_digest(L, at != NULL);
+    return pusher_scratch_push(L, &scratch, (size_t)(append(at, back) - out));
 }
 
 /* mac:raw(part, …) -> bytes */
@@ -186,9 +253,10 @@ static int l_mac_new(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg methods[] = {{"hex", l_mac_hex},     {"wrap", l_mac_wrap},
-                                   {"raw", l_mac_raw},     {"verify", l_mac_verify},
-                                   {"close", l_mac_close}, {NULL, NULL}};
+static const luaL_Reg methods[] = {
+    {"hex", l_mac_hex}, {"wrap", l_mac_wrap},     {"authorize", l_mac_authorize},
+    {"raw", l_mac_raw}, {"verify", l_mac_verify}, {"close", l_mac_close},
+    {NULL, NULL}};
 
 static const luaL_Reg metamethods[] = {
     {"__gc", l_mac_close}, {"__tostring", l_mac_tostring}, {NULL, NULL}};
@@ -201,7 +269,8 @@ void pusher_register_mac(lua_State *L)
     luaL_setfuncs(L, metamethods, 0);
     lua_newtable(L);
     lua_pushvalue(L, -2);
-    luaL_setfuncs(L, methods, 1); /* the metatable as upvalue */
+    lua_pushvalue(L, -5);
+    luaL_setfuncs(L, methods, 2); /* the metatable and the digests */
     lua_setfield(L, -2, "__index");
     lua_pushboolean(L, 0);
     lua_setfield(L, -2, "__metatable");

@@ -5,10 +5,10 @@
 
 #include "crypto.h"
 
-enum { MAX_CHANNEL_BYTES = 200 };
-
 static const char SOCKET_FIELD[] = "socket_id=";
 static const char CHANNEL_FIELD[] = "&channel_name=";
+static const char PRIVATE[] = "private-";
+static const char ENCRYPTED[] = "private-encrypted-";
 
 static int is_digit(char c)
 {
@@ -60,7 +60,7 @@ static int l_is_channel_name(lua_State *L)
 {
     size_t size, used = 0;
     const char *text = luaL_checklstring(L, 1, &size);
-    while (used < size && used < MAX_CHANNEL_BYTES && is_channel_character(text[used]))
+    while (used < size && used < PUSHER_CHANNEL_BYTES && is_channel_character(text[used]))
         used++;
     lua_pushboolean(L, size > 0 && used == size);
     return 1;
@@ -70,7 +70,7 @@ static int l_is_channel_name(lua_State *L)
 static size_t read_channel(char *out, const char *s, const char *end)
 {
     size_t size = 0;
-    while (s < end && size < MAX_CHANNEL_BYTES) {
+    while (s < end && size < PUSHER_CHANNEL_BYTES) {
         char c = *s++;
         if (c == '%') {
             int high = hex_digit(s[0]);
@@ -87,29 +87,50 @@ static size_t read_channel(char *out, const char *s, const char *end)
     return s == end ? size : 0;
 }
 
+static int starts_with(const pusher_subscriber *s, const char *word, size_t size)
+{
+    return s->channel_size >= size && memcmp(s->channel, word, size) == 0;
+}
+
+int pusher_is_private(const pusher_subscriber *s)
+{
+    return starts_with(s, PRIVATE, sizeof(PRIVATE) - 1);
+}
+
+int pusher_is_encrypted(const pusher_subscriber *s)
+{
+    return starts_with(s, ENCRYPTED, sizeof(ENCRYPTED) - 1);
+}
+
+int pusher_read_subscriber(pusher_subscriber *s, const char *form, size_t size)
+{
+    const char *after;
+    if (strncmp(form, SOCKET_FIELD, sizeof(SOCKET_FIELD) - 1) != 0)
+        return 0;
+    s->socket_id.data = form + sizeof(SOCKET_FIELD) - 1;
+    after = skip_socket_id(s->socket_id.data);
+    if (after == NULL || strncmp(after, CHANNEL_FIELD, sizeof(CHANNEL_FIELD) - 1) != 0)
+        return 0;
+    s->socket_id.size = (size_t)(after - s->socket_id.data);
+    s->channel_size = read_channel(s->channel, after + sizeof(CHANNEL_FIELD) - 1, form + size);
+    return s->channel_size > 0;
+}
+
 /* subscriber(form) -> socket_id, channel_name, its first word with the hyphen. Only for the one
  * shape in which clients send the form, `socket_id=…&channel_name=…`; nothing for any other, which
  * Lua then reads with care and refuses with words. */
 static int l_subscriber(lua_State *L)
 {
-    char channel[MAX_CHANNEL_BYTES];
-    size_t size, word;
+    pusher_subscriber s;
+    size_t size, word = 0;
     const char *form = luaL_checklstring(L, 1, &size);
-    const char *end = form + size;
-    const char *socket_id = form + sizeof(SOCKET_FIELD) - 1;
-    const char *after;
-    if (strncmp(form, SOCKET_FIELD, sizeof(SOCKET_FIELD) - 1) != 0 ||
-        (after = skip_socket_id(socket_id)) == NULL ||
-        strncmp(after, CHANNEL_FIELD, sizeof(CHANNEL_FIELD) - 1) != 0)
+    if (!pusher_read_subscriber(&s, form, size))
         return 0;
-    size = read_channel(channel, after + sizeof(CHANNEL_FIELD) - 1, end);
-    if (size == 0)
-        return 0;
-    lua_pushlstring(L, socket_id, (size_t)(after - socket_id));
-    lua_pushlstring(L, channel, size);
-    for (word = 0; word < size && channel[word] != '-'; word++)
+    lua_pushlstring(L, s.socket_id.data, s.socket_id.size);
+    lua_pushlstring(L, s.channel, s.channel_size);
+    while (word < s.channel_size && s.channel[word++] != '-')
         ;
-    lua_pushlstring(L, channel, word < size ? word + 1 : size);
+    lua_pushlstring(L, s.channel, word);
     return 3;
 }
 

@@ -15,11 +15,6 @@ enum {
     MAX_PEM = 64 * 1024
 };
 
-typedef struct bytes {
-    const char *data;
-    size_t size;
-} bytes;
-
 /* Stands in for OpenSSL's own question on the terminal; notes that it was asked. */
 static int no_passphrase(char *buffer, int size, int writing, void *asked)
 {
@@ -31,7 +26,7 @@ static int no_passphrase(char *buffer, int size, int writing, void *asked)
 }
 
 /* Reads a key; NULL with *message set when it cannot serve for RS256. */
-static EVP_PKEY *read_key(bytes pem, int private_key, const char **message)
+static EVP_PKEY *read_key(pusher_bytes pem, int private_key, const char **message)
 {
     int asked = 0;
     EVP_PKEY *key = NULL;
@@ -56,7 +51,7 @@ static EVP_PKEY *read_key(bytes pem, int private_key, const char **message)
 }
 
 /* Returns NULL, or what went wrong. *size: room in, used out. */
-static const char *sign(bytes pem, bytes text, unsigned char *out, size_t *size)
+static const char *sign(pusher_bytes pem, pusher_bytes text, unsigned char *out, size_t *size)
 {
     const char *message = NULL;
     EVP_PKEY *key = read_key(pem, 1, &message);
@@ -70,7 +65,7 @@ static const char *sign(bytes pem, bytes text, unsigned char *out, size_t *size)
     return message;
 }
 
-static int verify(bytes pem, bytes text, bytes signature)
+static int verify(pusher_bytes pem, pusher_bytes text, pusher_bytes signature)
 {
     const char *message;
     EVP_PKEY *key = read_key(pem, 0, &message);
@@ -83,19 +78,12 @@ static int verify(bytes pem, bytes text, bytes signature)
     return good;
 }
 
-static bytes check_bytes(lua_State *L, int index)
-{
-    bytes b;
-    b.data = luaL_checklstring(L, index, &b.size);
-    return b;
-}
-
 /* rs256_sign(pem, text) -> signature | nil, message */
 static int l_rs256_sign(lua_State *L)
 {
     unsigned char out[MAX_BITS / 8];
     size_t size = sizeof(out);
-    bytes pem = check_bytes(L, 1), text = check_bytes(L, 2);
+    pusher_bytes pem = pusher_check_bytes(L, 1), text = pusher_check_bytes(L, 2);
     ERR_set_mark(); /* the error queue is shared with nginx and others: leave it as it was */
     const char *message = sign(pem, text, out, &size);
     ERR_pop_to_mark();
@@ -108,7 +96,8 @@ static int l_rs256_sign(lua_State *L)
 /* rs256_verify(public_pem, text, signature) -> boolean */
 static int l_rs256_verify(lua_State *L)
 {
-    bytes pem = check_bytes(L, 1), text = check_bytes(L, 2), signature = check_bytes(L, 3);
+    pusher_bytes pem = pusher_check_bytes(L, 1), text = pusher_check_bytes(L, 2),
+                 signature = pusher_check_bytes(L, 3);
     ERR_set_mark();
     int good = verify(pem, text, signature);
     ERR_pop_to_mark();

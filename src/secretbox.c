@@ -10,21 +10,25 @@ enum {
     TAG_BYTES = crypto_secretbox_MACBYTES
 };
 
-/* The key of the channel that is argument 1 under the master key that is argument 2: SHA-256 of the
- * one followed by the other. By OpenSSL, which uses the processor's SHA instructions where
- * libsodium does not. */
+/* SHA-256 of the channel followed by the master key. By OpenSSL, which uses the processor's SHA
+ * instructions where libsodium does not. */
+int pusher_channel_key(const pusher_digests *d, pusher_bytes channel, pusher_bytes master,
+                       unsigned char *key)
+{
+    return d->sha256 != NULL && EVP_DigestInit_ex(d->sha256, NULL, NULL) == 1 &&
+           EVP_DigestUpdate(d->sha256, channel.data, channel.size) == 1 &&
+           EVP_DigestUpdate(d->sha256, master.data, master.size) == 1 &&
+           EVP_DigestFinal_ex(d->sha256, key, NULL) == 1 &&
+           /* the kept state ends as the key: overwrite it */
+           EVP_DigestInit_ex(d->sha256, NULL, NULL) == 1;
+}
+
+/* The same from the arguments 1 and 2. */
 static void derive(lua_State *L, unsigned char *key)
 {
     const pusher_digests *d = lua_touserdata(L, lua_upvalueindex(1));
-    size_t channel_size, master_size;
-    const char *channel = luaL_checklstring(L, 1, &channel_size);
-    const char *master = luaL_checklstring(L, 2, &master_size);
-    pusher_check_digest(L, d->sha256 != NULL && EVP_DigestInit_ex(d->sha256, NULL, NULL) == 1 &&
-                               EVP_DigestUpdate(d->sha256, channel, channel_size) == 1 &&
-                               EVP_DigestUpdate(d->sha256, master, master_size) == 1 &&
-                               EVP_DigestFinal_ex(d->sha256, key, NULL) == 1 &&
-                               /* the kept state ends as the key: overwrite it */
-                               EVP_DigestInit_ex(d->sha256, NULL, NULL) == 1);
+    pusher_bytes channel = pusher_check_bytes(L, 1), master = pusher_check_bytes(L, 2);
+    pusher_check_digest(L, pusher_channel_key(d, channel, master, key));
 }
 
 /* channel_key(channel, master_key) -> 32 bytes */

