@@ -402,13 +402,31 @@ for _, deferred in ipairs { false, true } do
       end)
 
       it("ends all as closed when the client was closed", function()
-        local world, publisher = new()
+        local world, publisher = new { 503 }
         publisher:trigger("a", "e", "x")
+        refused("timeout", publisher:flush(0.06)) -- now it waits to be sent again
+        publisher:trigger("b", "e", "x")
         world.client:close()
         refused("closed", publisher:trigger("a", "e", "x"))
-        publisher:flush(5)
-        assert.equal("a:closed", outcomes(world))
+        refused("closed", publisher:step())
+        assert.is_true(publisher:flush(5))
+        assert.equal("a:closed b:closed", outcomes(world))
         refused("closed", world.client:publisher())
+      end)
+
+      it("ends all as closed when on_result closes the client", function()
+        local world, publisher
+        local told = {}
+        world, publisher = new(nil, { publisher = { on_result = function(event, result, _, details)
+          told[#told + 1] = event.tag .. (result and "+" or details.code)
+          world.client:close()
+        end } })
+        for number = 1, 25 do
+          publisher:trigger("a", "e", "x", { tag = number })
+        end
+        assert.is_true(publisher:flush(5))
+        assert.equal(25, #told)
+        assert.same({ "1+", "10+", "11closed", "25closed" }, { told[1], told[10], told[11], told[25] })
       end)
 
       it("lets on_result trigger, step and close, and refuses it to wait", function()

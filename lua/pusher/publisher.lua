@@ -226,6 +226,14 @@ local function left(self)
   return self.queue.waiting + self.delivery.events
 end
 
+-- With the client closed nothing can be sent any more.
+local function ends_with_client(self)
+  if self.client.closed then
+    self.delivery:abandon("the client is closed", { code = "closed" })
+  end
+  return self.client.closed
+end
+
 --- Does what there is to do, and drives the transport: multi's `step` is called here. Over a transport that
 -- blocks, at most one batch is sent. Does nothing when called from on_result.
 -- @tparam[opt=0] number seconds how long it may wait for the network; a call of a blocking transport has its
@@ -242,6 +250,8 @@ function methods:step(seconds)
   end
   if self.ledger:is_telling() then
     return left(self)
+  elseif ends_with_client(self) then
+    return errors.fail("closed", "the client is closed")
   end
   local ok, message, details = self.driver:advance(seconds or 0)
   if not ok then
@@ -263,7 +273,7 @@ function methods:flush(seconds)
     return errors.fail("invalid", "on_result cannot wait for other events", { left = left(self) })
   end
   local deadline = self.now() + seconds
-  while left(self) > 0 do
+  while left(self) > 0 and not ends_with_client(self) do
     local rest = deadline - self.now()
     if rest <= 0 then
       return errors.fail("timeout", ("%d events are not settled yet"):format(left(self)), { left = left(self) })
@@ -271,7 +281,7 @@ function methods:flush(seconds)
     self.queue:hurry()
     local ok
     ok, message, details = self.driver:advance(rest, true)
-    if not ok then
+    if not ok and not self.client.closed then
       details.left = left(self)
       return nil, message, details
     end

@@ -16,6 +16,7 @@ function ledger.new(on_result, log)
     on_result = on_result,
     log = log,
     telling = {}, -- the coroutines that are inside on_result
+    depth = 0, -- how many calls of it are open
     accepted = 0,
     sent = 0,
     failed = 0,
@@ -40,10 +41,10 @@ end
 local function tell(self, event, result, message, details)
   local here = current()
   local outer = self.telling[here]
-  self.telling[here] = true
+  self.telling[here], self.depth = true, self.depth + 1
   local told = { channel = event.channel, name = event.name, replace = event.key, tag = event.tag }
   local ok, trouble = pcall(self.on_result, told, result, message, details)
-  self.telling[here] = outer
+  self.telling[here], self.depth = outer, self.depth - 1
   if not ok then
     complain(self, told, trouble)
   end
@@ -52,7 +53,7 @@ end
 --- Whether the caller has been called from on_result.
 -- @treturn boolean
 function methods:is_telling()
-  return self.telling[current()] or false
+  return self.depth > 0 and self.telling[current()] or false
 end
 
 --- The server has taken the event.

@@ -54,9 +54,6 @@ function methods:advance(seconds)
   local delivery, transport = self.delivery, self.client.transport
   local judged = delivery.judged
   hand_over(delivery)
-  if self.client.closed then
-    return 0 -- the client is closed, and every event has been told so
-  end
   local running, message, details = turn(self, transport, 0)
   if running and seconds > 0 and delivery.judged == judged then
     return wait(self, transport, running, seconds)
