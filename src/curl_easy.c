@@ -58,7 +58,7 @@ static int l_easy_perform(lua_State *L)
     if (result != CURLE_OK)
         return pusher_failure_push(L, curl_easy_strerror(result), "network");
     pusher_sigpipe guard = {.held = false};
-    handle->seen_tls = handle->seen_tls || handle->request.https;
+    handle->seen_tls = handle->seen_tls || handle->request.https || handle->settings.proxy != NULL;
     if (handle->seen_tls)
         pusher_sigpipe_hold(&guard);
     result = curl_easy_perform(transfer->easy);

@@ -9,8 +9,9 @@
 
 #include "curl_parts.h"
 
-/* Transfers started before the clock is looked at again. */
-#define START_AT_ONCE 4
+/* Transfers started before the clock is looked at again; of those with TLS, one: making its
+ * context and the first message takes a good part of a millisecond. */
+#define START_AT_ONCE 2
 /* Waiting jobs are looked through for missed deadlines at most this often. */
 #define EXPIRY_PAUSE_US 10000
 /* What one HTTP/2 connection may carry (CURLMOPT_MAX_CONCURRENT_STREAMS(3)). */
@@ -103,6 +104,8 @@ static void finish(pusher_engine *engine, pusher_job_list *from, pusher_job *job
                    const char *message, const char *code)
 {
     pusher_jobs_remove(from, job);
+    if (job == engine->scout)
+        engine->scout = NULL;
     job->message = message;
     job->code = code;
     pusher_jobs_push(&engine->finished, job);
@@ -128,7 +131,7 @@ static void start(pusher_engine *engine, pusher_job *job, long long now_us)
     }
     job->transfer = transfer;
     transfer->owner = job;
-    engine->seen_tls = engine->seen_tls || job->request.https;
+    engine->seen_tls = engine->seen_tls || job->request.https || engine->settings.proxy != NULL;
     job->result = pusher_transfer_prepare(transfer, &job->request, left_ms);
     if (job->result != CURLE_OK ||
         curl_multi_add_handle(engine->multi, transfer->easy) != CURLM_OK) {
@@ -138,6 +141,26 @@ static void start(pusher_engine *engine, pusher_job *job, long long now_us)
     job->unsent = false;
     pusher_jobs_remove(&engine->waiting, job);
     pusher_jobs_push(&engine->active, job);
+    if (job->request.https && !engine->tls_stands)
+        engine->scout = job;
+}
+
+/* With PIPEWAIT all that would go to one server wait inside libcurl until its first handshake has
+ * told the protocol, and then start within one call, however long that takes. So after a pause one
+ * transfer goes ahead, and the others follow, a few per step, once its connection stands. */
+static bool tls_stands(pusher_engine *engine)
+{
+    curl_off_t ready_us = 0;
+    if (engine->active.count == 0)
+        engine->tls_stands = false;
+    else if (engine->scout != NULL &&
+             curl_easy_getinfo(engine->scout->transfer->easy, CURLINFO_PRETRANSFER_TIME_T,
+                               &ready_us) == CURLE_OK &&
+             ready_us > 0)
+        engine->tls_stands = true;
+    if (engine->tls_stands)
+        engine->scout = NULL;
+    return engine->tls_stands || engine->scout == NULL;
 }
 
 static long active_limit(const pusher_engine *engine)
@@ -145,9 +168,11 @@ static long active_limit(const pusher_engine *engine)
     return connection_limit(engine) + (engine->seen_http2 ? HTTP2_STREAMS : 0);
 }
 
-bool pusher_engine_may_start(const pusher_engine *engine)
+bool pusher_engine_may_start(pusher_engine *engine)
 {
-    return engine->waiting.head != NULL && engine->active.count < active_limit(engine);
+    const pusher_job *next = engine->waiting.head;
+    return next != NULL && engine->active.count < active_limit(engine) &&
+           (!next->request.https || tls_stands(engine));
 }
 
 static void expire_waiting(pusher_engine *engine, long long now_us)
@@ -173,8 +198,11 @@ static void expire_waiting(pusher_engine *engine, long long now_us)
 void pusher_engine_admit(pusher_engine *engine, long long now_us)
 {
     expire_waiting(engine, now_us);
-    for (int i = 0; i < START_AT_ONCE && pusher_engine_may_start(engine); i++)
+    for (int i = 0; i < START_AT_ONCE && pusher_engine_may_start(engine); i++) {
+        if (engine->waiting.head->request.https)
+            i = START_AT_ONCE;
         start(engine, engine->waiting.head, now_us);
+    }
 }
 
 static void note_version(pusher_engine *engine, CURL *easy)

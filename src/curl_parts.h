@@ -176,7 +176,8 @@ typedef struct {
     pusher_transfer *spare;
     lua_Integer last_id;
     pusher_sigpipe sigpipe;
-    bool seen_http2, seen_tls, closed;
+    pusher_job *scout; /* the active job whose handshake the others wait for */
+    bool seen_http2, seen_tls, tls_stands, closed;
 } pusher_engine;
 
 void pusher_engine_init(pusher_engine *engine);
@@ -193,7 +194,7 @@ void pusher_engine_close(pusher_engine *engine);
 /* What a step is made of. */
 bool pusher_engine_open(pusher_engine *engine);
 void pusher_engine_shut(pusher_engine *engine);
-bool pusher_engine_may_start(const pusher_engine *engine);
+bool pusher_engine_may_start(pusher_engine *engine);
 void pusher_engine_admit(pusher_engine *engine, long long now_us);
 void pusher_engine_collect(pusher_engine *engine);
 void pusher_engine_finish_all(pusher_engine *engine, pusher_job_list *from, const char *message,
@@ -207,7 +208,7 @@ void pusher_engine_step(pusher_engine *engine, long long wait_us);
 /* The descriptor that is readable when step has something to read or write, or -1. */
 int pusher_engine_poller(pusher_engine *engine);
 /* Milliseconds until step has something to do by time alone; -1 for never. */
-long pusher_engine_timeout_ms(const pusher_engine *engine);
+long pusher_engine_timeout_ms(pusher_engine *engine);
 
 /* ---- what Lua sees: curl_easy.c, curl_multi.c ---- */
 

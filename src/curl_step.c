@@ -57,7 +57,7 @@ static int act_on_sockets(pusher_engine *engine, int timeout_ms, long long until
     int count = pusher_poller_wait(engine->poller, ready, timeout_ms);
     for (int i = 0; i < count && engine->multi != NULL; i++) {
         act(engine, ready[i].fd, ready[i].events);
-        if (i % 4 == 3 && pusher_now_us() > until_us)
+        if (pusher_now_us() > until_us)
             break;
     }
     return count;
@@ -111,7 +111,7 @@ int pusher_engine_poller(pusher_engine *engine)
     return pusher_engine_open(engine) ? engine->poller : -1;
 }
 
-long pusher_engine_timeout_ms(const pusher_engine *engine)
+long pusher_engine_timeout_ms(pusher_engine *engine)
 {
     if (engine->finished.head != NULL || pusher_engine_may_start(engine))
         return 0;

@@ -3,6 +3,7 @@
  * is gathered under caps, and the outcome is pushed for Lua. The callbacks only fill buffers.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "curl_parts.h"
 
@@ -79,6 +80,21 @@ static CURLcode set_proxy(CURL *easy, const pusher_settings *settings)
     return CURLE_OK;
 }
 
+/* Parsing the system's authorities takes tens of milliseconds. libcurl 7.87+ keeps them for the
+ * next connection, but not beside a CAPATH, which Debian's libcurl sets to the same certificates,
+ * one by one (CURLOPT_CA_CACHE_TIMEOUT(3)). */
+static CURLcode prefer_bundle(CURL *easy)
+{
+#if LIBCURL_VERSION_NUM >= 0x074600
+    const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
+    if (info->age >= CURLVERSION_SEVENTH && info->cainfo != NULL && access(info->cainfo, R_OK) == 0)
+        SET(CAPATH, NULL);
+#else
+    (void)easy;
+#endif
+    return CURLE_OK;
+}
+
 static CURLcode set_tls(CURL *easy, const pusher_settings *settings)
 {
     SET(SSL_VERIFYPEER, settings->tls_verify ? 1L : 0L);
@@ -89,8 +105,9 @@ static CURLcode set_tls(CURL *easy, const pusher_settings *settings)
         ASK(CAPATH, NULL);
         ASK(PROXY_CAINFO, settings->ca_file);
         ASK(PROXY_CAPATH, NULL);
+        return CURLE_OK;
     }
-    return CURLE_OK;
+    return prefer_bundle(easy);
 }
 
 static CURLcode set_connection(CURL *easy, const pusher_settings *settings)

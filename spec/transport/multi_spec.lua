@@ -135,7 +135,7 @@ describe("pusher.transport.multi", function()
         local transport = assert(multi_transport.new())
         send(transport, "hang")
         send(transport, "none", { port = server.black_hole_port })
-        send(transport, "none", { host = "does-not-exist.invalid" })
+        send(transport, "none", { host = contract.NO_NAME })
         transport:step()
       end
       collectgarbage()
@@ -182,7 +182,7 @@ describe("pusher.transport.multi", function()
         send(transport, "none", { port = server.silent_port, timeout = 0.3 }),
         send(transport, "none", { port = server.silent_port, scheme = "https", timeout = 0.3 }),
         send(transport, "none", { port = server.refusing_port }),
-        send(transport, "none", { host = "does-not-exist.invalid" }),
+        send(transport, "none", { host = contract.NO_NAME }),
       }
       assert.is_true(drain(transport) < 0.1)
       for index = 1, 6 do
@@ -314,6 +314,46 @@ describe("pusher.transport.multi", function()
         assert.equal(tostring(index), answer.body)
       end
       assert.equal(1, server:inspect().accepted.h2 - before)
+    end)
+
+    it("over TLS follow one that goes ahead, also when that one fails, hangs or is cancelled", function()
+      local transport = new { keepalive = { pool_size = 4 } }
+      local calls = {}
+      local over = { scheme = "https", port = server.untrusted_port }
+      for index = 1, 10 do
+        calls[index] = send(transport, "none", over)
+      end
+      drain(transport)
+      for index = 1, 10 do
+        assert.equal("tls", code_of(calls[index]))
+      end
+      transport = new { tls_verify = false }
+      local hanging = send(transport, "none", { scheme = "https", port = server.silent_port, timeout = 0.2 })
+      local cancelled = send(transport, "none", { scheme = "https", port = server.silent_port })
+      local good = send(transport, "none", over)
+      transport:step()
+      assert.is_true(cancelled:cancel())
+      assert.equal("untrusted", echo(good).listener)
+      assert.equal("timeout", code_of(hanging))
+      assert.equal("untrusted", echo(send(transport, "none", over)).listener)
+    end)
+
+    it("that end together end over a few steps", function()
+      local transport = new { keepalive = { pool_size = 5 } }
+      local ends, most = 0, 0
+      for _ = 1, 600 do
+        send(transport, "none", { port = server.silent_port, timeout = 0.05 }):on_done(function(_, _, details)
+          assert(details.code == "timeout")
+          ends = ends + 1
+        end)
+      end
+      repeat
+        local before = ends
+        local running = transport:step()
+        most = math.max(most, ends - before)
+        assert.equal(600 - ends, running)
+      until running == 0
+      assert.is_true(most <= 256)
     end)
 
     it("fail alone", function()
@@ -582,7 +622,7 @@ describe("pusher.transport.multi", function()
         calls[index] = send(transport, path)
       end
       calls[7] = send(transport, "hang", { timeout = 0.2 })
-      calls[8] = send(transport, "none", { host = "does-not-exist.invalid" })
+      calls[8] = send(transport, "none", { host = contract.NO_NAME })
       calls[9] = send(transport, "none", { port = server.black_hole_port, timeout = 0.2 })
       calls[10] = send(transport, "none", { scheme = "https", port = server.tls_port })
       calls[11] = send(transport, "none", { scheme = "https", port = server.h2_port })

@@ -10,6 +10,10 @@ local pending = require "pusher.pending"
 
 local transport = {}
 
+-- Callbacks and parsers of so many calls run in one step, so that a thousand calls that time out together do not
+-- hold up a tick.
+local MOST_ENDS_PER_STEP = 256
+
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.transport.multi" }
 
@@ -69,9 +73,13 @@ local function settle_parsed(self, call, ok, ...)
   pending.settle(call, errors.fail("response", "the answer could not be processed"))
 end
 
--- Pulls one outcome at a time: a callback may step, send, cancel or close in between.
+-- Pulls one outcome at a time: a callback may step, send, cancel or close in between. What is more than a step
+-- should carry is left for the next one.
 local function settle_finished(self, handle)
-  while self.handle == handle do
+  for _ = 1, MOST_ENDS_PER_STEP do
+    if self.handle ~= handle then
+      return
+    end
     local id, status, body, headers, sent = handle:done()
     if not id then
       return
