@@ -52,7 +52,7 @@ function weights.client_in_use()
 end
 
 function weights.waiting_event()
-  local client = new_client { transport = no_transport() }
+  local client = new_client { transport = no_transport(), log = nothing }
   local publisher = assert(client:publisher { max_queue = 200000 })
   return weigh(100000, function(i)
     assert(publisher:trigger(inputs.channel .. "-" .. i % 50, inputs.event, inputs.data))

@@ -4,7 +4,8 @@
 -- * An accepted event ends in exactly one on_result(event, result, message, details). `event` is
 --   `{ channel =, name =, replace =, tag = }` as given to trigger. `result` is a table: what `info` asked for,
 --   `{ replaced = true }` for an event that a newer one has replaced; nil is the failure, with
---   code `full` for an event dropped in favour of newer ones, `closed` for one that close() found unsent.
+--   code `full` for an event dropped in favour of newer ones, `closed` for one that close() gave up (when it was
+--   under way just then, it may have arrived).
 -- * The events of a channel arrive in the order they were accepted, also across retries: none leaves
 --   before the one ahead of it is settled. Channels do not wait for each other, except within one batch.
 -- * An event is sent again only after a failure that may pass, at most `retry.attempts` times. When the answer to

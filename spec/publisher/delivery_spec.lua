@@ -140,6 +140,30 @@ describe("pusher.publisher.delivery", function()
     assert.same({ 0.5, 5 }, { world.calls[1].request.timeout, world.calls[2].request.timeout })
   end)
 
+  it("does not go unheard when it is dropped with events in it", function()
+    local logged = {}
+    local function log(level, message)
+      logged[#logged + 1] = level .. ": " .. message
+    end
+    do
+      local _, moving, push, _, book = new { linger = 0 }
+      book.log = log
+      push("a")
+      moving:send(moving:next())
+      push("b")
+      push("c")
+    end
+    do
+      local _, moving, push, _, book = new { linger = 0 }
+      book.log = log
+      push("a")
+      moving:judge(moving:next(), {})
+    end
+    collectgarbage()
+    collectgarbage()
+    assert.same({ "error: 3 events were never sent: their publisher was dropped without close()" }, logged)
+  end)
+
   it("gives everything up, or all but what is being sent", function()
     local world, moving, push, told, book = new { linger = 0, max_in_flight = 3 }
     for _, channel in ipairs { "sending", "again", "singles" } do

@@ -5,6 +5,7 @@
 -- encoded once, and signed afresh each time it is sent.
 
 local errors = require "pusher.errors"
+local guard = require "pusher.publisher.guard"
 local payload = require "pusher.payload"
 local retry = require "pusher.publisher.retry"
 
@@ -20,7 +21,7 @@ local FAULTY = { [400] = true, [413] = true, [422] = true }
 -- @tparam table queue
 -- @tparam table ledger
 function delivery.new(client, settings, queue, ledger)
-  return setmetatable({
+  local self = setmetatable({
     client = client,
     queue = queue,
     ledger = ledger,
@@ -35,6 +36,15 @@ function delivery.new(client, settings, queue, ledger)
     silent_until = 0, -- the server asked for peace (Retry-After)
     judged = 0, -- calls whose outcome is known
   }, metatable)
+  guard.set(self, function()
+    local lost = queue.waiting + self.events
+    if lost > 0 then
+      ledger.log("error", ("%d events were never sent: their publisher was dropped without close()"):format(lost), {
+        code = "closed", left = lost,
+      })
+    end
+  end)
+  return self
 end
 
 local function chance(self)
@@ -104,7 +114,7 @@ end
 -- What a failed batch holds is tried one by one, in order, so that one bad
 -- event does not take the others with it.
 local function send_next_single(self, batch)
-  local event = table.remove(batch.singles, 1)
+  local event = batch.singles and table.remove(batch.singles, 1)
   if not event then
     return false
   end
@@ -121,10 +131,15 @@ local function take_events(self, batch)
   return events
 end
 
+-- What the answer tells of one event: of a batch by its place, of a single event by its channel.
+local function attributes_of(result, index, channel)
+  local list = type(result) == "table" and (result.batch or result.channels)
+  return type(list) == "table" and list[result.batch and index or channel] or nil
+end
+
 local function deliver(self, batch, result)
   for index, event in ipairs(take_events(self, batch)) do
-    local attributes = result.batch and result.batch[index] or result.channels and result.channels[event.channel]
-    self.ledger:deliver(event, attributes)
+    self.ledger:deliver(event, attributes_of(result, index, event.channel))
   end
 end
 
@@ -169,7 +184,7 @@ function methods:judge(batch, result, message, details)
   batch.pending = nil
   self.judged = self.judged + 1
   if result then
-    deliver(self, batch, type(result) == "table" and result or {})
+    deliver(self, batch, result)
   else
     message, details = well_formed(message, details)
     if try_again(self, batch, details) then
@@ -180,7 +195,8 @@ function methods:judge(batch, result, message, details)
       fail(self, batch, message, details)
     end
   end
-  if self.batches[batch] and not (batch.singles and send_next_single(self, batch)) then
+  -- on_result may have given it up.
+  if self.batches[batch] and not send_next_single(self, batch) then
     settle(self, batch)
   end
 end
