@@ -375,7 +375,41 @@ describe("pusher.push", function()
       assert.is_false(made:stats().a.ready)
       assert.are.equal(0, made:push(receipt()))
       assert.is_true(made:step())
-      assert.are.same({}, a.log)
+      assert.are.same({ 2 }, a.log) -- the last work before the end
+    end)
+
+    it("share the time between the handlers, in turns", function()
+      local order = {}
+      local time = 0
+      local function slow(name, turns)
+        return { push = function() end, step = function(_, seconds)
+          order[#order + 1] = name
+          time = time + seconds
+          turns = turns - 1
+          return turns <= 0
+        end }
+      end
+      local made = registry({ a = slow("a", 3), b = slow("b", 2) }, { now = function()
+        return time
+      end })
+      made:init '[{"name":"a"},{"name":"b"}]'
+      assert.is_true(made:flush(10))
+      assert.are.equal("a b a b a", table.concat(order, " "))
+      assert.is_true(time > 9.5 and time <= 10)
+    end)
+
+    it("work off the others while one fails", function()
+      local a, b = worker(1), worker(5)
+      a.step = function()
+        return errors.fail("closed", "the transport is closed")
+      end
+      local made = registry { a = a, b = b }
+      made:init '[{"name":"a"},{"name":"b"}]'
+      made:push(receipt())
+      local done, _, details = made:flush(10)
+      assert.is_nil(done)
+      assert.are.equal("closed", details.code)
+      assert.are.equal(0, b.left)
     end)
 
     it("leave registrations alone: init starts the handlers anew", function()

@@ -20,6 +20,7 @@ local function local_options(given)
   options.app_id, options.key, options.secret = server.app_id, server.key, server.secret
   options.cluster, options.proxy, options.path_prefix = nil, nil, nil
   options.host, options.port, options.secure = server.host, server.port, false
+  options.push_notification_host = ("%s:%d"):format(server.host, server.port)
   return options
 end
 
@@ -82,6 +83,10 @@ function setups.webhook()
     ["X-Pusher-Signature"] = require("pusher.crypto").mac(server.secret):hex(names.body),
   }
   return names
+end
+
+for name, setup_block in pairs(require("spec.support.readme_push")) do
+  setups[name] = setup_block
 end
 
 describe("README", function()
@@ -163,7 +168,7 @@ describe("the README's reference", function()
     local problems = {}
     for label, object in pairs(objects()) do
       local public = public_names(object)
-      for name in TEXT:gmatch("%f[%w_.]" .. label .. "[:.]([%a_][%w_]*)%s*[({\"]") do
+      for name in TEXT:gmatch('%f[%w_."]' .. label .. "[:.]([%a_][%w_]*)%s*[({\"]") do
         if not public[name] then
           problems[#problems + 1] = label .. " has no " .. name
         end

@@ -13,6 +13,7 @@ local errors = require "pusher.errors"
 local json_codec = require "pusher.json"
 local options_room = require "pusher.options"
 local receipt_room = require "pusher.push.receipt"
+local slot_room = require "pusher.push.slot"
 local validate = require "pusher.validate"
 
 local push = {}
@@ -23,9 +24,10 @@ local metatable = { __index = methods, __name = "pusher.push" }
 push.ACT_MSG = "msg"
 push.ACT_SUB = "sub"
 
-local fail = errors.fail
+local fail, argument = errors.fail, validate.argument
 
 local DRAIN = 5 -- seconds that stop gives the handlers
+local SLICE = 0.05 -- seconds that a handler may take while others wait for their turn
 
 local OPTIONS = {
   strict = { "boolean", default = false },
@@ -41,6 +43,7 @@ push.OPTIONS = OPTIONS
 --   `log` = function(level, message, fields), `clock` = function returning Unix seconds, `now`
 -- @treturn table|nil registry; nil, message, details otherwise
 function push.new(given)
+  argument("new", 1, given, "table or nil")
   local options, message, details = options_room.copy(given or {}, OPTIONS)
   if not options then
     return nil, message, details
@@ -50,77 +53,69 @@ function push.new(given)
   if not json then
     return nil, message, details
   end
-  return setmetatable({ options = options, json = json, slots = {}, order = {} }, metatable)
-end
-
--- What a handler says; one that raises has failed, and one that says nothing has not.
-local function ask(handler, name, ...)
-  local ok, result, message, details = pcall(handler[name], handler, ...)
-  if not ok then
-    return fail("invalid", ("%s raised: %s"):format(name, tostring(result)), { retryable = false })
-  elseif result == nil and message == nil then
-    return true
-  elseif not result and message ~= nil and (type(details) ~= "table" or errors.CODES[details.code] == nil) then
-    return fail("invalid", tostring(message))
-  end
-  return result, message, details
+  return setmetatable({ options = options, json = json, by_name = {}, slots = {} }, metatable)
 end
 
 --- Makes a handler known. Done once per name, at the program's start.
 -- @tparam string name as the configuration has it
 -- @tparam table handler see the head of this file; raises when it is none, or the name is taken
 function methods:register(name, handler)
-  validate.argument("register", 1, name, "string")
+  argument("register", 1, name, "string")
   if handler == nil then
     error("Register: push handler is nil", 2)
   elseif type(handler) ~= "table" or type(handler.push) ~= "function" then
     error(("bad argument #2 to 'register' (table with a function push expected, got %s)"):format(type(handler)), 2)
-  elseif self.slots[name] then
+  elseif self.by_name[name] then
     error("Register: called twice for handler " .. name, 2)
   end
-  self.slots[name] = { handler = handler, name = name, pushed = 0, dropped = 0, refused = 0 }
-  self.order[#self.order + 1] = self.slots[name]
+  self.by_name[name] = slot_room.new(name, handler)
+  self.slots[#self.slots + 1] = self.by_name[name]
 end
 
-local function read_config(self, config)
-  if type(config) == "string" then
-    local decoded, message = self.json.decode(config)
-    if decoded == nil and message then
-      return fail("config", "failed to parse config: " .. message)
-    elseif config:find("^%s*{") then -- an empty one decodes to the same as an empty list
-      return fail("config", "failed to parse config: a list expected, got an object")
-    end
-    config = decoded
-  end
-  if type(config) == "userdata" then
+local function is_null(value)
+  return value == nil or type(value) == "userdata"
+end
+
+local function check_entries(list)
+  if is_null(list) then
     return {} -- JSON's null
-  elseif type(config) ~= "table" then
-    return fail("config", "failed to parse config: a list expected, got " .. type(config))
-  elseif not validate.list_length(config) then
-    return fail("config", "failed to parse config: a list expected, got an object")
+  elseif type(list) ~= "table" or not validate.list_length(list) then
+    return fail("config", "failed to parse config: a list expected, got "
+      .. (type(list) == "table" and "an object" or type(list)))
   end
-  for _, entry in ipairs(config) do
-    local name = type(entry) == "table" and entry.name
-    if type(entry) ~= "table" and type(entry) ~= "userdata" then
+  for _, entry in ipairs(list) do
+    if type(entry) ~= "table" and not is_null(entry) then
       return fail("config", "failed to parse config: an entry must be { name =, config = }, got " .. type(entry))
-    elseif name and type(name) ~= "string" and type(name) ~= "userdata" then
+    end
+    local name = type(entry) == "table" and entry.name or nil
+    if type(name) ~= "string" and not is_null(name) then
       return fail("config", "failed to parse config: name must be a string, got " .. type(name))
     end
   end
-  return config
+  return list
 end
 
-local function start(slot, config)
-  if type(config) == "userdata" then
-    config = {} -- JSON's null: nothing is configured, and that is no mistake
+local function read_config(self, config)
+  if type(config) == "table" then
+    return check_entries(config)
   end
-  if slot.handler.init then
-    local ok, message, details = ask(slot.handler, "init", config)
-    if not ok then
-      return fail(details and details.code or "config", message or "init refused", details)
-    end
+  local decoded, message = self.json.decode(config)
+  if decoded == nil and message then
+    return fail("config", "failed to parse config: " .. message)
+  elseif config:find("^%s*{") then -- an empty one decodes to the same as an empty list
+    return fail("config", "failed to parse config: a list expected, got an object")
   end
-  slot.state = "started"
+  return check_entries(decoded)
+end
+
+local function start(self, entry)
+  local name = type(entry) == "table" and entry.name
+  local slot = type(name) == "string" and self.by_name[name]
+  if slot then
+    return slot:start(entry.config)
+  elseif self.options.strict then
+    return fail("config", ("unknown push handler %s"):format(validate.show(name)), { field = "name" })
+  end
   return true
 end
 
@@ -130,20 +125,14 @@ end
 --   any handler is touched
 -- @treturn true|nil
 function methods:init(config)
-  validate.argument("init", 1, config, "string or table")
+  argument("init", 1, config, "string or table")
   local list, message, details = read_config(self, config)
   if not list then
     return nil, message, details
   end
   for _, entry in ipairs(list) do
-    local name = type(entry) == "table" and entry.name
-    local slot = type(name) == "string" and self.slots[name]
-    local ok = true
-    if slot then
-      ok, message, details = start(slot, entry.config)
-    elseif self.options.strict then
-      ok, message, details = fail("config", ("unknown push handler %s"):format(validate.show(name)), { field = "name" })
-    end
+    local ok
+    ok, message, details = start(self, entry)
     if not ok then
       return nil, message, details
     end
@@ -151,27 +140,12 @@ function methods:init(config)
   return true
 end
 
--- A handler with an `is_ready` knows best; any other is ready from its start to its stop.
-local function is_ready(slot)
-  if slot.state == "stopped" then
-    return false
-  elseif slot.handler.is_ready then
-    return (ask(slot.handler, "is_ready")) == true
+local function refused(slot, message, details, taken)
+  local copy = { handler = slot.name, taken = taken }
+  for name, value in pairs(details) do
+    copy[name] = value
   end
-  return slot.state == "started"
-end
-
-local function hand_over(self, slot, receipt)
-  local ok, message, details = ask(slot.handler, "push", receipt)
-  if ok then
-    slot.pushed = slot.pushed + 1
-    return true
-  end
-  message, details = message or "refused", details or { code = "invalid" }
-  local count = details.code == "full" and "dropped" or "refused"
-  slot[count] = slot[count] + 1
-  pcall(self.options.log, "warn", ("push handler %s: %s"):format(slot.name, message), { code = details.code })
-  return nil, message, details
+  return fail(details.code, message, copy)
 end
 
 --- Gives a receipt to every handler that is ready. Never blocks.
@@ -179,77 +153,93 @@ end
 -- @treturn number|nil how many handlers took it; nil, message, details when the receipt is malformed, or a handler
 --   refused or dropped it: the first one's words, with its name in `details.handler` and the count in `details.taken`
 function methods:push(receipt)
-  validate.argument("push", 1, receipt, "table")
+  argument("push", 1, receipt, "table")
   local checked, message, details = receipt_room.check(receipt, self.options.clock())
   if not checked then
     return nil, message, details
   end
   local taken, refusal = 0, nil
-  for _, slot in ipairs(self.order) do
-    if is_ready(slot) then
-      local ok, why, more = hand_over(self, slot, checked)
+  for _, slot in ipairs(self.slots) do
+    if slot:is_ready() then
+      local ok, why, more = slot:push(checked)
       if ok then
         taken = taken + 1
       else
-        refusal = refusal or { slot.name, why, more }
+        pcall(self.options.log, "warn", ("push handler %s: %s"):format(slot.name, why), { code = more.code })
+        refusal = refusal or { slot, why, more }
       end
     end
   end
   if refusal then
-    local copy = { handler = refusal[1], taken = taken }
-    for name, value in pairs(refusal[3]) do
-      copy[name] = value
-    end
-    return fail(copy.code, refusal[2], copy)
+    return refused(refusal[1], refusal[2], refusal[3], taken)
   end
   return taken
 end
 
--- Every slot is asked, each with the time that is left; the first failure is returned.
-local function ask_all(self, slots, name, seconds)
-  local deadline = self.options.now() + seconds
-  local all, problem, found = true, nil, nil
-  for _, slot in ipairs(slots) do
-    if slot.handler[name] then
-      local result, message, details = ask(slot.handler, name, math.max(0, deadline - self.options.now()))
-      if message and not problem then
-        problem, found = message, details
-      end
-      all = all and result == true
-    end
-  end
-  if problem then
-    return nil, problem, found
-  end
-  return all
-end
-
 local function running(self)
   local slots = {}
-  for _, slot in ipairs(self.order) do
-    if slot.state == "started" or is_ready(slot) then
+  for _, slot in ipairs(self.slots) do
+    if slot.state == "started" or slot:is_ready() then
       slots[#slots + 1] = slot
     end
   end
   return slots
 end
 
+-- Asks each that can be asked, with the time that is left or a slice of it. Returns those that are not done; the
+-- first failure is remembered in `trouble`.
+local function ask_each(self, slots, name, deadline, slice, trouble)
+  local left = {}
+  for _, slot in ipairs(slots) do
+    if slot:has(name) then
+      local rest = math.max(0, deadline - self.options.now())
+      local result, message, details = slot:ask(name, math.min(rest, slice))
+      if message then
+        trouble[1] = trouble[1] or { message, details }
+      elseif not result then
+        left[#left + 1] = slot
+      end
+    end
+  end
+  return left
+end
+
+-- Lets the handlers work in turns until none of them has anything left to do.
+local function drain(self, slots, deadline, trouble)
+  local now, left = self.options.now, {}
+  for _, slot in ipairs(slots) do
+    left[#left + 1] = slot:has "step" and slot or nil
+  end
+  repeat
+    left = ask_each(self, left, "step", deadline, #left > 1 and SLICE or math.huge, trouble)
+  until #left == 0 or now() >= deadline
+  return left
+end
+
 --- Lets the handlers work that need it; a program with a loop calls this in every turn.
 -- @tparam[opt=0] number seconds how long all of them together may take
--- @treturn boolean|nil whether nothing is left to do
+-- @treturn boolean|nil whether nothing is left to do; nil, message, details when a handler failed
 function methods:step(seconds)
-  return ask_all(self, running(self), "step", seconds or 0)
+  local deadline, trouble = self.options.now() + (seconds or 0), {}
+  local left = ask_each(self, running(self), "step", deadline, math.huge, trouble)
+  if trouble[1] then
+    return nil, trouble[1][1], trouble[1][2]
+  end
+  return #left == 0
 end
 
 --- Lets the handlers work until nothing is left to do.
 -- @tparam[opt=60] number seconds how long at most
 -- @treturn true|nil
 function methods:flush(seconds)
-  local done, message, details = self:step(seconds or 60)
-  if done == false then
+  local deadline, trouble = self.options.now() + (seconds or 60), {}
+  local left = drain(self, running(self), deadline, trouble)
+  if trouble[1] then
+    return nil, trouble[1][1], trouble[1][2]
+  elseif #left > 0 then
     return fail("timeout", "there are still receipts to work off")
   end
-  return done, message, details
+  return true
 end
 
 --- Ends all handlers: they take nothing more, finish what they can in the time, and give up the rest.
@@ -257,21 +247,25 @@ end
 -- @tparam[opt=5] number seconds how long all of them together may take
 -- @treturn true|nil
 function methods:stop(seconds)
+  local deadline, trouble = self.options.now() + (seconds or DRAIN), {}
   local slots = running(self)
   for _, slot in ipairs(slots) do
     slot.state = "stopped"
   end
-  return ask_all(self, slots, "stop", seconds or DRAIN)
+  drain(self, slots, deadline, trouble)
+  ask_each(self, slots, "stop", deadline, math.huge, trouble)
+  if trouble[1] then
+    return nil, trouble[1][1], trouble[1][2]
+  end
+  return true
 end
 
 --- What each handler has been given.
 -- @treturn table `{ [name] = { ready =, pushed =, dropped =, refused =, handler = its own stats } }`
 function methods:stats()
   local stats = {}
-  for name, slot in pairs(self.slots) do
-    local own = slot.handler.stats and ask(slot.handler, "stats")
-    stats[name] = { ready = is_ready(slot), pushed = slot.pushed, dropped = slot.dropped, refused = slot.refused,
-      handler = type(own) == "table" and own or nil }
+  for _, slot in ipairs(self.slots) do
+    stats[slot.name] = slot:stats()
   end
   return stats
 end

@@ -263,8 +263,8 @@ for _, transport in ipairs { "curl", "multi" } do
       end
       assert(registry:flush(60))
       local total = 0
-      for _, count in pairs(told.outcomes) do
-        total = total + count
+      for _, number in pairs(told.outcomes) do
+        total = total + number
       end
       local stats = handler:stats()
       assert.are.equal(count, total)

@@ -249,12 +249,14 @@ function methods:flush(seconds)
     return true
   end
   local done, message, details = work(self, seconds or 60, true)
-  if done == false then
-    local receipts, devices = self.fanout:waiting()
-    return fail("timeout", ("%d receipts and %d messages are still under way"):format(
-      receipts, devices + self.sender:unsettled()))
+  if done then
+    return true
+  elseif message then
+    return nil, message, details
   end
-  return done, message, details
+  local receipts, devices = self.fanout:waiting()
+  return fail("timeout", ("%d receipts and %d messages are still under way"):format(
+    receipts, devices + self.sender:unsettled()))
 end
 
 --- Ends the handler: nothing more is taken, what is under way gets some time, the rest ends as `closed`.
