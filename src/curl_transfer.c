@@ -240,6 +240,9 @@ static CURLcode set_method(pusher_transfer *transfer, const pusher_request *requ
     return CURLE_OK;
 }
 
+/* Of shorter bodies no libcurl asks whether the server wants them: "Expect: 100-continue". */
+#define EXPECT_FROM_BYTES 1024
+
 /* The list's nodes are the transfer's own and its strings the request's, so there is nothing to
  * free. What libcurl would add by itself is switched off with "Name:", unless the caller set it. */
 static struct curl_slist *link_headers(pusher_transfer *transfer, const pusher_request *request)
@@ -249,14 +252,15 @@ static struct curl_slist *link_headers(pusher_transfer *transfer, const pusher_r
     int count = 0;
     for (; count < request->header_count; count++, line += strlen(line) + 1)
         transfer->lines[count].data = line;
-    transfer->lines[count++].data = no_expect;
+    if (request->body_length > EXPECT_FROM_BYTES)
+        transfer->lines[count++].data = no_expect;
     if (!request->has_accept)
         transfer->lines[count++].data = no_accept;
     if (!request->has_content_type)
         transfer->lines[count++].data = no_type;
     for (int i = 0; i < count; i++)
         transfer->lines[i].next = i + 1 < count ? &transfer->lines[i + 1] : NULL;
-    return &transfer->lines[0];
+    return count > 0 ? &transfer->lines[0] : NULL;
 }
 
 /* Mostly it is the same place as before. */
