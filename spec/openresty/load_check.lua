@@ -9,6 +9,17 @@ local function tell(...)
   io.flush()
 end
 
+-- A short measurement decides when it is good; else the machine may be busy, and one that is three times as
+-- long decides. The best of many would prove nothing.
+local function reaches(limit, rounds, run)
+  local got = run(rounds)
+  if got.ratio < limit then
+    tell("%.1f %% is below %.0f; measuring longer", got.ratio * 100, limit * 100)
+    got = run(rounds * 3)
+  end
+  return got.ratio >= limit, got
+end
+
 describe("nginx under load", function()
   local server, web
 
@@ -26,11 +37,31 @@ describe("nginx under load", function()
   it("answers subscribers while triggers wait for a slow server: 90 % of the requests per second", function()
     web = measure.start { port = server.port }
     server:misbehave { mode = "delay", ms = 500 }
-    local got = measure.beside_slow_triggers(web, { rounds = 5, seconds = 2, triggers = 16 })
-    tell("auth alone %.0f/s, beside %d waiting triggers %.0f/s: %.1f %% (limit 90)", got.alone, 16, got.beside, got.ratio * 100)
-    assert.is_true(got.triggers >= 5 * 16 * 3, "the triggers did not run")
-    assert.is_true(got.ratio >= 0.9)
+    local ok, got = reaches(0.9, 7, function(rounds)
+      return measure.beside_slow_triggers(web, { rounds = rounds, seconds = 1, triggers = 16 })
+    end)
+    tell("auth alone %.0f/s, beside 16 waiting triggers %.0f/s: %.1f %% (limit 90)", got.alone, got.beside, got.ratio * 100)
+    assert.is_true(got.triggers >= 7 * 16 * 2, "the triggers did not run")
+    assert.is_true(ok)
   end)
+
+  -- Visitors come on connections of their own: 95 % is the goal there, and one point is left for the measurement. On kept
+  -- connections a request costs nginx so little that answering with a constant text alone takes 4 to 8 %, and one HMAC
+  -- 5 to 7 %; that limit only guards against a slip.
+  for _, case in ipairs {
+    { name = "a connection each: 95 %", close = 1, limit = 0.94 },
+    { name = "kept connections: 75 %", limit = 0.75 },
+  } do
+    it("authorizes beside an empty handler on " .. case.name, function()
+      web = measure.start {}
+      local ok, got = reaches(case.limit, 9, function(rounds)
+        return measure.compare(web, { path = "/auth", base = "/empty", rounds = rounds, seconds = 1, close = case.close })
+      end)
+      tell("%.2f us of the worker's CPU time, an empty handler %.2f us: %.1f %% (limit %.0f)", got.us, got.base_us,
+        got.ratio * 100, case.limit * 100)
+      assert.is_true(ok)
+    end)
+  end
 
   it("sends 10000 triggers from 64 requests at once over few connections", function()
     web = measure.start { port = server.port, pool_size = 64 }
