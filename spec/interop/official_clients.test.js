@@ -323,7 +323,8 @@ describe('TLS', () => {
       channel.bind('hello', (data) => { console.log(JSON.stringify(data)); process.exit(0); });
       setTimeout(() => process.exit(1), 5000);`;
     const text = await new Promise((resolve, reject) => {
-      execFile(process.execPath, ['-e', script, JSON.stringify(server)], {
+      // The server listens on IPv4 only, and Node 18 tries just the first address of "localhost".
+      execFile(process.execPath, ['--dns-result-order=ipv4first', '-e', script, JSON.stringify(server)], {
         cwd: __dirname, env: { ...process.env, NODE_EXTRA_CA_CERTS: server.ca_file },
       }, (error, stdout) => (error ? reject(error) : resolve(stdout)));
     });

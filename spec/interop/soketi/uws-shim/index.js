@@ -3,4 +3,4 @@
 const path = require('node:path');
 
 const binary = `uws_${process.platform}_${process.arch}_${process.versions.modules}.node`;
-module.exports = require(path.join(__dirname, '..', 'node_modules', 'uws-pack', 'dist', 'bin', binary));
+module.exports = require(path.join(__dirname, '..', 'uws-pack', 'dist', 'bin', binary));
