@@ -63,9 +63,9 @@ describe("pusher.notify", function()
       -- The signature over the very bytes of Go's body.
       local sign = require("pusher.request").sign
       local crypto = require "pusher.crypto"
-      local query = sign({ key = request.key, wire_key = request.key, mac = crypto.mac(request.secret) }, "POST",
-        request.path, nil, request.body, tonumber(request.timestamp))
-      assert.same(query_fields(request.url:match("%?(.*)")), query_fields(query))
+      local target = sign({ key = request.key, mac = crypto.mac(request.secret) }, "POST", request.path, request.path,
+        nil, request.body, tonumber(request.timestamp))
+      assert.same(query_fields(request.url:match("%?(.*)")), query_fields(target:match("%?(.*)")))
       assert.equal(request.path, transport.last.target:match("^[^?]*"))
     end
   end)
