@@ -145,6 +145,28 @@ describe("the README's reference", function()
     assert.equal("", table.concat(problems, "\n"))
   end)
 
+  it("has a row for each option of a publisher, and tells of all its methods", function()
+    local known = require("pusher.publisher.settings").KNOWN
+    local client = assert(require("pusher").new { app_id = "1", key = "key", secret = "secret", cluster = "eu" })
+    local publisher = client:publisher()
+    local section, documented, problems = readme.section(TEXT, "^Publisher"), {}, {}
+    for row in section:gmatch("\n|([^|]+)|") do
+      for name in row:gmatch("`([%w_]+)`") do
+        documented[name] = true
+      end
+    end
+    for name in pairs(known) do
+      problems[#problems + 1] = not documented[name] and name .. " is an option, and not documented" or nil
+    end
+    for name, value in pairs(getmetatable(publisher).__index) do
+      if type(value) == "function" and not TEXT:find("publisher:" .. name, 1, true) then
+        problems[#problems + 1] = "publisher has " .. name .. ", which the README does not tell of"
+      end
+    end
+    table.sort(problems)
+    assert.equal("", table.concat(problems, "\n"))
+  end)
+
   -- Objects of the API by the name that the README gives them.
   local function objects()
     local pusher = require("pusher")
