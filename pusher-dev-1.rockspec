@@ -40,8 +40,8 @@ build = {
     ["pusher.curl"] = {
       sources = {
         "src/curl.c", "src/curl_buffer.c", "src/curl_settings.c", "src/curl_request.c", "src/curl_sockets.c",
-        "src/curl_transfer.c", "src/curl_easy.c", "src/curl_poller.c", "src/curl_jobs.c", "src/curl_engine.c",
-        "src/curl_step.c", "src/curl_multi.c",
+        "src/curl_transfer.c", "src/curl_outcome.c", "src/curl_easy.c", "src/curl_poller.c", "src/curl_jobs.c",
+        "src/curl_engine.c", "src/curl_step.c", "src/curl_multi.c",
       },
       defines = { "_POSIX_C_SOURCE=200809L" },
       libraries = { "curl", "pthread" },

@@ -60,6 +60,22 @@ describe("pusher.curl", function()
         end
       end)
 
+      it("refuses proxies that make no sense, and does not quote them", function()
+        for _, proxy in ipairs { "http://us er:secret@x:1", "foo://user:secret@x:1", "http://user:secret@x:0x",
+          "://user:secret@", "http://user:secret@[zz]:1", "http://user:secret@", "http://user:secret@x:99999",
+          "file:///secret" } do
+          local handle, message, code = curl[kind] { proxy = proxy }
+          assert.is_nil(handle, proxy)
+          assert.matches("proxy", message)
+          assert.is_nil(message:find("secret", 1, true))
+          assert.equal("config", code)
+        end
+        for _, proxy in ipairs { "http://a:1", "http://a", "a:1", "user:pass@a:1", "https://a:1", "socks5h://a:1",
+          "http://[::1]:3128", "http://user:p%40ss@a.example:8080/" } do
+          open { proxy = proxy }
+        end
+      end)
+
       it("takes options at their limits", function()
         open { timeout = 1e300, connect_timeout = math.huge, keepalive = { idle = 0, pool_size = 0 },
           max_response_bytes = 1, max_pending = 1 }

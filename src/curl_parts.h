@@ -109,7 +109,7 @@ typedef struct pusher_transfer {
     pusher_buffer url, head, body;
     const char *unsent; /* the rest of a body that is sent at most once */
     size_t unsent_length, once_length;
-    bool multiplex, head_complete, overflow;
+    bool multiplex, head_begun, head_complete, overflow;
     char error[CURL_ERROR_SIZE];
     void *owner; /* whose request it is carrying */
     struct pusher_transfer *next_spare;
@@ -120,10 +120,14 @@ CURLcode pusher_transfer_open(pusher_transfer *transfer, const pusher_settings *
 /* `request` must stay as it is until the transfer is over. */
 CURLcode pusher_transfer_prepare(pusher_transfer *transfer, const pusher_request *request,
                                  long timeout_ms);
+void pusher_transfer_close(pusher_transfer *transfer);
+
+/* ---- curl_outcome.c: what a transfer came to ---- */
+
 /* Pushes `status, body, headers` or `nil, message, code, sent`; returns how many. */
 int pusher_transfer_push(lua_State *L, pusher_transfer *transfer, CURLcode result);
+/* Pushes `nil, message, code, false`: nothing has been sent. Returns 4. */
 int pusher_failure_push(lua_State *L, const char *message, const char *code);
-void pusher_transfer_close(pusher_transfer *transfer);
 
 /* ---- curl_poller.c: which sockets are ready; epoll or kqueue ---- */
 

@@ -124,6 +124,28 @@ static void read_caps(reader *r, pusher_settings *settings)
     settings->max_pending = r->wrong == NULL ? (long)queue : DEFAULT_MAX_PENDING;
 }
 
+/* libcurl would find this out with the first request, and quote the whole proxy in its message,
+ * the password too. */
+static bool is_proxy(const char *proxy)
+{
+    static const char *const schemes[] = {"http",    "https",  "socks4",
+                                          "socks4a", "socks5", "socks5h"};
+    const unsigned int flags = CURLU_NON_SUPPORT_SCHEME | CURLU_GUESS_SCHEME;
+    CURLU *url = curl_url();
+    char *scheme = NULL, *host = NULL;
+    bool known = false;
+    if (url != NULL && curl_url_set(url, CURLUPART_URL, proxy, flags) == CURLUE_OK &&
+        curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+        curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
+        for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+            known = known || strcmp(scheme, schemes[i]) == 0;
+    }
+    curl_free(scheme);
+    curl_free(host);
+    curl_url_cleanup(url);
+    return known;
+}
+
 const char *pusher_settings_read(lua_State *L, int index, pusher_settings *settings)
 {
     reader r = {L, index, "", NULL};
@@ -135,6 +157,9 @@ const char *pusher_settings_read(lua_State *L, int index, pusher_settings *setti
     settings->proxy = read_text(&r, "proxy");
     settings->no_proxy = read_text(&r, "no_proxy");
     settings->ca_file = read_text(&r, "ca_file");
+    if (r.wrong == NULL && settings->proxy != NULL && settings->proxy[0] != '\0' &&
+        !is_proxy(settings->proxy))
+        r.wrong = "option \"proxy\" must be like \"http://user:password@host:port\"";
     return r.wrong;
 }
 

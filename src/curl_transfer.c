@@ -1,6 +1,6 @@
 /*
  * One easy handle: what stays the same is set once, a request is set before each use, the answer
- * is gathered under caps, and the outcome is pushed for Lua. The callbacks only fill buffers.
+ * is gathered under caps. The callbacks only fill buffers.
  */
 #include <string.h>
 #include <unistd.h>
@@ -28,10 +28,11 @@ static size_t collect_head(char *bytes, size_t size, size_t count, void *data)
     size_t length = size * count;
     if (length >= 5 && memcmp(bytes, "HTTP/", 5) == 0) {
         transfer->head.length = 0;
+        transfer->head_begun = true;
         transfer->head_complete = false;
         return length;
     }
-    if (transfer->head_complete || bytes[0] == '\r' || bytes[0] == '\n') {
+    if (transfer->head_complete || length == 0 || bytes[0] == '\r' || bytes[0] == '\n') {
         transfer->head_complete = true;
         return length;
     }
@@ -282,7 +283,7 @@ CURLcode pusher_transfer_prepare(pusher_transfer *transfer, const pusher_request
     const char *target = request->text.data + request->target;
     pusher_buffer_clear(&transfer->head);
     pusher_buffer_clear(&transfer->body);
-    transfer->head_complete = transfer->overflow = false;
+    transfer->head_begun = transfer->head_complete = transfer->overflow = false;
     transfer->error[0] = '\0';
     TRY(set_url(transfer, request->text.data + request->url));
     SET(REQUEST_TARGET, target[0] != '\0' ? target : NULL);
@@ -290,103 +291,6 @@ CURLcode pusher_transfer_prepare(pusher_transfer *transfer, const pusher_request
     SET(HTTPHEADER, link_headers(transfer, request));
     SET(TIMEOUT_MS, timeout_ms);
     return set_version(easy, transfer->multiplex && request->https);
-}
-
-/* ---- the outcome ---- */
-
-/* A handshake that the peer broke off says nothing about trust: another try may succeed. */
-static bool is_cut_handshake(const char *message)
-{
-    return strstr(message, "SYSCALL") != NULL || strstr(message, "onnection reset") != NULL ||
-           strstr(message, "roken pipe") != NULL || strstr(message, "unexpected eof") != NULL;
-}
-
-static const char *code_of(CURLcode result, const pusher_transfer *transfer)
-{
-    if (transfer->overflow)
-        return "too_large";
-    switch ((int)result) {
-    case CURLE_OPERATION_TIMEDOUT:
-        return "timeout";
-    case CURLE_FILESIZE_EXCEEDED:
-#if LIBCURL_VERSION_NUM >= 0x080600
-    case CURLE_TOO_LARGE:
-#endif
-        return "too_large";
-    case CURLE_SSL_CONNECT_ERROR:
-        return is_cut_handshake(transfer->error) ? "network" : "tls";
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_ENGINE_INITFAILED:
-        return "tls";
-    case CURLE_URL_MALFORMAT:
-        return "invalid";
-    default:
-        return "network";
-    }
-}
-
-/* libcurl sets the pre-transfer time when the connection stands and the request may leave. */
-static bool surely_unsent(CURL *easy, CURLcode result)
-{
-    curl_off_t ready_us = 1;
-    return result != CURLE_SEND_FAIL_REWIND &&
-           curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us) == CURLE_OK &&
-           ready_us == 0;
-}
-
-/* Names out of a hostile certificate may stand in libcurl's text. */
-static void push_printable(lua_State *L, char *text)
-{
-    for (char *c = text; *c != '\0'; c++)
-        if ((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f)
-            *c = '?';
-    lua_pushstring(L, text);
-}
-
-int pusher_failure_push(lua_State *L, const char *message, const char *code)
-{
-    lua_pushnil(L);
-    lua_pushstring(L, message);
-    lua_pushstring(L, code);
-    lua_pushboolean(L, 0);
-    return 4;
-}
-
-/* libcurl takes a connection that ends among the header lines for a whole answer. */
-static bool is_answered(const pusher_transfer *transfer, CURLcode result, long *status)
-{
-    return result == CURLE_OK && transfer->head_complete &&
-           curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, status) == CURLE_OK;
-}
-
-int pusher_transfer_push(lua_State *L, pusher_transfer *transfer, CURLcode result)
-{
-    long status = 0;
-    if (is_answered(transfer, result, &status)) {
-        lua_pushinteger(L, status);
-        lua_pushlstring(L, transfer->body.length ? transfer->body.data : "", transfer->body.length);
-        lua_pushlstring(L, transfer->head.length ? transfer->head.data : "", transfer->head.length);
-        return 3;
-    }
-    lua_pushnil(L);
-    if (transfer->overflow)
-        lua_pushliteral(L, "the answer is larger than allowed");
-    else if (result == CURLE_OK)
-        lua_pushliteral(L, "the connection ended in the middle of the answer");
-    else if (transfer->error[0] != '\0')
-        push_printable(L, transfer->error);
-    else
-        lua_pushstring(L, curl_easy_strerror(result));
-    lua_pushstring(L, code_of(result, transfer));
-    if (surely_unsent(transfer->easy, result))
-        lua_pushboolean(L, 0);
-    else
-        lua_pushnil(L);
-    return 4;
 }
 
 void pusher_transfer_close(pusher_transfer *transfer)

@@ -238,6 +238,22 @@ case("tells that a connection was refused", {
   expect = fails_with("network", false),
 })
 
+case("tells so also after the connection stood", {
+  requests = function(server)
+    return { ask(server, "none"), ask(server, "none", { port = server.refusing_port }), ask(server, "none"),
+      ask(server, "none", { host = NO_NAME }), ask(server, "hang", { timeout = 0.1 }),
+      ask(server, "none", { port = server.black_hole_port, timeout = 0.1 }) }
+  end,
+  expect = function(outcomes)
+    echo_of(outcomes[1])
+    failed(outcomes[2], "network", false)
+    echo_of(outcomes[3])
+    failed(outcomes[4], "network", false)
+    failed(outcomes[5], "timeout", true)
+    failed(outcomes[6], "timeout", false)
+  end,
+})
+
 case("tells that a name does not resolve", {
   requests = one("none?auth_signature=abc", { host = NO_NAME }),
   expect = fails_with("network", false),
@@ -328,12 +344,13 @@ case("refuses a body above the cap, however it is framed", {
 case("refuses endless header lines", {
   requests = function(server)
     return { ask(server, "header_flood"), ask(server, "header_flood?count=1&bytes=80000"),
-      ask(server, "header_flood?count=100") }
+      ask(server, "header_flood?count=1&bytes=200000"), ask(server, "header_flood?count=100") }
   end,
   expect = function(outcomes)
-    failed(outcomes[1], "too_large", true)
-    failed(outcomes[2], "too_large", true)
-    answered(outcomes[3], 200)
+    for index = 1, 3 do
+      failed(outcomes[index], "too_large", true)
+    end
+    answered(outcomes[4], 200)
   end,
 })
 
