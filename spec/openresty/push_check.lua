@@ -1,5 +1,5 @@
--- The FCM handler inside nginx: receipts from every phase, sent by timers over cosockets, with a device store that
--- yields, random errors, a stop and a reload.
+-- Push notifications inside nginx. The FCM handler: receipts from every phase, sent by timers over cosockets, with a device store that
+-- yields, random errors, a stop and a reload. Beams: its calls over cosockets.
 
 local cjson = require "cjson"
 local nginx = require "spec.openresty.nginx"
@@ -18,6 +18,7 @@ local LOCATIONS = [[
   location = /flush { content_by_lua_block { pushing.flush() } }
   location = /stop { content_by_lua_block { pushing.stop() } }
   location = /report { content_by_lua_block { pushing.report() } }
+  location = /beams { content_by_lua_block { pushing.beams() } }
 ]]
 
 describe("the FCM handler inside nginx", function()
@@ -132,6 +133,19 @@ describe("the FCM handler inside nginx", function()
     get "/push?from=900&count=1"
     assert.equal(200, get("/report").stats.pushed)
     assert.same(report.outcomes, get("/report").outcomes)
+  end)
+
+  it("is not the only one: Beams is called over cosockets, too", function()
+    start()
+    local called = get("/beams?port=" .. server.port)
+    assert.matches("^pubid%-%d$", called.interests.result.publish_id)
+    assert.matches("^pubid%-%d$", called.users.result.publish_id)
+    assert.same({}, called.delete.result)
+    assert.is_string(called.token.result.token)
+    local seen = server:beams()
+    assert.equal(2, #seen.publishes)
+    assert.same({ "u/1" }, seen.deleted)
+    assert.equal("unauthorized", get("/beams?key=wrong&port=" .. server.port).users.code)
   end)
 
   it("sends what it has taken before a worker that is told to exit is gone", function()

@@ -1,6 +1,7 @@
 --- Runs inside nginx: one push registry with an FCM handler for a whole worker, used by all phases, and what
 -- became of its devices.
 
+local beams = require "pusher.beams"
 local cjson = require "cjson"
 local fcm = require "pusher.push.fcm"
 local push = require "pusher.push"
@@ -79,6 +80,26 @@ end
 function pushing.stop()
   local done = pushing.registry:stop(tonumber(ngx.var.arg_seconds or 5))
   ngx.print(cjson.encode { done = done })
+end
+
+--- Content: one call of each kind to Beams at arg_port.
+function pushing.beams()
+  local client = assert(beams.new {
+    instance_id = "i-123", secret_key = ngx.var.arg_key or "k-456", base_url = "http://127.0.0.1:" .. ngx.var.arg_port,
+  })
+  local publish = { fcm = { notification = { title = "Hello" } } }
+  local out = {}
+  for name, call in pairs {
+    interests = function() return client:publish_to_interests({ "hello" }, publish) end,
+    users = function() return client:publish_to_users({ "user-1" }, publish) end,
+    delete = function() return client:delete_user("u/1") end,
+    token = function() return client:generate_token("user-1") end,
+  } do
+    local result, message, details = call()
+    out[name] = { result = result, message = message, code = details and details.code }
+  end
+  client:close()
+  ngx.print(cjson.encode(out))
 end
 
 --- Content: what became of everything.

@@ -282,6 +282,21 @@ describe("pusher.push.fcm", function()
       assert.are.same({ sent = 1 }, fake:outcomes())
     end)
 
+    it("checks a receipt that comes to it directly", function()
+      local fake = world.new()
+      local handler = fake:handler { [ANN] = { { device_id = "a" } } }
+      local ok, message, details = handler:push { to = { [5] = {} }, payload = { what = "msg" } }
+      assert.is_nil(ok)
+      assert.is_string(message)
+      assert.are.equal("invalid", details.code)
+      assert.is_true(handler:push { to = { [ANN] = {} }, payload = { what = "msg" } })
+      assert(handler:flush(10))
+      assert.are.equal("2020-09-13T12:26:40Z", fake.calls[1].message.data.ts)
+      assert.has_error(function()
+        handler:push()
+      end, "bad argument #1 to 'push' (table expected, got no value)")
+    end)
+
     it("sends nothing by itself", function()
       local fake = world.new()
       local handler = fake:handler { [ANN] = { { device_id = "a" } } }
@@ -325,6 +340,9 @@ describe("pusher.push.fcm", function()
 
     it("refuses what is none", function()
       local handler = world.new():handler({}, { buffer = 1 })
+      assert.has_error(function()
+        handler:send("t")
+      end, "bad argument #1 to 'send' (table expected, got string)")
       for _, message in ipairs { {}, { token = "t", data = { score = 5 } }, { token = "t", topic = "n" } } do
         local ok, text, details = handler:send(message)
         assert.is_nil(ok)
@@ -533,9 +551,9 @@ describe("pusher.push.fcm", function()
     it("makes a transport of its own from the configuration", function()
       local handler = assert(fcm.new { devices = print, getenv = function() end })
       assert(handler:init { enabled = true, credentials = account.new(), timeout = 3 })
-      assert.are.equal("curl", handler.transport.name)
+      assert.are.equal("curl", handler.engine.transport.name)
       assert.is_true(handler:stop())
-      assert.is_nil(handler.transport.handle)
+      assert.is_nil(handler.engine.transport.handle)
       handler = assert(fcm.new { devices = print, transport = "carrier pigeon" })
       local ok, message, details = handler:init { enabled = true, credentials = account.new() }
       assert.is_nil(ok)

@@ -68,6 +68,11 @@ describe("pusher.push.receipt", function()
     }, checked)
   end)
 
+  it("checks no receipt twice", function()
+    local checked = assert(receipt.check(message_to(), NOW))
+    assert.are.equal(checked, receipt.check(checked, NOW))
+  end)
+
   it("takes JSON's null for absent", function()
     local given = message_to { content = cjson.null, want = cjson.null, ts = cjson.null, silent = cjson.null }
     given.to[USER].devices = cjson.null

@@ -47,6 +47,16 @@ describe("pusher.push.stdout", function()
     assert.are.same({ printed = 2 }, handler:stats())
   end)
 
+  it("checks a receipt that comes to it directly", function()
+    local handler, lines = started { enabled = true }
+    local ok, message, details = handler:push { to = { [5] = {} }, payload = { what = "msg" } }
+    assert.is_nil(ok)
+    assert.is_string(message)
+    assert.are.equal("invalid", details.code)
+    assert.is_true(handler:push { to = {}, payload = { what = "msg", ts = 0 } })
+    assert.are.equal("1970-01-01T00:00:00Z", cjson.decode(lines[1]).payload.ts)
+  end)
+
   it("never breaks a line", function()
     local handler, lines = started { enabled = true }
     local given = message_receipt()

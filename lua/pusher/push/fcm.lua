@@ -9,27 +9,24 @@
 --   failed        refused, or given up after the last repetition
 --   closed        the handler was stopped first
 
-local blocking = require "pusher.publisher.blocking"
 local config_room = require "pusher.push.fcm.config"
 local credentials = require "pusher.push.fcm.credentials"
 local crypto = require "pusher.crypto"
+local engine = require "pusher.push.fcm.engine"
 local errors = require "pusher.errors"
-local fanout = require "pusher.push.fcm.fanout"
 local json_codec = require "pusher.json"
 local nginx = require "pusher.publisher.ngx"
 local options_room = require "pusher.options"
-local outcomes = require "pusher.push.fcm.outcomes"
-local sender = require "pusher.push.fcm.sender"
-local stepped = require "pusher.publisher.stepped"
-local transport = require "pusher.transport"
+local validate = require "pusher.validate"
 
 local fcm = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.push.fcm" }
 
-local fail = errors.fail
+local fail, argument = errors.fail, validate.argument
 
 local DRAIN = 5 -- seconds that stop gives what is under way
+local FLUSH = 60 -- seconds
 
 local OPTIONS = {
   devices = { "function" },
@@ -37,7 +34,7 @@ local OPTIONS = {
   on_result = { "function" },
   transport = { "string", "table" },
   json = { "table" },
-  log = { "function", default = function() end },
+  log = { "function" },
   clock = { "function", default = os.time },
   now = { "function", default = crypto.now }, -- a clock that is never set, in seconds
   sleep = { "function", default = crypto.sleep }, -- for a transport that blocks
@@ -46,14 +43,20 @@ local OPTIONS = {
 }
 fcm.OPTIONS = OPTIONS
 
--- What the configuration hands to a transport that the handler makes itself.
-local FOR_TRANSPORT = {
-  "timeout", "connect_timeout", "keepalive", "proxy", "no_proxy", "ca_file", "tls_verify", "max_response_bytes",
-}
-
 --- Shows neither the account nor the token.
 function metatable.__tostring(self)
   return self.ready and "pusher.push.fcm" or "pusher.push.fcm (stopped)"
+end
+
+-- Without a log of the application's own only errors are told of, such as a callback that raises.
+local function log_errors(level, message)
+  if level ~= "error" then
+    return
+  elseif nginx.fits() then
+    nginx.log(level, message)
+  else
+    io.stderr:write("pusher: ", level, ": ", message, "\n")
+  end
 end
 
 --- Makes a handler for `push.register`.
@@ -63,7 +66,8 @@ end
 --   `getenv`
 -- @treturn table|nil handler; nil, message, details otherwise
 function fcm.new(given)
-  local options, message, details = options_room.copy(given or {}, OPTIONS)
+  argument("new", 1, given, "table")
+  local options, message, details = options_room.copy(given, OPTIONS)
   if not options then
     return nil, message, details
   elseif not options.devices then
@@ -74,75 +78,16 @@ function fcm.new(given)
   if not json then
     return nil, message, details
   end
+  options.log = options.log or log_errors
   return setmetatable({ options = options, json = json, ready = false, dropped = 0 }, metatable)
 end
 
-local function find_transport(options, config)
-  if type(options.transport) == "table" then
-    return transport.resolve(options)
+local function assemble(self, given, config)
+  local account, message, details = credentials.load(given, self.options.getenv, self.json)
+  if not account then
+    return nil, message, details
   end
-  local wanted = { transport = options.transport }
-  for _, name in ipairs(FOR_TRANSPORT) do
-    wanted[name] = config[name]
-  end
-  return transport.resolve(wanted)
-end
-
--- 0 <= chance < 1, for the jitter of repetitions.
-local function chance_of(random)
-  return function()
-    local high, low = random(2):byte(1, 2)
-    return (high * 256 + low) / 65536
-  end
-end
-
--- The publisher's drivers know how to move things over each kind of transport.
-local function driver_for(carrier)
-  if type(carrier.step) == "function" then
-    return stepped
-  end
-  return nginx.fits() and nginx or blocking
-end
-
--- Messages are not batched, so nothing lingers and nothing need hurry.
-local NO_QUEUE = { ready = 0, linger = 0, hurry = function() end }
-
-local function assemble(self, config, account, carrier)
-  local options = self.options
-  self.transport = carrier
-  self.outcomes = outcomes.new {
-    on_result = options.on_result,
-    remove = options.remove,
-    log = options.log,
-    validate_only = config.validate_only,
-  }
-  self.fanout = fanout.new {
-    devices = options.devices,
-    config = config,
-    json = self.json,
-    clock = options.clock,
-    outcomes = self.outcomes,
-  }
-  self.sender = sender.new {
-    account = account,
-    config = config,
-    transport = carrier,
-    json = self.json,
-    clock = options.clock,
-    now = options.now,
-    chance = chance_of(options.random),
-    source = self.fanout,
-    settled = function(job, ...)
-      self.outcomes:judge(job, ...)
-    end,
-  }
-  self.driver = driver_for(carrier).new {
-    client = { transport = carrier, settings = { timeout = config.timeout } },
-    queue = NO_QUEUE,
-    delivery = self.sender,
-    now = options.now,
-    sleep = options.sleep,
-  }
+  return engine.new { options = self.options, json = self.json, given = given, config = config, account = account }
 end
 
 --- Starts the handler. Nothing is sent yet; the key is tried, the token is fetched with the first message.
@@ -157,22 +102,15 @@ function methods:init(given)
   end)
   if not config then
     return nil, message, details
-  elseif not config.enabled then
-    self.started = true
-    return true
+  elseif config.enabled then
+    local made
+    made, message, details = assemble(self, given, config)
+    if not made then
+      return nil, message, details
+    end
+    self.engine, self.running, self.ready = made, true, true
   end
-  local account
-  account, message, details = credentials.load(given, self.options.getenv, self.json)
-  if not account then
-    return nil, message, details
-  end
-  local carrier
-  carrier, message, details = find_transport(self.options, given)
-  if not carrier then
-    return nil, message, details
-  end
-  assemble(self, config, account, carrier)
-  self.started, self.ready, self.running = true, true, true
+  self.started = true
   return true
 end
 
@@ -185,13 +123,7 @@ local function accept(self, how, value)
   if not self.ready then
     return fail("closed", "the FCM handler is not started, or has been stopped")
   end
-  local ok, message, details = true, nil, nil
-  if self.driver.prepare then
-    ok, message, details = self.driver:prepare()
-  end
-  if ok then
-    ok, message, details = self.fanout[how](self.fanout, value)
-  end
+  local ok, message, details = self.engine:accept(how, value)
   if ok then
     return true
   elseif details.code == "full" then
@@ -201,9 +133,10 @@ local function accept(self, how, value)
 end
 
 --- Takes a receipt into the queue. Never blocks.
--- @tparam table receipt as receipt.check returns
+-- @tparam table receipt see pusher.push.receipt
 -- @treturn true|nil nil, message, details when it cannot be made into messages, or the queue is full
 function methods:push(receipt)
+  argument("push", 1, receipt, "table")
   return accept(self, "push", receipt)
 end
 
@@ -211,52 +144,36 @@ end
 -- @tparam table message see Firebase reference `projects.messages`, with a `token`, `fid`, `topic` or `condition`
 -- @treturn true|nil
 function methods:send(message)
+  argument("send", 1, message, "table")
   return accept(self, "push_message", message)
-end
-
-local function is_idle(self)
-  local receipts, devices = self.fanout:waiting()
-  return receipts + devices + self.sender:unsettled() == 0 and not self.outcomes:is_telling()
-end
-
-local function work(self, seconds, bounded)
-  local now = self.options.now
-  local deadline = now() + seconds
-  repeat
-    local ok, message, details = self.driver:advance(math.max(0, deadline - now()), bounded)
-    if not ok then
-      return nil, message, details
-    end
-  until is_idle(self) or now() >= deadline
-  return is_idle(self)
 end
 
 --- Works. Over a transport that blocks, one message at least, which may take its own time.
 -- @tparam[opt=0] number seconds how long at most
 -- @treturn boolean|nil whether nothing is left to do; nil, message, details when the transport fails
 function methods:step(seconds)
+  argument("step", 1, seconds, "number or nil")
   if not self.running then
     return true
   end
-  return work(self, seconds or 0)
+  return self.engine:work(seconds or 0)
 end
 
 --- Works until nothing is left to do.
 -- @tparam[opt=60] number seconds how long at most
 -- @treturn true|nil
 function methods:flush(seconds)
+  argument("flush", 1, seconds, "number or nil")
   if not self.running then
     return true
   end
-  local done, message, details = work(self, seconds or 60, true)
+  local done, message, details = self.engine:work(seconds or FLUSH, true)
   if done then
     return true
   elseif message then
     return nil, message, details
   end
-  local receipts, devices = self.fanout:waiting()
-  return fail("timeout", ("%d receipts and %d messages are still under way"):format(
-    receipts, devices + self.sender:unsettled()))
+  return self.engine:unfinished()
 end
 
 --- Ends the handler: nothing more is taken, what is under way gets some time, the rest ends as `closed`.
@@ -264,16 +181,13 @@ end
 -- @tparam[opt=5] number seconds how long at most
 -- @treturn true
 function methods:stop(seconds)
+  argument("stop", 1, seconds, "number or nil")
   self.ready, self.started = false, false
-  if not self.running or self.stopping then
-    return true
-  end
-  self.stopping = true
-  work(self, seconds or DRAIN, true)
-  self.running, self.stopping = false, false
-  self.sender:abandon()
-  if self.transport ~= self.options.transport and type(self.transport.close) == "function" then
-    self.transport:close()
+  if self.running and not self.stopping then
+    self.stopping = true
+    self.engine:work(seconds or DRAIN, true)
+    self.running, self.stopping = false, false
+    self.engine:close()
   end
   return true
 end
@@ -284,15 +198,9 @@ end
 --   `retrying`, `in_flight` (messages); `retried`, `removals_failed`, `token_fetches`
 function methods:stats()
   local stats = { dropped = self.dropped }
-  if not self.sender then
-    return stats
+  if self.engine then
+    self.engine:add_stats(stats)
   end
-  for name, count in pairs(self.outcomes.counts) do
-    stats[name] = count
-  end
-  stats.queued, stats.waiting = self.fanout:waiting()
-  stats.retrying, stats.in_flight = self.sender.waiting.size, self.sender.in_flight
-  stats.retried, stats.token_fetches = self.sender.retried, self.sender.keeper.fetches
   return stats
 end
 

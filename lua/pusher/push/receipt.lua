@@ -12,6 +12,7 @@ local timestamp = require "pusher.push.timestamp"
 local uid = require "pusher.push.uid"
 
 local receipt = {}
+local metatable = { __name = "pusher.push.receipt" } -- marks what has been checked
 
 receipt.MAX_RECIPIENTS = 10000
 receipt.MAX_DEVICES = 1000 -- of one recipient
@@ -198,12 +199,15 @@ local function read_recipients(given)
   return to
 end
 
---- Checks and copies a receipt.
+--- Checks and copies a receipt. One that has been checked is returned as it is.
 -- @tparam table given see the head of this file; absent members are 0, "", false or none;
 --   `want` and `given` may be letters or bits, `ts` RFC 3339 text or Unix seconds
 -- @tparam number now Unix seconds, for a payload without `ts`
 -- @treturn table|nil the copy: `want` and `given` as bits, `ts` as text; nil, message, details otherwise
 function receipt.check(given, now)
+  if getmetatable(given) == metatable then
+    return given
+  end
   local to, message, details = read_recipients(given.to)
   if not to then
     return nil, message, details
@@ -213,7 +217,7 @@ function receipt.check(given, now)
   if not payload then
     return nil, message, details
   end
-  return { to = to, payload = payload }
+  return setmetatable({ to = to, payload = payload }, metatable)
 end
 
 --- The user ids of a receipt, smallest number first.

@@ -108,13 +108,14 @@ function methods:is_ready()
 end
 
 --- Prints a receipt.
--- @tparam table receipt as receipt.check returns
+-- @tparam table given receipt
 -- @treturn true|nil
-function methods:push(receipt)
-  local line, message, details
-  if self.format == "go" then
+function methods:push(given)
+  local line
+  local receipt, message, details = receipt_room.check(given, os.time())
+  if receipt and self.format == "go" then
     line = stdout.go(receipt)
-  else
+  elseif receipt then
     line, message, details = receipt_room.encode(receipt, self.json)
   end
   if not line then

@@ -181,15 +181,6 @@ function uid.parse_user_id(name)
   return uid.canonical(name:sub(4))
 end
 
---- Whether an id is smaller than another, as numbers.
--- @tparam string a 11 characters
--- @tparam string b 11 characters
--- @treturn boolean false also when one of them is no id
-function uid.less(a, b)
-  local left, right = uid.decode(a), uid.decode(b)
-  return left ~= nil and right ~= nil and left:reverse() < right:reverse()
-end
-
 --- The topic of a conversation of two.
 -- @tparam string a 11 characters
 -- @tparam string b 11 characters

@@ -245,6 +245,20 @@ describe("pusher.push.fcm.sender", function()
       end)
     end
 
+    it("is waited for no longer than flush or stop may take", function()
+      local fake = world.new { latency = 10, grant = function()
+        return nil, "timed out", { code = "timeout", retryable = true }
+      end }
+      local handler = fake:handler(devices(1))
+      assert(handler:push(world.receipt { [ANN] = {} }))
+      assert.is_nil((handler:flush(2)))
+      assert.are.equal(1002, fake.time)
+      fake.time = 1100
+      handler:stop(0)
+      assert.is_true(fake.time <= 1100.1)
+      assert.are.equal(0.1, fake.token_calls[2].request.timeout)
+    end)
+
     it("is renewed while messages go on", function()
       local fake = world.new { deferred = true, latency = 1, grant = function(call)
         return 200, { access_token = "token-" .. call.number, expires_in = 300 }

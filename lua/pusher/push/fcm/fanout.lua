@@ -63,14 +63,18 @@ local function check_room(self)
 end
 
 --- Takes a receipt, or refuses it when the queue is full.
--- @tparam table receipt as receipt.check returns
+-- @tparam table given receipt
 -- @treturn true|nil
-function methods:push(receipt)
+function methods:push(given)
   local ok, problem, details = check_room(self)
   if not ok then
     return nil, problem, details
   end
-  local data
+  local receipt, data
+  receipt, problem, details = receipt_room.check(given, self.clock())
+  if not receipt then
+    return nil, problem, details
+  end
   data, problem, details = message.data(receipt)
   if not data then
     return nil, problem, details

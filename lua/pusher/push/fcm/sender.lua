@@ -15,6 +15,7 @@ local methods = {}
 local metatable = { __index = methods, __name = "pusher.push.fcm.sender" }
 
 local MAX_WAITING = 1000 -- jobs to be sent again; with more, new ones stay where they are
+local SHORTEST_CALL = 0.1 -- seconds that fetching a token gets even when there is less time left
 local MAX_TURNS = 32 -- receipts looked up at a time, when none has a device
 
 -- A foreign transport need not know our failure shape.
@@ -66,6 +67,7 @@ function sender.new(parts)
     in_flight = 0, -- of these
     judged = 0, -- answers
     retried = 0,
+    deadline = nil, -- when a bounded call of a transport that blocks must end
   }, metatable)
   self.keeper = token.new {
     account = parts.account,
@@ -74,6 +76,9 @@ function sender.new(parts)
     timeout = parts.config.timeout,
     early = parts.config.token_early,
     send = function(request, parse, done)
+      if self.deadline then
+        request.timeout = math.min(request.timeout, math.max(SHORTEST_CALL, self.deadline - self.now()))
+      end
       carry(self, request, parse, done)
     end,
   }
@@ -176,7 +181,9 @@ function methods:due()
   elseif self.waiting.size < MAX_WAITING and not self.source:is_empty() then
     return 0
   end
-  return self.waiting:due()
+  local due = self.waiting:due()
+  -- Fetching a token may have taken some of the time that the driver thinks it has.
+  return due and math.min(due, self.deadline or math.huge)
 end
 
 --- Sends a message that `next` returned. What becomes of it is judged at once, or when its pending is done.
