@@ -25,6 +25,7 @@ for _, path in ipairs {
 end
 -- A handler sets ngx.status and ngx.header.
 files["lua/pusher/openresty.lua"] = { std = "min+compat+ngx_lua" }
+files["examples/openresty"] = { std = "min+compat+ngx_lua" }
 files["spec/game/step_timing"] = { globals = { "minetest" } }
 files["bench/openresty/post.lua"] = { std = "max", globals = { "wrk", "init", "done" } }
 files["examples/luanti"] = { globals = { "pusher" }, read_globals = { "minetest", "vector" } }

@@ -68,6 +68,12 @@ demo: ## starts a local Channels server, publishes, and shows the events arrivin
 	@LUA_PATH="./lua/?.lua;./?.lua;;" LUA_CPATH="./$(BUILD)/?.so;;" $(if $(filter jit,$(LUA)),luajit,lua$(LUA)) \
 	  examples/demo.lua
 
+openresty-demo: ## a chat in nginx beside a local Channels server; prints its address, ends with Ctrl-C
+	@.ci/setup core nginx node
+	@$(MAKE) -s build LUA=jit
+	@$(MAKE) -s spec/interop/node_modules/.installed
+	@$(JIT_RUN) examples/openresty/demo.lua
+
 # ---- test -------------------------------------------------------------------------------------------------
 
 # Fork, threads, environment, and a name server that hangs: for specs only.
@@ -112,6 +118,24 @@ test-game: ## a real Luanti server, event loops on every Lua, the publisher's pr
 	@for lua in $(LUAS); do $(MAKE) -s build LUA=$$lua || exit; done
 	@.ci/specs jit spec/game/luanti_check.lua spec/game/loops_check.lua
 	@.ci/specs 5.4 spec/game/promises_check.lua
+
+# LuaJIT, as nginx has it, with what was built for it.
+JIT_RUN = LUA_PATH="./lua/?.lua;./?.lua;;" LUA_CPATH="./build/jit/?.so;;" luajit
+
+test-openresty: ## inside nginx, under load with wrk, and the chat in Chromium
+	@.ci/setup core nginx node browser
+	@$(MAKE) -s build LUA=jit
+	@$(MAKE) -s spec/openresty/browser/node_modules/.installed
+	@.ci/specs jit $(sort $(wildcard spec/openresty/*_check.lua))
+	@cd spec/openresty/browser && node --test --test-reporter=../../interop/reporter.mjs chat.test.js
+
+spec/openresty/browser/node_modules/.installed: $(addprefix spec/openresty/browser/,package.json package-lock.json)
+	cd $(<D) && npm ci --ignore-scripts --no-audit --no-fund && touch node_modules/.installed
+
+bench-openresty: ## what the nginx handlers cost beside an empty one, what slow servers and reloads do to them
+	@.ci/setup core nginx
+	@$(MAKE) -s build LUA=jit
+	@$(JIT_RUN) bench/openresty/run.lua
 
 test-rock: ## luarocks make and make install into empty trees
 	@.ci/setup core luas rocks

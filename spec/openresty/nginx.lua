@@ -64,7 +64,6 @@ worker_processes $workers;
 pid $directory/pid;
 error_log $directory/error.log $log_level;
 worker_shutdown_timeout 10s;
-$main
 events { worker_connections 2048; }
 http {
   access_log off;
@@ -83,21 +82,28 @@ http {
 }
 ]]
 
-local function configure(self, options)
-  local values = {
+--- What a configuration needs to know of this machine and this run.
+-- @treturn table `modules`, `user`: directives or ""; `directory`, `root` (of the checkout), `port`: texts
+local function facts(self)
+  return {
     modules = load_modules(),
     -- Started by root, workers would turn into a user that cannot read the checkout.
     user = output_of("id -u") == "0" and "user root root;" or "",
-    workers = tostring(options.workers or 1),
     directory = self.directory,
-    log_level = options.log_level or "warn",
     root = output_of("pwd"),
     port = tostring(self.port),
-    main = options.main or "",
-    http = options.http or "",
-    server = options.server or "",
   }
-  write_file(self.directory .. "/nginx.conf", (CONFIGURATION:gsub("%$(%l[%l_]*)", values)))
+end
+
+local function configure(self, options)
+  local values = facts(self)
+  if options.configuration then
+    return options.configuration(values)
+  end
+  values.workers = tostring(options.workers or 1)
+  values.log_level = options.log_level or "warn"
+  values.http, values.server = options.http or "", options.server or ""
+  return (CONFIGURATION:gsub("%$(%l[%l_]*)", values))
 end
 
 local function has_ended(self)
@@ -123,16 +129,18 @@ end
 
 local function try_to_start(self, options)
   self.port = free_port()
-  configure(self, options)
+  write_file(self.directory .. "/nginx.conf", configure(self, options))
   local die_with_us = output_of("command -v setpriv") ~= "" and "setpriv --pdeathsig TERM " or ""
-  self.pipe = assert(io.popen(('echo $$; PATH=$PATH:/usr/sbin exec %snginx -p %s -c %s/nginx.conf 2>&1'):format(
-    die_with_us, self.directory, self.directory)))
+  self.pipe = assert(io.popen(("echo $$; PATH=$PATH:/usr/sbin %s exec %snginx -p %s -c %s/nginx.conf 2>&1"):format(
+    options.environment or "", die_with_us, self.directory, self.directory)))
   self.pid = tonumber(self.pipe:read("*l"))
   return wait_until_ready(self)
 end
 
 --- Starts nginx and waits until it answers.
--- @tparam table options `http`, `server`, `main`: directives for these blocks; `workers` (1); `log_level`
+-- @tparam table options `http`, `server`: directives for these blocks; `workers` (1); `log_level` ("warn"); or
+-- `configuration` = function(facts) -> the whole text, which must have a pid file "pid" and an error.log in
+-- `facts.directory`; `environment` = "NAME=value …"
 -- @treturn table `{ host =, port =, pid = the master's, directory = }` with the methods below
 function nginx.start(options)
   local self = setmetatable({ host = "127.0.0.1", directory = output_of("mktemp -d"), forgotten = 0 }, metatable)

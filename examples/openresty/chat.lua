@@ -1,0 +1,139 @@
+--- The server side of the chat: who may enter, what is said, who came and went.
+--
+-- A visitor gives a name and gets a cookie; nobody is asked for a password, so this shows how a site's own
+-- sign-in is used, not how it is made.
+
+local cjson = require "cjson"
+local pusher = require "pusher"
+
+local chat = {}
+
+-- The rooms, and the channel each is on. Only members may write, everybody may read the lobby.
+local CHANNELS = { lobby = "lobby", den = "private-encrypted-den" }
+local PEOPLE = "presence-people"
+local ENTRANCE = { [PEOPLE] = true, [CHANNELS.den] = true }
+
+local DAY = 86400
+local NAME = [[^[^\p{C}\s](?:[^\p{C}]{0,22}[^\p{C}\s])?$]] -- 1 to 24 characters, no blanks around
+local TEXT = [[^(?!\s*$)[^\p{Cc}\p{Cn}]{1,500}$]]
+
+chat.client = assert(pusher.from_env("PUSHER_URL", {
+  encryption_master_key_base64 = os.getenv "PUSHER_MASTER_KEY",
+}))
+
+-- ---- visitors ----
+
+-- The id and name of whoever sent the current request, or nothing.
+local function visitor()
+  local id = ngx.var.cookie_visitor
+  local name = id and ngx.shared.people:get(id)
+  if name then
+    return id, name
+  end
+end
+
+local function answer(status, value)
+  ngx.status = status
+  ngx.header["Content-Type"] = "application/json"
+  ngx.header["Cache-Control"] = "no-store"
+  ngx.print(cjson.encode(value))
+end
+
+-- The members of a JSON object in the request. Browsers send JSON to another site only after asking that site, so no
+-- foreign page can speak for a visitor.
+local function read_json()
+  ngx.req.read_body()
+  local kind = ngx.var.content_type or ""
+  local ok, value = pcall(cjson.decode, ngx.req.get_body_data() or "")
+  return ok and kind:find("^application/json") and type(value) == "table" and value or {}
+end
+
+-- Text that fits the pattern; invalid UTF-8 fits none.
+local function is_text(value, pattern)
+  return type(value) == "string" and ngx.re.find(value, pattern, "jou") ~= nil
+end
+
+--- POST {"name":"Ada"}: makes the visitor known.
+function chat.join()
+  local name = read_json().name
+  if not is_text(name, NAME) then
+    return answer(400, { error = "a name has 1 to 24 characters" })
+  end
+  local id = ngx.var.request_id -- 16 random bytes in hex
+  ngx.shared.people:set(id, name, DAY)
+  ngx.header["Set-Cookie"] = "visitor=" .. id .. "; Path=/; Max-Age=" .. DAY .. "; HttpOnly; SameSite=Lax"
+  answer(200, { id = id, name = name })
+end
+
+--- POST {"room":"lobby","text":"Hello"}: says something in a room.
+function chat.say()
+  local id, name = visitor()
+  local given = read_json()
+  local channel = CHANNELS[given.room]
+  if not id then
+    return answer(403, { error = "who are you?" })
+  elseif not channel or not is_text(given.text, TEXT) then
+    return answer(400, { error = "a message has a room and 1 to 500 characters" })
+  end
+  -- On the den's channel the library encrypts; nobody between here and the browsers can read it.
+  local sent, message = chat.client:trigger(channel, "message", {
+    id = id, name = name, text = given.text, time = ngx.now() * 1000,
+  })
+  if not sent then
+    ngx.log(ngx.ERR, "the message was not sent: ", message)
+    return answer(502, { error = "the message was not sent" })
+  end
+  answer(200, {})
+end
+
+-- ---- what the handlers of pusher.openresty ask ----
+
+--- May this visitor enter this channel?
+function chat.authorize(_, channel)
+  local id, name = visitor()
+  if not id then
+    return nil, "a visitor without a name"
+  elseif not ENTRANCE[channel] then
+    return nil, "no such room"
+  end
+  return { user_id = id, user_info = { name = name } }
+end
+
+local function tell(event, what)
+  local name = event.channel == PEOPLE and ngx.shared.people:get(event.user_id)
+  if name then
+    assert(chat.client:trigger(CHANNELS.lobby, "notice", { name = name, what = what, time = ngx.now() * 1000 }))
+  end
+end
+
+--- What to do when Channels tells that somebody came or went.
+chat.events = {
+  member_added = function(event)
+    tell(event, "came in")
+  end,
+  member_removed = function(event)
+    tell(event, "left")
+  end,
+}
+
+-- ---- the page ----
+
+--- A script with what the page must know. The secret is not among it.
+function chat.config()
+  local scheme, key, place = os.getenv("PUSHER_URL"):match("^(https?)://([^:]+):[^@]+@([^/]+)")
+  local host, port = place:match("^(.-):?(%d*)$")
+  local id, name = visitor()
+  ngx.header["Content-Type"] = "application/javascript"
+  ngx.header["Cache-Control"] = "no-store"
+  ngx.print("window.chat = ", cjson.encode {
+    key = key,
+    cluster = os.getenv "PUSHER_CLUSTER", -- pusher.com; else the server of PUSHER_URL takes the browsers, too
+    host = host,
+    port = tonumber(port) or (scheme == "https" and 443 or 80),
+    secure = scheme == "https",
+    channels = { lobby = CHANNELS.lobby, den = CHANNELS.den, people = PEOPLE },
+    visitor = id and { id = id, name = name } or nil,
+  }, ";\n")
+end
+
+return chat

@@ -1,0 +1,193 @@
+// Drives the chat of examples/openresty as `make openresty-demo` starts it, in two Chromiums that share nothing.
+// Screenshots go to build/openresty/.
+'use strict';
+
+const assert = require('node:assert');
+const { spawn } = require('node:child_process');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { after, before, test } = require('node:test');
+const { chromium } = require('playwright-core');
+
+const ROOT = path.join(__dirname, '..', '..', '..');
+const SHOTS = path.join(ROOT, 'build', 'openresty');
+const PATIENCE_MS = 20000;
+const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+  '--disable-component-update', '--disable-sync'];
+
+let demo;
+let address;
+const visitors = {};
+
+// Ends with the address that the demo prints, or with what it said instead.
+function startDemo() {
+  demo = spawn('make', ['-s', 'openresty-demo'], { cwd: ROOT, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  return new Promise((resolve, reject) => {
+    let said = '';
+    const listen = (bytes) => {
+      said += bytes;
+      const found = said.match(/^chat +(http\S+)/m);
+      if (found) resolve(found[1]);
+    };
+    demo.stdout.on('data', listen);
+    demo.stderr.on('data', listen);
+    demo.on('exit', () => reject(new Error(`the demo ended: ${said}`)));
+  });
+}
+
+// Ctrl-C, as a terminal sends it: to make and all it started.
+function endDemo() {
+  return new Promise((resolve) => {
+    demo.removeAllListeners('exit');
+    demo.on('exit', resolve);
+    process.kill(-demo.pid, 'SIGINT');
+  });
+}
+
+async function openBrowser(name) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'chat-'));
+  const browser = await chromium.launchPersistentContext(folder, {
+    executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+    headless: true,
+    args: FLAGS,
+    viewport: { width: 1080, height: 720 },
+  });
+  browser.setDefaultTimeout(PATIENCE_MS);
+  const page = browser.pages()[0] || await browser.newPage();
+  const visitor = { name, folder, browser, page, frames: [], errors: [], hosts: new Set() };
+  page.on('websocket', (socket) => {
+    visitor.hosts.add(new URL(socket.url()).hostname);
+    socket.on('framereceived', ({ payload }) => visitor.frames.push(String(payload)));
+  });
+  page.on('request', (request) => visitor.hosts.add(new URL(request.url()).hostname));
+  page.on('console', (message) => { if (message.type() === 'error') visitor.errors.push(message.text()); });
+  page.on('pageerror', (error) => visitor.errors.push(String(error)));
+  visitors[name] = visitor;
+  return visitor;
+}
+
+async function join(name) {
+  const { page } = await openBrowser(name);
+  await page.goto(address);
+  await page.fill('#name', name);
+  await page.click('#join button');
+  await page.waitForSelector('#connection[data-state="connected"]');
+  await seesPeople(page, name);
+}
+
+const seesPeople = (page, ...names) => Promise.all(names.map((name) => page.waitForSelector(`#people .name:text-is("${name}")`)));
+const seesText = (page, room, text) => page.waitForSelector(`.messages[data-room="${room}"] .text:text-is("${text}")`);
+const seesNotice = (page, text) => page.waitForSelector(`.notice:has-text("${text}")`);
+
+async function say(page, text) {
+  await page.fill('#text', text);
+  await page.press('#text', 'Enter');
+}
+
+before(async () => {
+  fs.mkdirSync(SHOTS, { recursive: true });
+  address = await startDemo();
+});
+
+after(async () => {
+  for (const { browser, folder } of Object.values(visitors)) {
+    await browser.close().catch(() => {});
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+  await endDemo();
+});
+
+test('a visitor is asked for a name, and a bad one is refused in words', async () => {
+  const { page } = await openBrowser('Ada');
+  await page.goto(address);
+  await page.waitForSelector('#welcome[open]');
+  await page.screenshot({ path: path.join(SHOTS, 'welcome.png') });
+  await page.fill('#name', '\u2028');
+  await page.click('#join button');
+  await page.waitForSelector('#refused:text("1 to 24 characters")');
+  visitors.Ada.errors.length = 0; // Chromium itself reports the 400
+  await page.fill('#name', 'Ada');
+  await page.click('#join button');
+  await page.waitForSelector('#connection[data-state="connected"]');
+  await seesPeople(page, 'Ada');
+});
+
+test('the presence list and a webhook tell who came', async () => {
+  await join('Grace');
+  await seesPeople(visitors.Ada.page, 'Ada', 'Grace');
+  await seesPeople(visitors.Grace.page, 'Ada', 'Grace');
+  assert.strictEqual(await visitors.Ada.page.textContent('#count'), '2');
+  await seesNotice(visitors.Ada.page, 'Grace came in');
+});
+
+test('a message typed in one browser appears in the other', async () => {
+  await say(visitors.Ada.page, 'Is anybody there?');
+  await seesText(visitors.Grace.page, 'lobby', 'Is anybody there?');
+  await say(visitors.Grace.page, 'Only me, and the kettle. ☕');
+  await seesText(visitors.Ada.page, 'lobby', 'Only me, and the kettle. ☕');
+});
+
+test('markup in a message stays text', async () => {
+  const markup = "<b onmouseover=alert(1)>bold</b>";
+  await say(visitors.Ada.page, markup);
+  await seesText(visitors.Grace.page, 'lobby', markup);
+  assert.strictEqual(await visitors.Grace.page.locator('.messages b').count(), 0);
+});
+
+test('one sees the other typing, by a client event', async () => {
+  await visitors.Grace.page.type('#text', 'Let me think');
+  await visitors.Ada.page.waitForSelector('#typing:text("Grace is typing")');
+  await visitors.Ada.page.screenshot({ path: path.join(SHOTS, 'lobby.png') });
+  await visitors.Grace.page.fill('#text', '');
+  await visitors.Ada.page.waitForSelector('#typing:text-is("")', { state: 'attached' });
+});
+
+test('the encrypted room shows plaintext to its people and ciphertext on the wire', async () => {
+  const secret = 'The treasure is under the third oak';
+  await visitors.Ada.page.click('.room[data-room="den"]');
+  await say(visitors.Ada.page, secret);
+  await visitors.Grace.page.waitForSelector('.room[data-room="den"] .unread:text-is("1")');
+  await visitors.Grace.page.click('.room[data-room="den"]');
+  await seesText(visitors.Grace.page, 'den', secret);
+  await say(visitors.Grace.page, 'I shall bring a spade.');
+  await seesText(visitors.Ada.page, 'den', 'I shall bring a spade.');
+  const frames = visitors.Grace.frames;
+  const sealed = frames.filter((frame) => frame.includes('private-encrypted-den') && frame.includes('"message"'));
+  assert.strictEqual(sealed.length, 2);
+  for (const frame of sealed) {
+    const { ciphertext, nonce } = JSON.parse(JSON.parse(frame).data);
+    assert.ok(ciphertext.length > 40 && nonce.length === 32, frame);
+  }
+  assert.ok(frames.some((frame) => frame.includes('Is anybody there?')), 'the lobby is not encrypted, so frames are seen');
+  assert.ok(!frames.some((frame) => frame.includes('treasure') || frame.includes('spade')), 'plaintext on the wire');
+  await visitors.Ada.page.screenshot({ path: path.join(SHOTS, 'den.png') });
+});
+
+test('the presence list follows a closed tab, and a webhook tells who left', async () => {
+  const { page } = visitors.Ada;
+  await page.click('.room[data-room="lobby"]');
+  await visitors.Grace.page.close();
+  await page.waitForSelector('#people .name:text-is("Grace")', { state: 'detached' });
+  assert.strictEqual(await page.textContent('#count'), '1');
+  await seesNotice(page, 'Grace left');
+});
+
+test('it is fit for the dark and for a phone', async () => {
+  const { page } = visitors.Ada;
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await page.screenshot({ path: path.join(SHOTS, 'dark.png') });
+  await page.emulateMedia({ colorScheme: 'light' });
+  await page.setViewportSize({ width: 390, height: 760 });
+  assert.ok(await page.isVisible('#text'));
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.strictEqual(overflow, 0);
+  await page.screenshot({ path: path.join(SHOTS, 'phone.png') });
+});
+
+test('nothing came from elsewhere, and no browser complained', () => {
+  for (const { hosts, errors } of Object.values(visitors)) {
+    assert.deepStrictEqual([...hosts], ['127.0.0.1']);
+    assert.deepStrictEqual(errors, []);
+  }
+});
