@@ -8,10 +8,9 @@
 
 local account = require "spec.support.fcm_account"
 local cjson = require "cjson"
-local errors = require "pusher.errors"
 local fcm = require "pusher.push.fcm"
-local pending = require "pusher.pending"
 local receipt = require "pusher.push.receipt"
+local scripted_transport = require "spec.support.scripted_transport"
 
 local world = {}
 local methods = {}
@@ -25,27 +24,6 @@ end
 
 local function grant(call)
   return 200, { access_token = "ya29.token-" .. call.number, expires_in = 3599, token_type = "Bearer" }
-end
-
-function world.new(options)
-  options = options or {}
-  local self = setmetatable({
-    time = 1000,
-    slept = 0,
-    latency = options.latency or 0,
-    answer = options.answer or taken,
-    grant = options.grant or grant,
-    calls = {},
-    token_calls = {},
-    waiting = {}, -- deferred calls
-    most_in_flight = 0,
-    cancelled = 0,
-    results = {}, -- { receipt, device, outcome, message, details }
-    removed = {}, -- { uid, device_id }
-    logged = {},
-  }, metatable)
-  self.transport = options.deferred and self:deferred_transport() or self:blocking_transport()
-  return self
 end
 
 -- What a call comes to, as a function that hands it to `parse`.
@@ -68,74 +46,26 @@ local function outcome(self, request, parse)
   end
 end
 
-function methods:blocking_transport()
-  return {
-    send = function(transport, request, parse)
-      assert(not transport.closed, "sent over a closed transport")
-      local latency, finish = outcome(self, request, parse)
-      self.time = self.time + math.min(latency, request.timeout)
-      return finish()
-    end,
-    close = function(transport)
-      transport.closed = true
-    end,
-  }
-end
-
-local function step(self, seconds)
-  local first
-  for _, call in ipairs(self.waiting) do
-    first = math.min(first or math.huge, call.ends)
-  end
-  if first and first > self.time then
-    self.time = math.min(first, self.time + seconds)
-  end
-  local still, ended = {}, {}
-  for _, call in ipairs(self.waiting) do
-    local list = call.ends <= self.time and ended or still
-    list[#list + 1] = call
-  end
-  self.waiting = still
-  for _, call in ipairs(ended) do
-    pending.settle(call.pending, call.finish())
-  end
-  return #self.waiting
-end
-
-function methods:deferred_transport()
-  local transport = {}
-  local driver = {
-    abandon = function(_, given_up)
-      self.cancelled = self.cancelled + 1
-      for index, call in ipairs(self.waiting) do
-        if call.pending == given_up then
-          table.remove(self.waiting, index)
-          break
-        end
-      end
-    end,
-    report = function(_, text, reason)
-      error(text .. tostring(reason))
-    end,
-  }
-  function transport.send(_, request, parse)
-    assert(not transport.closed, "sent over a closed transport")
-    local latency, finish = outcome(self, request, parse)
-    local call = { pending = pending.new(driver), finish = finish, ends = self.time + latency }
-    table.insert(self.waiting, call)
-    self.most_in_flight = math.max(self.most_in_flight, #self.waiting)
-    return call.pending
-  end
-  function transport.step(_, seconds)
-    if transport.closed then
-      return errors.fail("closed", "the transport is closed")
-    end
-    return step(self, seconds or 0)
-  end
-  function transport.close()
-    transport.closed = true
-  end
-  return transport
+function world.new(options)
+  options = options or {}
+  local self = setmetatable({
+    time = 1000,
+    slept = 0,
+    latency = options.latency or 0,
+    answer = options.answer or taken,
+    grant = options.grant or grant,
+    calls = {},
+    token_calls = {},
+    waiting = {}, -- deferred calls
+    cancelled = 0,
+    results = {}, -- { receipt, device, outcome, message, details }
+    removed = {}, -- { uid, device_id }
+    logged = {},
+  }, metatable)
+  self.transport = scripted_transport[options.deferred and "deferred" or "blocking"](self, function(...)
+    return outcome(self, ...)
+  end)
+  return self
 end
 
 --- The options of a handler that lives in this world's time; what becomes of devices is in `results` and `removed`.

@@ -6,9 +6,8 @@
 -- the answer says otherwise). Options: `deferred` (the transport has a step and returns pendings), `latency`.
 
 local cjson = require "cjson"
-local errors = require "pusher.errors"
-local pending = require "pusher.pending"
 local pusher = require "pusher"
+local scripted_transport = require "spec.support.scripted_transport"
 
 local scripted = {}
 local methods = {}
@@ -16,6 +15,28 @@ local metatable = { __index = methods }
 
 local function ok()
   return 200, "{}"
+end
+
+-- What the call comes to, as a function that hands it to `parse`.
+local function outcome(self, request, parse)
+  local body = cjson.decode(request.body)
+  local call = {
+    number = #self.calls + 1, request = request, events = body.batch or { body }, time = self.time,
+    latency = self.latency,
+  }
+  self.calls[call.number] = call
+  local status, text, headers = self.answer(call)
+  if status == 200 or call.lost then
+    for _, event in ipairs(call.events) do
+      self.received[#self.received + 1] = event
+    end
+  end
+  return call.latency, function()
+    if status then
+      return parse(status, text, headers or "")
+    end
+    return nil, text, headers
+  end
 end
 
 function scripted.new(options)
@@ -30,7 +51,9 @@ function scripted.new(options)
     waiting = {}, -- deferred calls
     cancelled = 0,
   }, metatable)
-  self.transport = options.deferred and self:deferred_transport() or self:blocking_transport()
+  self.transport = scripted_transport[options.deferred and "deferred" or "blocking"](self, function(...)
+    return outcome(self, ...)
+  end)
   local given = {
     app_id = "3", key = "k", secret = "secret-of-the-app", host = "h", transport = self.transport,
     encryption_master_key = ("m"):rep(32),
@@ -67,98 +90,6 @@ function methods:publisher(options)
     given[name] = value
   end
   return assert(self.client:publisher(given))
-end
-
--- What the call comes to, as a function that hands it to `parse`.
-local function outcome(self, request, parse)
-  local body = cjson.decode(request.body)
-  local call = {
-    number = #self.calls + 1, request = request, events = body.batch or { body }, time = self.time,
-    latency = self.latency,
-  }
-  self.calls[call.number] = call
-  local status, text, headers = self.answer(call)
-  if status == 200 or call.lost then
-    for _, event in ipairs(call.events) do
-      self.received[#self.received + 1] = event
-    end
-  end
-  return call, function()
-    if status then
-      return parse(status, text, headers or "")
-    end
-    return nil, text, headers
-  end
-end
-
-function methods:blocking_transport()
-  return {
-    send = function(_, request, parse)
-      local call, finish = outcome(self, request, parse)
-      self.time = self.time + call.latency
-      return finish()
-    end,
-    close = function() end,
-  }
-end
-
-local function step(self, seconds)
-  local deadline = self.time + seconds
-  local first
-  for _, call in ipairs(self.waiting) do
-    first = math.min(first or math.huge, call.ends)
-  end
-  if first and first > self.time then
-    self.time = math.min(first, deadline)
-  end
-  local still = {}
-  local ended = {}
-  for _, call in ipairs(self.waiting) do
-    local list = call.ends <= self.time and ended or still
-    list[#list + 1] = call
-  end
-  self.waiting = still
-  for _, call in ipairs(ended) do
-    pending.settle(call.pending, call.finish())
-  end
-  return #self.waiting
-end
-
-function methods:deferred_transport()
-  local transport = {}
-  local driver = {
-    abandon = function()
-      self.cancelled = self.cancelled + 1
-    end,
-    report = function(_, text, reason)
-      error(text .. tostring(reason))
-    end,
-  }
-  function transport.send(_, request, parse)
-    local call, finish = outcome(self, request, parse)
-    call.pending, call.finish, call.ends = pending.new(driver), finish, self.time + call.latency
-    table.insert(self.waiting, call)
-    return call.pending
-  end
-  function transport.step(_, seconds)
-    if transport.closed then
-      return errors.fail("closed", "the transport is closed")
-    end
-    return step(self, seconds or 0)
-  end
-  function transport.timeout()
-    return self.waiting[1] and 0.25 or nil
-  end
-  function transport.pollfd()
-    return 7
-  end
-  function transport.events()
-    return "r"
-  end
-  function transport.close()
-    transport.closed = true
-  end
-  return transport
 end
 
 --- The data of what the server took, by channel, joined by blanks: "1 2 3".
