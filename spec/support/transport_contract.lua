@@ -110,6 +110,7 @@ end
 
 -- ---- answers ----
 
+local DOTS = "/_misbehave/a/../none/./x//y"
 local SIGNED = "/_misbehave/none?auth_key=k&auth_signature=0a%2f%2Fb&x=%7e~&dots=/../&empty=&plus=+"
 
 case("sends the request byte for byte and adds only what HTTP needs", {
@@ -132,9 +133,9 @@ case("sends the request byte for byte and adds only what HTTP needs", {
 })
 
 case("keeps dots in the path", {
-  requests = one("", { target = "/_misbehave/a/../none/./x//y" }),
+  requests = one("", { target = DOTS }),
   expect = function(outcomes)
-    check(echo_of(outcomes[1]).target == "/_misbehave/a/../none/./x//y", "other target")
+    check(echo_of(outcomes[1]).target == DOTS, "other target")
   end,
 })
 
@@ -629,8 +630,11 @@ end
 
 case("goes through a proxy", {
   options = via("proxy_port"),
-  requests = one("", { target = SIGNED }),
+  requests = function(server)
+    return { ask(server, "", { target = SIGNED }), ask(server, "", { target = DOTS }) }
+  end,
   expect = function(outcomes)
+    check(echo_of(outcomes[2]).target == DOTS, "other target %s", echo_of(outcomes[2]).target)
     local echo = echo_of(outcomes[1])
     check(echo.target == SIGNED and echo.method == "POST", "other request: %s %s", echo.method, echo.target)
     check(saw_proxy(echo), "not through the proxy")

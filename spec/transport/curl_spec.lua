@@ -182,6 +182,16 @@ describe("pusher.transport.curl", function()
       end)
     end
 
+    it("a child gives back its copies of the parent's sockets, and no other descriptor", function()
+      local transport = new()
+      echo(transport)
+      assert.equal(0, process.run(function()
+        local before = process.descriptors()
+        transport:close()
+        assert(process.descriptors() == before - 1)
+      end))
+    end)
+
     it("a grandchild is no child of the first handle", function()
       local transport = new()
       local first = echo(transport).connection
