@@ -54,9 +54,11 @@ end
 function weights.waiting_event()
   local client = new_client { transport = no_transport(), log = nothing }
   local publisher = assert(client:publisher { max_queue = 200000 })
-  return weigh(100000, function(i)
+  local bytes = weigh(100000, function(i)
     assert(publisher:trigger(inputs.channel .. "-" .. i % 50, inputs.event, inputs.data))
   end)
+  publisher:close(0)
+  return bytes
 end
 
 print(("%.0f"):format(assert(weights[arg[1]], "unknown weight")()))
