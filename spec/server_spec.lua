@@ -5,6 +5,7 @@ local encryption = require "pusher.encryption"
 local crypto = require "pusher.crypto"
 local local_server = require "spec.support.server"
 local pusher = require "pusher"
+local vectors = require "spec.support.vectors"
 
 describe("a client and a Channels server", function()
   local server, client
@@ -139,6 +140,21 @@ describe("a client and a Channels server", function()
     details = refused("clock", client:trigger("lobby", "e", "x"))
     assert.is_true(math.abs(details.skew + 7200) <= 2, tostring(details.skew))
     server:set { clock_offset = 0 }
+  end)
+
+  it("agree on the window of timestamps, as the known answers say", function()
+    for _, vector in ipairs(vectors.of("timestamp_window")) do
+      local offset = vector.inputs.server_time - vector.inputs.auth_timestamp
+      server:set { clock_offset = offset, signature_grace = vector.inputs.grace_s }
+      local second, result, details, _
+      repeat -- until both clocks were read within one second
+        second = os.time()
+        result, _, details = client:trigger("lobby", "e", "x")
+      until os.time() == second
+      assert.equal(vector.expected.valid, result ~= nil, tostring(offset))
+      assert.equal(not vector.expected.valid and "clock" or nil, details and details.code)
+    end
+    server:set { clock_offset = 0, signature_grace = 600 }
   end)
 
   it("tell wrong credentials, with a hint, without the signature", function()
