@@ -45,6 +45,12 @@ local KNOWN = {
 }
 options.KNOWN = KNOWN
 
+--- Those that transports read, wherever they are given.
+options.TRANSPORT = {
+  timeout = true, connect_timeout = true, keepalive = true, proxy = true, no_proxy = true, ca_file = true,
+  tls_verify = true, max_response_bytes = true, max_pending = true,
+}
+
 -- Edit distance, for the "did you mean" of a misspelt option.
 local function distance(a, b)
   local row = {}
@@ -214,8 +220,29 @@ local function check_master_key(checked)
   return key, message, details
 end
 
+--- Adds the options of transports, with their types and defaults, to a table for `copy`.
+-- @tparam table known
+-- @treturn table known
+function options.with_transport(known)
+  for name in pairs(options.TRANSPORT) do
+    known[name] = KNOWN[name]
+  end
+  return known
+end
+
+--- Checks the values of the options of transports, and completes them.
+-- @tparam table checked as `copy` returns
+-- @treturn true|nil
+function options.check_transport(checked)
+  local ok, message, details = check_keepalive(checked)
+  if not ok then
+    return nil, message, details
+  end
+  return check_numbers(checked)
+end
+
 local CHECKS = {
-  check_credentials, check_host, check_path_prefix, check_keepalive, check_numbers, check_master_key,
+  check_credentials, check_host, check_path_prefix, options.check_transport, check_master_key,
 }
 
 --- Checks options and fills in the defaults; the given table stays as it is.
