@@ -23,20 +23,11 @@ local TOKEN_SECONDS = 24 * 60 * 60
 
 local fail, argument = errors.fail, validate.argument
 
-local OPTIONS = {
+local OPTIONS = options_room.with_transport {
   instance_id = { "string" },
   secret_key = { "string" },
   webhook_secret = { "string" },
   base_url = { "string" },
-  timeout = { "number", default = 5 },
-  connect_timeout = { "number" },
-  keepalive = { "table" },
-  proxy = { "string" },
-  no_proxy = { "string" },
-  ca_file = { "string" },
-  tls_verify = { "boolean", default = true },
-  max_response_bytes = { "number" },
-  max_pending = { "number" },
   transport = { "string", "table" },
   json = { "table" },
   log = { "function" },
@@ -61,8 +52,10 @@ local function check_options(options)
     return fail("config", 'option "secret_key" has a blank or a control character', { field = "secret_key" })
   elseif options.webhook_secret == "" then
     return fail("config", 'option "webhook_secret" is empty', { field = "webhook_secret" })
-  elseif not (options.timeout > 0 and options.timeout < 2 ^ 31) then
-    return fail("config", 'option "timeout" must be above 0', { field = "timeout" })
+  end
+  local ok, message, details = options_room.check_transport(options)
+  if not ok then
+    return nil, message, details
   end
   return endpoint.parse(options.base_url or ("https://%s.pushnotifications.pusher.com"):format(options.instance_id),
     "base_url")

@@ -86,6 +86,11 @@ describe("pusher.push.fcm.credentials", function()
     assert.are.equal(8080, loaded.endpoint.port)
   end)
 
+  it("takes JSON's null for absent, but for the account itself", function()
+    assert_loaded(load({ credentials_file = cjson.null, project_id = cjson.null, token_url = cjson.null },
+      { GOOGLE_APPLICATION_CREDENTIALS = cjson.encode(account.new()) }))
+  end)
+
   it("signs with PKCS#1 keys, too", function()
     local loaded = assert(load { credentials = account.new { private_key = read_key "pkcs1" } })
     assert.is_true(crypto.rs256_verify(read_key "public", "text", loaded.sign("text")))
@@ -145,6 +150,11 @@ describe("pusher.push.fcm.credentials", function()
       for _, uri in ipairs { "oauth2.googleapis.com", 'https://x/"', 5, "file:///etc/passwd" } do
         assert.matches("token_uri", refused { credentials = account.new { token_uri = uri } })
       end
+    end)
+
+    it("an address for tokens that is none", function()
+      assert.matches('"token_url" must be a URL', refused { credentials = account.new(), token_url = "nowhere" })
+      assert.matches('"token_url" must be a URL', refused { credentials = account.new(), token_url = 5 })
     end)
 
     it("a key that is missing, wrong or locked", function()

@@ -32,9 +32,15 @@ describe("pusher.push.fcm.engine", function()
     assert.is_nil(fake.transport.closed)
   end)
 
+  it("takes JSON's null for absent", function()
+    local null = require("cjson").null
+    assert(new(world.new(), { proxy = null, keepalive = null }, { transport = "curl" })):close()
+  end)
+
   it("fails without a transport, and with options that it refuses", function()
-    for _, case in ipairs { { { proxy = "ftp://x" }, "curl" }, { {}, "pigeon" } } do
-      local made, message, details = new(world.new(), case[1], { transport = case[2] })
+    for _, case in ipairs { { { proxy = "ftp://x" }, "curl" }, { { proxy = 5 } }, { { tls_verify = "no" } },
+      { { keepalive = { idle = -1 } } }, { { connect_timeout = 0 } }, { {}, "pigeon" } } do
+      local made, message, details = new(world.new(), case[1], { transport = case[2] or "multi" })
       assert.is_nil(made)
       assert.is_string(message)
       assert.are.equal("config", details.code)

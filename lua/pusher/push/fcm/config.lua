@@ -3,6 +3,7 @@
 local endpoint = require "pusher.endpoint"
 local errors = require "pusher.errors"
 local message = require "pusher.push.fcm.message"
+local options = require "pusher.options"
 
 local config = {}
 
@@ -28,12 +29,8 @@ local RETRY = {
 
 local ANDROID_TEXTS = { "title_loc_key", "title", "body_loc_key", "body", "icon", "icon_color", "click_action" }
 
--- Read by others: credentials by pusher.push.fcm.credentials, the rest by the transport.
-local ELSEWHERE = {
-  credentials = true, credentials_file = true, project_id = true, token_url = true,
-  connect_timeout = true, keepalive = true, proxy = true, no_proxy = true, ca_file = true, tls_verify = true,
-  max_response_bytes = true,
-}
+-- Read by pusher.push.fcm.credentials; what transports read comes on top.
+local ELSEWHERE = { credentials = true, credentials_file = true, project_id = true, token_url = true }
 local HERE = {
   enabled = true, buffer = true, time_to_live = true, android = true, validate_only = true, dry_run = true,
   fcm_url = true, retry = true,
@@ -199,7 +196,7 @@ function config.check(given, unknown)
     return nil, problem, details
   end
   for name in pairs(given) do
-    if unknown and not HERE[name] and not ELSEWHERE[name] and not NUMBERS[name] then
+    if unknown and not (HERE[name] or ELSEWHERE[name] or NUMBERS[name] or options.TRANSPORT[name]) then
       unknown(tostring(name))
     end
   end

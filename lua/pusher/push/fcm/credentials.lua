@@ -41,9 +41,16 @@ local function decode(text, json)
   return decoded
 end
 
+-- A member that may be JSON's null.
+local function member(config, name)
+  local value = config[name]
+  return type(value) ~= "userdata" and value or nil
+end
+
 -- Where the account comes from: given in the configuration, else a file, else the environment.
 local function find(config, getenv, json)
-  local given, path = config.credentials, config.credentials_file
+  -- As upstream: null for `credentials` is an account that lacks everything.
+  local given, path = config.credentials, member(config, "credentials_file")
   if given == nil and path == nil then
     local value = getenv("GOOGLE_APPLICATION_CREDENTIALS")
     if not value or value == "" then
@@ -78,7 +85,7 @@ local function plain(given, name)
 end
 
 local function find_project(config, given, getenv)
-  local project = config.project_id or given.project_id
+  local project = member(config, "project_id") or given.project_id
   if type(project) ~= "string" or project == "" then
     project = getenv("GOOGLE_CLOUD_PROJECT") or getenv("GCLOUD_PROJECT")
   end
@@ -130,7 +137,8 @@ local READERS = {
     return plain(given, "token_uri")
   end },
   { "endpoint", function(config, _, _, account)
-    return endpoint.parse(config.token_url or account.token_uri, "token_uri")
+    local elsewhere = member(config, "token_url")
+    return endpoint.parse(elsewhere or account.token_uri, elsewhere and "token_url" or "token_uri")
   end },
   { "sign", function(_, given)
     return find_signer(given)

@@ -4,6 +4,7 @@ local blocking = require "pusher.publisher.blocking"
 local errors = require "pusher.errors"
 local fanout = require "pusher.push.fcm.fanout"
 local nginx = require "pusher.publisher.ngx"
+local options_room = require "pusher.options"
 local outcomes = require "pusher.push.fcm.outcomes"
 local sender = require "pusher.push.fcm.sender"
 local stepped = require "pusher.publisher.stepped"
@@ -13,20 +14,33 @@ local engine = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.push.fcm.engine" }
 
--- What the configuration hands to a transport that is made here.
-local FOR_TRANSPORT = {
-  "timeout", "connect_timeout", "keepalive", "proxy", "no_proxy", "ca_file", "tls_verify", "max_response_bytes",
-}
-
 -- Messages are not batched, so nothing lingers and nothing need hurry.
 local NO_QUEUE = { ready = 0, linger = 0, hurry = function() end }
 
-local function find_transport(wanted, given)
-  local options = { transport = wanted }
-  for _, name in ipairs(FOR_TRANSPORT) do
-    options[name] = given[name]
+local KNOWN = options_room.with_transport { transport = { "string", "table" } }
+
+-- The application's transport, or one that is made as the configuration says.
+local function find_transport(wanted, given, config)
+  if type(wanted) == "table" then
+    return transport.resolve { transport = wanted }
   end
-  return transport.resolve(options)
+  local options = { transport = wanted }
+  for name in pairs(options_room.TRANSPORT) do
+    if type(given[name]) ~= "userdata" then -- JSON's null
+      options[name] = given[name]
+    end
+  end
+  options.timeout = config.timeout
+  local checked, message, details = options_room.copy(options, KNOWN)
+  if not checked then
+    return nil, message, details
+  end
+  local ok
+  ok, message, details = options_room.check_transport(checked)
+  if not ok then
+    return nil, message, details
+  end
+  return transport.resolve(checked)
 end
 
 -- The publisher's drivers know how to move things over each kind of transport.
@@ -51,7 +65,7 @@ end
 -- @treturn table|nil engine; nil, message, details otherwise
 function engine.new(parts)
   local options, config = parts.options, parts.config
-  local carrier, message, details = find_transport(options.transport, parts.given)
+  local carrier, message, details = find_transport(options.transport, parts.given, config)
   if not carrier then
     return nil, message, details
   end
