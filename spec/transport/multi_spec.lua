@@ -316,6 +316,25 @@ describe("pusher.transport.multi", function()
       assert.equal(1, server:inspect().accepted.h2 - before)
     end)
 
+    it("on one HTTP/2 connection do not suffer from one that hangs or is cancelled", function()
+      local transport = new { ca_file = server.ca_file }
+      local before = server:inspect().accepted.h2
+      local over = { scheme = "https", port = server.h2_port }
+      assert.equal("h2", echo(send(transport, "none", over)).listener)
+      over.timeout = 0.2
+      local hanging = send(transport, "hang", over)
+      local cancelled = send(transport, "hang", over)
+      over.timeout = 5
+      local slow, refused = send(transport, "delay?ms=250", over), send(transport, "status?status=429", over)
+      transport:step(0.02)
+      assert.is_true(cancelled:cancel())
+      assert.equal("h2", echo(slow).listener)
+      assert.equal(429, refused:wait().status)
+      assert.equal("timeout", code_of(hanging))
+      assert.equal("h2", echo(send(transport, "none", over)).listener)
+      assert.equal(1, server:inspect().accepted.h2 - before)
+    end)
+
     it("over TLS follow one that goes ahead, also when that one fails, hangs or is cancelled", function()
       local transport = new { keepalive = { pool_size = 4 } }
       local calls = {}

@@ -3,6 +3,10 @@
 -- Any loop can drive it. One with a tick calls `step()` each tick. One that watches descriptors asks `pollfd()`,
 -- `events()` and `timeout()` (the protocol of cqueues) and calls `step()` when the descriptor is ready or the time
 -- is over. C collects, Lua pulls: no Lua function runs inside libcurl, callbacks run here after C has returned.
+--
+-- What no step can avoid: the first TLS connection parses the system's authorities, once, about 20 ms; a short
+-- `ca_file` makes that one. Before libcurl 7.87 a call that ends while its name is still being looked up (timeout,
+-- cancel, close) waits for that look-up.
 
 local curl = require "pusher.curl"
 local errors = require "pusher.errors"
