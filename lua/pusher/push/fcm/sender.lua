@@ -197,6 +197,7 @@ function methods:send(job, seconds)
     { "Accept", "application/json" },
     { "X-GOOG-API-FORMAT-VERSION", "2" },
   }, job.body, math.min(config.timeout, seconds or math.huge))
+  request.once = config.retry.attempts == 1 -- no transport sends it twice, whatever breaks
   job.pending = carry(self, request, self.parse, function(...)
     return settle(self, job, ...)
   end)
