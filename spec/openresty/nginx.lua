@@ -143,7 +143,7 @@ end
 -- `facts.directory`; `environment` = "NAME=value …"
 -- @treturn table `{ host =, port =, pid = the master's, directory = }` with the methods below
 function nginx.start(options)
-  local self = setmetatable({ host = "127.0.0.1", directory = output_of("mktemp -d"), forgotten = 0 }, metatable)
+  local self = setmetatable({ host = "127.0.0.1", directory = output_of("mktemp -d -t pusher-nginx.XXXXXX"), forgotten = 0 }, metatable)
   for _ = 1, ATTEMPTS do
     -- Another program may take the port between our look and nginx's bind.
     if try_to_start(self, options) then

@@ -102,6 +102,7 @@ test('a visitor is asked for a name, and a bad one is refused in words', async (
   const { page } = await openBrowser('Ada');
   await page.goto(address);
   await page.waitForSelector('#welcome[open]');
+  assert.ok(await page.evaluate(() => [...document.images].every((image) => image.complete && image.naturalWidth > 0)));
   await page.screenshot({ path: path.join(SHOTS, 'welcome.png') });
   await page.fill('#name', '\u2028');
   await page.click('#join button');
