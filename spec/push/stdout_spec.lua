@@ -57,6 +57,14 @@ describe("pusher.push.stdout", function()
     assert.are.equal("1970-01-01T00:00:00Z", cjson.decode(lines[1]).payload.ts)
   end)
 
+  it("stamps a receipt without a time with its clock", function()
+    local handler, lines = started({ enabled = true }, { clock = function()
+      return 1600000000
+    end })
+    handler:push { to = {}, payload = { what = "msg" } }
+    assert.are.equal("2020-09-13T12:26:40Z", cjson.decode(lines[1]).payload.ts)
+  end)
+
   it("never breaks a line", function()
     local handler, lines = started { enabled = true }
     local given = message_receipt()
@@ -123,6 +131,15 @@ describe("pusher.push.stdout", function()
     assert.matches("Broken pipe", message)
     assert.are.equal("closed", details.code)
     assert.are.same({ printed = 0 }, handler:stats())
+  end)
+
+  it("refuses options that it does not know, or cannot use", function()
+    for _, options in ipairs { { wirte = print }, { write = 5 }, { json = {} } } do
+      local handler, message, details = stdout.new(options)
+      assert.is_nil(handler)
+      assert.is_string(message)
+      assert.are.equal("config", details.code)
+    end
   end)
 
   it("passes a codec's refusal on", function()

@@ -6,8 +6,10 @@
 local access_mode = require "pusher.push.access_mode"
 local errors = require "pusher.errors"
 local json_codec = require "pusher.json"
+local options_room = require "pusher.options"
 local receipt_room = require "pusher.push.receipt"
 local timestamp = require "pusher.push.timestamp"
+local validate = require "pusher.validate"
 
 local stdout = {}
 local methods = {}
@@ -70,17 +72,29 @@ local function print_line(line)
   return ok, problem
 end
 
+local OPTIONS = {
+  write = { "function", default = print_line },
+  json = { "table" },
+  clock = { "function", default = os.time },
+}
+stdout.OPTIONS = OPTIONS
+
 --- Makes a handler for `push.register`.
--- @tparam[opt] table options `{ write = function(line), json = { encode =, decode = } }`;
+-- @tparam[opt] table given `{ write = function(line), json = { encode =, decode = }, clock = }`;
 --   `write` gets the line without its end and may return nil, message; default: standard output
 -- @treturn table|nil handler
-function stdout.new(options)
-  options = options or {}
-  local json, message, details = json_codec.new(options.json)
+function stdout.new(given)
+  validate.argument("new", 1, given, "table or nil")
+  local options, message, details = options_room.copy(given or {}, OPTIONS)
+  if not options then
+    return nil, message, details
+  end
+  local json
+  json, message, details = json_codec.new(options.json)
   if not json then
     return nil, message, details
   end
-  return setmetatable({ json = json, write = options.write or print_line, printed = 0 }, metatable)
+  return setmetatable({ json = json, write = options.write, clock = options.clock, printed = 0 }, metatable)
 end
 
 --- Starts the handler.
@@ -112,7 +126,7 @@ end
 -- @treturn true|nil
 function methods:push(given)
   local line
-  local receipt, message, details = receipt_room.check(given, os.time())
+  local receipt, message, details = receipt_room.check(given, self.clock())
   if receipt and self.format == "go" then
     line = stdout.go(receipt)
   elseif receipt then
