@@ -5,7 +5,7 @@
 -- is over. C collects, Lua pulls: no Lua function runs inside libcurl, callbacks run here after C has returned.
 --
 -- What no step can avoid: the first TLS connection parses the system's authorities, once, about 20 ms; a short
--- `ca_file` makes that a fraction. Before libcurl 7.87 a call that ends while its name is still being looked up (timeout,
+-- `ca_file` makes that a fraction. Before libcurl 7.87 a call that ends while its name is being looked up (timeout,
 -- cancel, close) waits for that look-up.
 
 local curl = require "pusher.curl"
