@@ -107,6 +107,7 @@ typedef struct pusher_transfer {
     const pusher_settings *settings;
     struct curl_slist lines[PUSHER_MAX_HEADERS + 4];
     pusher_buffer url, head, body;
+    CURLU *place;       /* the url, parsed */
     const char *unsent; /* the rest of a body that is sent at most once */
     size_t unsent_length, once_length;
     bool multiplex, head_begun, head_complete, overflow;
