@@ -23,7 +23,9 @@ local HTTP = [[
     function way_out(done, message, details)
       ngx.log(ngx.WARN, "way out: ", tostring(done), " ", tostring(details and details.code), " ", tostring(message))
     end
+    at_init = select(2, client:trigger("lobby", "init", "x"))
   }
+  init_worker_by_lua_block { way_out(client:trigger("lobby", "init_worker", "x")) }
 ]]
 
 local SERVER = [[
@@ -44,6 +46,7 @@ local SERVER = [[
       end })
     }
   }
+  location = /init { content_by_lua_block { ngx.print(at_init) } }
   location = /trigger {
     content_by_lua_block {
       local result, message = client:trigger(ngx.var.arg_channel or "lobby", "event", { worker = ngx.worker.id() })
@@ -311,6 +314,14 @@ describe("pusher in nginx", function()
       assert.equal("sent", web:request { path = "/trigger?channel=private-encrypted-room" }.body)
       assert.is_truthy(server:events()[1].data:find('"ciphertext"', 1, true))
     end)
+  end)
+
+  it("names the way out before there are requests, too", function()
+    local message = web:request { path = "/init" }.body
+    assert.is_truthy(message:find("nginx allows no network access in", 1, true) and message:find("client:publisher()", 1, true)
+      and message:find("ngx.timer.at", 1, true), message)
+    web:signal("HUP")
+    web:wait_for_log("way out: nil config nginx allows no network access in init_worker_by_lua")
   end)
 
   it("sends from the phases that may, names the way out in those that may not", function()

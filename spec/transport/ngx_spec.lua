@@ -39,6 +39,14 @@ describe("pusher.transport.ngx", function()
     assert.is_truthy(transport.new { proxy = "http://me:pass@proxy:3128", keepalive = { idle = 1 } })
   end)
 
+  it("says so when it is not inside nginx", function()
+    rawset(_G, "ngx", nil)
+    local made, message, details = transport.new()
+    assert.is_nil(made)
+    assert.same({ "config", "transport" }, { details.code, details.field })
+    assert.is_truthy(message:find("inside nginx only", 1, true))
+  end)
+
   it("refuses options that nginx cannot honour", function()
     inside {}
     local made, message, details = transport.new { ca_file = "/etc/ca.pem" }

@@ -32,7 +32,9 @@ end
 -- @treturn transport|nil
 function transport.new(options)
   options = options or {}
-  if options.ca_file then
+  if type(ngx) ~= "table" or type(ngx.socket) ~= "table" then
+    return errors.fail("config", 'transport "ngx" works inside nginx only', { field = "transport" })
+  elseif options.ca_file then
     return errors.fail("config", "option \"ca_file\" cannot be honoured in nginx: "
       .. "name the file with the directive lua_ssl_trusted_certificate instead", { field = "ca_file" })
   end
