@@ -6,21 +6,16 @@
 
 #include "curl_parts.h"
 
-bool pusher_buffer_add(pusher_buffer *buffer, const void *bytes, size_t length)
+bool pusher_buffer_grow(pusher_buffer *buffer, size_t length)
 {
-    if (length > buffer->size - buffer->length) {
-        size_t size = buffer->size ? buffer->size : 512;
-        while (size - buffer->length < length)
-            size *= 2;
-        char *data = realloc(buffer->data, size);
-        if (data == NULL)
-            return false;
-        buffer->data = data;
-        buffer->size = size;
-    }
-    if (length > 0)
-        memcpy(buffer->data + buffer->length, bytes, length);
-    buffer->length += length;
+    size_t size = buffer->size ? buffer->size : 512;
+    while (size - buffer->length < length)
+        size *= 2;
+    char *data = realloc(buffer->data, size);
+    if (data == NULL)
+        return false;
+    buffer->data = data;
+    buffer->size = size;
     return true;
 }
 

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/types.h>
 
 #include "compat.h"
@@ -33,9 +34,20 @@ typedef struct {
     size_t length, size;
 } pusher_buffer;
 
-bool pusher_buffer_add(pusher_buffer *buffer, const void *bytes, size_t length);
+/* Makes room for `length` more. */
+bool pusher_buffer_grow(pusher_buffer *buffer, size_t length);
 void pusher_buffer_clear(pusher_buffer *buffer);
 void pusher_buffer_free(pusher_buffer *buffer);
+
+static inline bool pusher_buffer_add(pusher_buffer *buffer, const void *bytes, size_t length)
+{
+    if (length > buffer->size - buffer->length && !pusher_buffer_grow(buffer, length))
+        return false;
+    if (length > 0)
+        memcpy(buffer->data + buffer->length, bytes, length);
+    buffer->length += length;
+    return true;
+}
 
 /* ---- curl_settings.c: the options table, copied ---- */
 

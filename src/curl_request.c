@@ -180,16 +180,27 @@ static bool put_text(pusher_buffer *buffer, const char *text)
     return pusher_buffer_add(buffer, text, strlen(text));
 }
 
-/* scheme://host:port/ with the brackets of IPv6; a zone's "%" is escaped (RFC 6874). */
+/* A zone's "%" is escaped (RFC 6874). */
+static bool put_zone(pusher_buffer *buffer, slice host)
+{
+    bool fits = true;
+    for (size_t i = 0; fits && i < host.length; i++)
+        fits = host.text[i] == '%' ? put_text(buffer, "%25")
+                                   : pusher_buffer_add(buffer, &host.text[i], 1);
+    return fits;
+}
+
+/* scheme://host:port with the brackets of IPv6. */
 static bool put_origin(pusher_buffer *buffer, slice scheme, slice host, long port)
 {
     bool v6 = memchr(host.text, ':', host.length) != NULL;
     char digits[24];
     bool fits = pusher_buffer_add(buffer, scheme.text, scheme.length) &&
                 put_text(buffer, v6 ? "://[" : "://");
-    for (size_t i = 0; fits && i < host.length; i++)
-        fits = host.text[i] == '%' ? put_text(buffer, "%25")
-                                   : pusher_buffer_add(buffer, &host.text[i], 1);
+    if (memchr(host.text, '%', host.length) == NULL)
+        fits = fits && pusher_buffer_add(buffer, host.text, host.length);
+    else
+        fits = fits && put_zone(buffer, host);
     snprintf(digits, sizeof(digits), "%s:%ld", v6 ? "]" : "", port);
     return fits && put_text(buffer, digits);
 }
