@@ -33,6 +33,17 @@ local SERVER = [[
   client_max_body_size 2m;
   location = /auth { content_by_lua_block { handlers.channel_auth(client, authorize, { jsonp = true }) } }
   location = /auth/small { content_by_lua_block { handlers.channel_auth(client, authorize, { max_body_bytes = 100 }) } }
+  location = /auth/exits {
+    content_by_lua_block { handlers.channel_auth(client, function() ngx.exit(ngx.HTTP_NOT_FOUND) end) }
+  }
+  location = /auth/waits {
+    content_by_lua_block {
+      handlers.channel_auth(client, function(_, channel)
+        ngx.sleep(0.01)
+        return assert(client:channel(channel)) and true
+      end)
+    }
+  }
   location = /user {
     content_by_lua_block {
       handlers.user_auth(client, function(socket_id) return socket_id ~= "6.6" and { id = "u" .. socket_id } or nil end)
@@ -168,6 +179,11 @@ describe("pusher in nginx", function()
       is_answer(post("/auth", "socket_id=1.2&channel_name=private-broken"), 500)
       assert.is_truthy(web:log():find("the application raised: .-no database"))
     end)
+  end)
+
+  it("lets the application wait, ask a server, or end the request by itself", function()
+    assert.is_truthy(is_answer(post("/auth/waits", GOOD), 200).auth)
+    assert.equal(404, post("/auth/exits", GOOD).status)
   end)
 
   describe("user_auth", function()

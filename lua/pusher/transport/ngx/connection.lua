@@ -72,12 +72,12 @@ local function connect_by_name(self, options, left_ms)
     return "alarm"
   end)
   local _, who, ok, reason = ngx.thread.wait(connecting, alarm)
-  if who == "connect" then
-    ngx.thread.kill(alarm)
-    return ok, reason
+  if who == "alarm" then
+    ngx.thread.kill(connecting)
+    return nil, "timeout"
   end
-  ngx.thread.kill(connecting)
-  return nil, "timeout"
+  ngx.thread.kill(alarm)
+  return ok, reason
 end
 
 local function connect(self, deadline)
@@ -103,8 +103,8 @@ local function ask_tunnel(self, deadline)
   elseif answer.status >= 300 then
     return errors.fail("network", ("the proxy refused a tunnel to %s with status %d"):format(
       plan.tunnel, answer.status), { sent = false })
-  elseif not answer.persistent then
-    return errors.fail("network", "the proxy did not keep the tunnel open", { sent = false })
+  elseif answer.surplus then
+    return errors.fail("network", "the proxy sent more than the answer to CONNECT", { sent = false })
   end
   return true
 end

@@ -24,6 +24,7 @@ function response.new(method, max_body_bytes)
     body_bytes = 0,
     received = false, -- whether the server has said anything at all
     persistent = false, -- whether another request may follow on this connection
+    surplus = false, -- whether the server sent more than its answer
     waiting = {}, -- pieces of a line or chunk that is not complete yet
     lines = {},
     pieces = {},
@@ -265,7 +266,8 @@ function methods:feed(bytes)
     return false
   end
   -- Bytes after the end belong to no request of ours.
-  self.persistent = self.persistent and self.position > #bytes
+  self.surplus = self.position <= #bytes
+  self.persistent = self.persistent and not self.surplus
   return true
 end
 
