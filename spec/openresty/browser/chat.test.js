@@ -153,6 +153,7 @@ test('the encrypted room shows plaintext to its people and ciphertext on the wir
   await seesText(visitors.Grace.page, 'den', secret);
   await say(visitors.Grace.page, 'I shall bring a spade.');
   await seesText(visitors.Ada.page, 'den', 'I shall bring a spade.');
+  await seesText(visitors.Grace.page, 'den', 'I shall bring a spade.');
   const frames = visitors.Grace.frames;
   const sealed = frames.filter((frame) => frame.includes('private-encrypted-den') && frame.includes('"message"'));
   assert.strictEqual(sealed.length, 2);
