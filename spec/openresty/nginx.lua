@@ -194,10 +194,10 @@ function methods:trouble()
   return table.concat(lines, "\n")
 end
 
---- The process ids of the workers.
+--- The process ids of the workers (Linux).
 function methods:workers()
   local pids = {}
-  for pid in output_of(("ps -o pid= --ppid %d"):format(self.pid)):gmatch("%d+") do
+  for pid in read_file(("/proc/%d/task/%d/children"):format(self.pid, self.pid)):gmatch("%d+") do
     pids[#pids + 1] = tonumber(pid)
   end
   return pids
