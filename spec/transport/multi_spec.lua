@@ -427,7 +427,7 @@ describe("pusher.transport.multi", function()
       finally(function() rawset(io, "stderr", stderr) end)
       rawset(io, "stderr", { write = function(_, ...) told[#told + 1] = table.concat { ... } end })
       for _, log in ipairs { false, function() error("log is broken") end } do
-        local transport = new { log = log or nil }
+        local transport = new { log = log or nil, keepalive = { pool_size = 1 } } -- one after the other
         send(transport, "none"):on_done(function() error("boom", 0) end)
         send(transport, "none"):on_done(function() error(setmetatable({}, { __tostring = error })) end)
         drain(transport)
