@@ -100,6 +100,18 @@ describe("pusher.webhook", function()
     assert.same({}, new():read(signed(empty), empty).events)
   end)
 
+  it("gives integers as integers, wherever they stand", function()
+    local body = '{"time_ms":1,"events":[{"name":"subscription_count","channel":"a","subscription_count":7},'
+      .. '{"name":"member_added","channel":"presence-a","user_id":13},{"name":"new_kind","x":[{"n":3}]},'
+      .. '{"name":"client_event","channel":"private-a","event":"client-x","data":{"n":4}}]}'
+    local hook = new():read(signed(body), body)
+    local numbers = { hook.time_ms, hook.events[1].subscription_count, hook.events[2].user_id, hook.events[3].x[1].n,
+      hook.events[4].data.n }
+    assert.same({ "1", "7", "13", "3", "4" }, {
+      tostring(numbers[1]), tostring(numbers[2]), tostring(numbers[3]), tostring(numbers[4]), tostring(numbers[5]),
+    })
+  end)
+
   it("keeps unknown kinds of events", function()
     local body = '{"time_ms":1,"events":[{"name":"new_kind","x":[1]},{"name":"cache_miss","channel":"cache-a"}]}'
     local hook = new():read(signed(body), body)

@@ -103,9 +103,11 @@ end
 --- Takes a codec and returns the two functions the library uses.
 -- @tparam[opt] table codec `{ encode = function, decode = function }` that may
 --   raise; default: lua-cjson
--- @treturn table|nil `{ encode = function(value), decode = function(text), quote = function(string) }`;
+-- @treturn table|nil `{ encode = function(value), decode = function(text), quote = function(string),
+--   parse = function(text), restore = function(value) }`;
 --   `encode` returns text or nil, message, details (code `invalid`);
---   `decode` returns the value or nil, message, details (code `response`);
+--   `decode` returns the value or nil, message, details (code `response`): it is `parse`, which may leave
+--   integers as floats, and then `restore`, which looks at every member;
 --   `quote` writes a string and never fails
 function json.new(codec)
   local foreign = codec ~= nil
@@ -139,11 +141,15 @@ function json.new(codec)
     return text
   end
 
-  local function decode(text)
+  local function parse(text)
     local ok, value = pcall(raw_decode, text)
     if not ok then
       return errors.fail("response", "not JSON: " .. reason(value))
     end
+    return value
+  end
+
+  local function restore(value)
     if floats then
       if type(value) == "table" then
         return restore_integers(value)
@@ -154,7 +160,14 @@ function json.new(codec)
     return value
   end
 
-  return { encode = encode, decode = decode, quote = foreign and quote or raw_encode }
+  local function decode(text)
+    local value, message, details = parse(text)
+    return restore(value), message, details
+  end
+
+  return {
+    encode = encode, decode = decode, quote = foreign and quote or raw_encode, parse = parse, restore = restore,
+  }
 end
 
 return json
