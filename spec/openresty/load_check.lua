@@ -45,11 +45,12 @@ describe("nginx under load", function()
     assert.is_true(ok)
   end)
 
-  -- Visitors come on connections of their own: 95 % is the goal there, and one point is left for the measurement. On kept
+  -- Visitors come on connections of their own: 95 % is the goal there and what is measured on a quiet machine; three
+  -- points are left for a busy one, since this has to tell a slip from noise. On kept
   -- connections a request costs nginx so little that answering with a constant text alone takes 4 to 8 %, and one HMAC
   -- 5 to 7 %; that limit only guards against a slip.
   for _, case in ipairs {
-    { name = "a connection each: 95 %", close = 1, limit = 0.94 },
+    { name = "a connection each: 95 %", close = 1, limit = 0.92 },
     { name = "kept connections: 75 %", limit = 0.75 },
   } do
     it("authorizes beside an empty handler on " .. case.name, function()
