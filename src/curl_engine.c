@@ -12,8 +12,12 @@
 /* Transfers started before the clock is looked at again; of those with TLS, one: making its
  * context and the first message takes a good part of a millisecond. */
 #define START_AT_ONCE 2
-/* Waiting jobs are looked through for missed deadlines at most this often. */
+/* Jobs are looked through for missed deadlines at most this often. */
 #define EXPIRY_PAUSE_US 10000
+/* libcurl keeps its own deadlines, but forgets one when a socket is ready within the millisecond
+ * before it: then it counts as reached in one place and as still to come in the other (7.88). So
+ * what libcurl has not ended by itself after this long is ended here. */
+#define GRACE_US 5000
 /* What one HTTP/2 connection may carry (CURLMOPT_MAX_CONCURRENT_STREAMS(3)). */
 #define HTTP2_STREAMS 100
 #define DEFAULT_CONNECTIONS 30
@@ -175,21 +179,44 @@ bool pusher_engine_may_start(pusher_engine *engine)
            (!next->request.https || tls_stands(engine));
 }
 
-static void expire_waiting(pusher_engine *engine, long long now_us)
+static void end_overdue(pusher_engine *engine, pusher_job *job)
+{
+    if (!engine->sigpipe.held) /* until the end of the step */
+        pusher_sigpipe_hold(&engine->sigpipe);
+    curl_multi_remove_handle(engine->multi, job->transfer->easy);
+    job->transfer->error[0] = '\0';
+    job->result = CURLE_OPERATION_TIMEDOUT;
+    finish(engine, &engine->active, job, NULL, NULL);
+}
+
+/* Ends the jobs of a list whose time is over; returns the earliest of `earliest` (-1: none) and the
+ * others' deadlines. */
+static long long expire(pusher_engine *engine, pusher_job_list *list, long long now_us,
+                        long long earliest)
+{
+    bool waiting = list == &engine->waiting;
+    for (pusher_job *job = list->head, *next; job != NULL; job = next) {
+        long long end_us = job->deadline_us + (waiting ? 0 : GRACE_US);
+        next = job->next;
+        if (end_us > now_us) {
+            if (earliest < 0 || end_us < earliest)
+                earliest = end_us;
+        } else if (waiting) {
+            job->unsent = true;
+            finish(engine, list, job, "timed out before a connection was free", "timeout");
+        } else {
+            end_overdue(engine, job);
+        }
+    }
+    return earliest;
+}
+
+static void expire_all(pusher_engine *engine, long long now_us)
 {
     if (engine->expiry_us < 0 || now_us < engine->expiry_us)
         return;
-    long long earliest = -1;
-    for (pusher_job *job = engine->waiting.head, *next; job != NULL; job = next) {
-        next = job->next;
-        if (job->deadline_us <= now_us) {
-            job->unsent = true;
-            finish(engine, &engine->waiting, job, "timed out before a connection was free",
-                   "timeout");
-        } else if (earliest < 0 || job->deadline_us < earliest) {
-            earliest = job->deadline_us;
-        }
-    }
+    long long earliest = expire(engine, &engine->waiting, now_us, -1);
+    earliest = expire(engine, &engine->active, now_us, earliest);
     if (earliest >= 0 && earliest < now_us + EXPIRY_PAUSE_US)
         earliest = now_us + EXPIRY_PAUSE_US;
     engine->expiry_us = earliest;
@@ -197,7 +224,7 @@ static void expire_waiting(pusher_engine *engine, long long now_us)
 
 void pusher_engine_admit(pusher_engine *engine, long long now_us)
 {
-    expire_waiting(engine, now_us);
+    expire_all(engine, now_us);
     for (int i = 0; i < START_AT_ONCE && pusher_engine_may_start(engine); i++) {
         if (engine->waiting.head->request.https)
             i = START_AT_ONCE;

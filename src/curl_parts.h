@@ -188,7 +188,7 @@ typedef struct {
     CURLM *multi;
     int poller;
     long long timer_us;  /* when libcurl wants to be called; -1 for never */
-    long long expiry_us; /* when the next waiting job may run out of time; -1 for never */
+    long long expiry_us; /* when the next job may run out of time; -1 for never */
     pusher_job_list waiting, active, finished;
     pusher_transfer *spare;
     lua_Integer last_id;

@@ -184,12 +184,35 @@ describe("pusher.transport.multi", function()
         send(transport, "none", { port = server.refusing_port }),
         send(transport, "none", { host = contract.NO_NAME }),
       }
-      assert.is_true(drain(transport) < 0.1)
+      assert.is_true(drain(transport) < 0.25) -- the least timeout is 0.3
       for index = 1, 6 do
         assert.equal("timeout", code_of(calls[index]))
       end
       assert.equal("network", code_of(calls[7]))
       assert.equal("network", code_of(calls[8]))
+    end)
+
+    -- libcurl forgets a deadline when bytes arrive within the millisecond before it, and none after.
+    it("keeps deadlines also when the last bytes come just before", function()
+      local transport = new()
+      for _ = 1, 5 do
+        local calls = {}
+        for index = 1, 30 do -- kept connections: new ones have timers that hide the trouble
+          calls[index] = send(transport, "delay?ms=10")
+        end
+        drain(transport)
+        local start = monotime()
+        for index = 1, 30 do
+          calls[index] = send(transport, "trickle?part=body&ms=0.5&stop=50", {
+            timeout = 0.04 + index * 0.0007, body = ("x"):rep(1000),
+          })
+        end
+        for _, call in ipairs(calls) do
+          call:wait()
+          assert.equal("timeout", code_of(call))
+        end
+        assert.is_true(monotime() - start < 2)
+      end
     end)
 
     it("waits as long as it is told for the first call to end", function()

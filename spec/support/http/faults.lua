@@ -86,12 +86,12 @@ function modes.stop_reading(exchange)
 end
 
 --- Sends `bytes` (1) bytes of the whole answer each `ms` (20) milliseconds;
--- `part` "body" sends the head at once.
+-- `part` "body" sends the head at once; after `stop` milliseconds it falls silent.
 function modes.trickle(exchange, options, process)
   local reply = with_body(process())
   local text, socket = render_head(reply) .. reply.body, exchange:take_socket()
   local step, pause = number(options.bytes, 1), number(options.ms, 20) / 1000
-  local position = 1
+  local position, silent_at = 1, cqueues.monotime() + number(options.stop, HANG_LIMIT * 1000) / 1000
   if options.part == "body" then
     position = #text - #reply.body + 1
     write(socket, text:sub(1, position - 1))
@@ -99,6 +99,9 @@ function modes.trickle(exchange, options, process)
   while position <= #text and write(socket, text:sub(position, position + step - 1)) do
     position = position + step
     cqueues.sleep(pause)
+    if cqueues.monotime() > silent_at then
+      return wait_for_end(socket)
+    end
   end
   finish(socket)
 end
