@@ -225,6 +225,7 @@ describe("pusher.client", function()
     client:close()
     assert.is_true(transport.closed)
     assert.truthy(tostring(client):find("closed"))
+    new({ send = function() end }):close() -- a transport without close
     refused("closed", client:trigger("a", "e", "x"))
     refused("closed", client:trigger("private-encrypted-a", "e", "x"))
     refused("closed", client:channels())

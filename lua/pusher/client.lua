@@ -360,7 +360,9 @@ end
 
 --- Ends the client: connections are closed, secrets are wiped, later calls fail with `closed`.
 function methods:close()
-  self.transport:close()
+  if self.transport.close then -- a transport of the caller's own may have none
+    self.transport:close()
+  end
   self.mac:close()
   self.sealer:close()
   self.closed = true -- for the client's publishers
