@@ -12,6 +12,8 @@
 /* Transfers started before the clock is looked at again; of those with TLS, one: making its
  * context and the first message takes a good part of a millisecond. */
 #define START_AT_ONCE 2
+/* The same for a step that may wait anyway: requests that leave together find the server awake. */
+#define START_TOGETHER 32
 /* Jobs are looked through for missed deadlines at most this often. */
 #define EXPIRY_PAUSE_US 10000
 /* libcurl keeps its own deadlines, but forgets one when a socket is ready within the millisecond
@@ -222,12 +224,13 @@ static void expire_all(pusher_engine *engine, long long now_us)
     engine->expiry_us = earliest;
 }
 
-void pusher_engine_admit(pusher_engine *engine, long long now_us)
+void pusher_engine_admit(pusher_engine *engine, long long now_us, bool may_wait)
 {
+    int limit = may_wait ? START_TOGETHER : START_AT_ONCE;
     expire_all(engine, now_us);
-    for (int i = 0; i < START_AT_ONCE && pusher_engine_may_start(engine); i++) {
+    for (int i = 0; i < limit && pusher_engine_may_start(engine); i++) {
         if (engine->waiting.head->request.https)
-            i = START_AT_ONCE;
+            i = limit;
         start(engine, engine->waiting.head, now_us);
     }
 }

@@ -212,7 +212,7 @@ void pusher_engine_close(pusher_engine *engine);
 bool pusher_engine_open(pusher_engine *engine);
 void pusher_engine_shut(pusher_engine *engine);
 bool pusher_engine_may_start(pusher_engine *engine);
-void pusher_engine_admit(pusher_engine *engine, long long now_us);
+void pusher_engine_admit(pusher_engine *engine, long long now_us, bool may_wait);
 void pusher_engine_collect(pusher_engine *engine);
 void pusher_engine_finish_all(pusher_engine *engine, pusher_job_list *from, const char *message,
                               const char *code);

@@ -72,7 +72,8 @@ static bool run_once(pusher_engine *engine, long long now_us, long long limit_us
                                  "no multi handle or no poller can be made", "network");
         return false;
     }
-    pusher_engine_admit(engine, now_us);
+    bool may_wait = budget_us == limit_us;
+    pusher_engine_admit(engine, now_us, may_wait);
     act_on_timer(engine, now_us);
     pusher_engine_collect(engine);
     if (engine->multi == NULL)
