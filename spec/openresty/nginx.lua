@@ -110,8 +110,14 @@ local function has_ended(self)
   return output_of("kill -0 " .. self.pid .. " 2>/dev/null && echo running") ~= "running"
 end
 
--- nginx writes its pid file when it listens; from then on the kernel answers connects.
-local function wait_until_ready(self)
+-- Where the kernel does not tell of workers, nobody here asks for them.
+local function has_workers(self, count)
+  local told, pids = pcall(self.workers, self)
+  return not told or #pids >= count
+end
+
+-- nginx writes its pid file when it listens; from then on the kernel answers connects. Its workers come after that.
+local function wait_until_ready(self, workers)
   local deadline = cqueues.monotime() + START_SECONDS
   repeat
     local file = io.open(self.directory .. "/pid")
@@ -119,7 +125,7 @@ local function wait_until_ready(self)
     if file then
       file:close()
     end
-    if pid == self.pid then
+    if pid == self.pid and has_workers(self, workers) then
       return true
     end
     cqueues.poll(0.005)
@@ -134,7 +140,7 @@ local function try_to_start(self, options)
   self.pipe = assert(io.popen(("echo $$; PATH=$PATH:/usr/sbin %s exec %snginx -p %s -c %s/nginx.conf 2>&1"):format(
     options.environment or "", die_with_us, self.directory, self.directory)))
   self.pid = tonumber(self.pipe:read("*l"))
-  return wait_until_ready(self)
+  return wait_until_ready(self, options.workers or 1)
 end
 
 --- Starts nginx and waits until it answers.
