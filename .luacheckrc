@@ -11,14 +11,16 @@ max_line_length = 120
 
 exclude_files = { "**/node_modules", "build" }
 files["spec"] = { std = "min+compat+busted", max_line_length = 140 }
-files["spec/support"] = { std = "max+busted" } -- programs that run under LuaJIT
+files["spec/helpers"] = { std = "max+busted" }
+files["spec/system"] = { std = "max+busted", max_line_length = 140 }
+files["tools"] = { std = "max+busted", max_line_length = 140 } -- programs that run under LuaJIT
 files["bench"] = { std = "max" }
 files["**/*.rockspec"] = { std = "rockspec" }
 
 -- Only code that runs inside nginx may look at `ngx`.
 for _, path in ipairs {
   "lua/pusher/transport.lua", "lua/pusher/transport/ngx", "lua/pusher/transport/ngx.lua", "lua/pusher/openresty.lua",
-  "lua/pusher/publisher.lua", "lua/pusher/publisher/ngx.lua", "spec/openresty", "spec/support", "examples/openresty",
+  "lua/pusher/driver/nginx.lua", "spec/openresty", "spec/helpers", "spec/system/nginx", "tools", "examples/openresty",
 } do
   files[path] = files[path] or {}
   files[path].read_globals = { "ngx" }
@@ -26,6 +28,6 @@ end
 -- A handler sets ngx.status and ngx.header.
 files["lua/pusher/openresty.lua"] = { std = "min+compat+ngx_lua" }
 files["examples/openresty"] = { std = "min+compat+ngx_lua" }
-files["spec/game/step_timing"] = { globals = { "minetest" } }
+files["spec/system/game/step_timing"] = { globals = { "minetest" } }
 files["bench/openresty/post.lua"] = { std = "max", globals = { "wrk", "init", "done" } }
 files["examples/luanti"] = { globals = { "pusher" }, read_globals = { "minetest", "vector" } }

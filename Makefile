@@ -1,8 +1,8 @@
 # The one place for building, testing and installing. `make help` lists what there is.
 #
-# Each Lua has a tree of its own, build/<LUA>/pusher/{crypto,curl}.so, where LUA is 5.1, 5.2, 5.3, 5.4 or jit.
+# Each Lua has a tree of its own, build/<LUA>/pusher/{core,curl}.so, where LUA is 5.1, 5.2, 5.3, 5.4 or jit.
 # `make build` and `make install` install nothing but the library. The targets that test or show something
-# first let .ci/setup install the tools that are missing.
+# first let scripts/setup install the tools that are missing.
 
 LUA_VERSION ?= 5.4
 LUA         ?= $(LUA_VERSION)
@@ -18,10 +18,8 @@ INST_LUADIR ?= $(PREFIX)/share/lua/$(LUA_ABI)
 
 # ---- build ------------------------------------------------------------------------------------------------
 
-CRYPTO_SRC = $(addprefix src/,crypto.c clock.c digest.c mac.c base64.c utf8.c names.c secretbox.c rsa.c)
-CURL_SRC   = $(addprefix src/,curl.c curl_buffer.c curl_settings.c curl_request.c curl_sockets.c \
-               curl_transfer.c curl_outcome.c curl_easy.c curl_poller.c curl_jobs.c curl_engine.c curl_step.c \
-               curl_multi.c)
+CORE_SRC    = $(sort $(wildcard src/core/*.c))
+CURL_SRC    = $(sort $(wildcard src/curl/*.c))
 
 # Distributions name the same .pc file lua5.4, lua-5.4, lua54 or just lua.
 LUA_PC      = $(shell for pc in $(if $(filter jit,$(LUA)),luajit,lua$(LUA) lua-$(LUA) lua$(subst .,,$(LUA)) lua); do \
@@ -31,7 +29,7 @@ CFLAGS     ?= -O2 -g
 WARN       ?= -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
 C_FLAGS     = -std=c99 $(WARN) -fPIC -fvisibility=hidden -D_POSIX_C_SOURCE=200809L $(CPPFLAGS) $(CFLAGS) \
               $(call PC,--cflags $(LUA_PC))
-CRYPTO_LIBS = $(call PC,--cflags --libs libcrypto libsodium,-lcrypto -lsodium)
+CORE_LIBS = $(call PC,--cflags --libs libcrypto libsodium,-lcrypto -lsodium)
 CURL_LIBS   = $(call PC,--cflags --libs libcurl,-lcurl) -lpthread
 
 # macOS resolves Lua's symbols when the module is loaded, which its linker must be told.
@@ -41,13 +39,13 @@ else
 SO_FLAGS = -shared
 endif
 
-build: $(BUILD)/pusher/crypto.so $(BUILD)/pusher/curl.so ## both C modules for LUA=5.4 (or 5.1 5.2 5.3 jit)
+build: $(BUILD)/pusher/core.so $(BUILD)/pusher/curl.so ## both C modules for LUA=5.4 (or 5.1 5.2 5.3 jit)
 
-$(BUILD)/pusher/crypto.so: $(CRYPTO_SRC) $(wildcard src/*.h) Makefile
+$(BUILD)/pusher/core.so: $(CORE_SRC) $(wildcard src/*.h src/*/*.h) Makefile
 	@mkdir -p $(@D)
-	$(CC) $(C_FLAGS) $(SO_FLAGS) -o $@ $(CRYPTO_SRC) $(LDFLAGS) $(CRYPTO_LIBS)
+	$(CC) $(C_FLAGS) $(SO_FLAGS) -o $@ $(CORE_SRC) $(LDFLAGS) $(CORE_LIBS)
 
-$(BUILD)/pusher/curl.so: $(CURL_SRC) $(wildcard src/*.h) Makefile
+$(BUILD)/pusher/curl.so: $(CURL_SRC) $(wildcard src/*.h src/*/*.h) Makefile
 	@mkdir -p $(@D)
 	$(CC) $(C_FLAGS) $(SO_FLAGS) -o $@ $(CURL_SRC) $(LDFLAGS) $(CURL_LIBS)
 
@@ -63,37 +61,37 @@ clean: ## remove everything that was built
 # ---- demo -------------------------------------------------------------------------------------------------
 
 demo: ## starts a local Channels server, publishes, and shows the events arriving (LUA=5.4)
-	@.ci/setup core
+	@scripts/setup core
 	@$(MAKE) -s build
 	@LUA_PATH="./lua/?.lua;./?.lua;;" LUA_CPATH="./$(BUILD)/?.so;;" $(if $(filter jit,$(LUA)),luajit,lua$(LUA)) \
-	  examples/demo.lua
+	  tools/demo.lua
 
 openresty-demo: ## a chat in nginx beside a local Channels server; prints its address, ends with Ctrl-C
-	@.ci/setup core nginx node
+	@scripts/setup core nginx node
 	@$(MAKE) -s build LUA=jit
-	@$(MAKE) -s spec/interop/node_modules/.installed
-	@$(JIT_RUN) examples/openresty/demo.lua
+	@$(MAKE) -s spec/system/interop/node_modules/.installed
+	@$(JIT_RUN) tools/openresty_demo.lua
 
 # ---- test -------------------------------------------------------------------------------------------------
 
 # Fork, threads, environment, and a name server that hangs: for specs only.
 test-modules: $(BUILD)/pusher_test/process.so $(BUILD)/pusher_test/slow_resolver.so
 
-$(BUILD)/pusher_test/%.so: spec/support/%.c Makefile
+$(BUILD)/pusher_test/%.so: spec/helpers/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(C_FLAGS) $(SO_FLAGS) -o $@ $< $(LDFLAGS) -lpthread -ldl
 
 test: ## all specs on Lua 5.4; SPEC=spec/x_spec.lua runs one, ARGS are busted's
-	@.ci/setup core
+	@scripts/setup core
 	@$(MAKE) -s build test-modules LUA=5.4
 	@$(MAKE) -s build LUA=jit
-	@.ci/specs 5.4 $(ARGS) $(SPEC)
+	@scripts/specs 5.4 $(ARGS) $(SPEC)
 
 test-lua: ## all specs on LUA=5.1 5.2 5.3 5.4 or jit
-	@.ci/setup core luas
+	@scripts/setup core luas
 	@$(MAKE) -s build test-modules
 	@$(MAKE) -s build LUA=jit
-	@.ci/specs $(LUA) $(ARGS) $(SPEC)
+	@scripts/specs $(LUA) $(ARGS) $(SPEC)
 
 test-all: $(LUAS:%=test-all-%) ## all specs on every Lua, one after another
 $(LUAS:%=test-all-%):
@@ -101,46 +99,46 @@ $(LUAS:%=test-all-%):
 	@$(MAKE) -s test-lua LUA=$(@:test-all-%=%)
 
 test-interop: ## with clients and a server written by others: pusher, pusher-js and soketi from npm
-	@.ci/setup core node
+	@scripts/setup core node
 	@$(MAKE) -s build LUA=5.4
-	@$(MAKE) -s spec/interop/node_modules/.installed spec/interop/soketi/node_modules/.installed
-	@cd spec/interop && node --test --test-reporter=./reporter.mjs official_clients.test.js
-	@.ci/specs 5.4 spec/interop/interop_check.lua
+	@$(MAKE) -s spec/system/interop/node_modules/.installed spec/system/interop/soketi/node_modules/.installed
+	@cd spec/system/interop && node --test --test-reporter=./reporter.mjs official_clients.test.js
+	@scripts/specs 5.4 spec/system/interop/interop_check.lua
 
-spec/interop/node_modules/.installed: spec/interop/package.json spec/interop/package-lock.json
+spec/system/interop/node_modules/.installed: spec/system/interop/package.json spec/system/interop/package-lock.json
 	cd $(<D) && npm ci --ignore-scripts --no-audit --no-fund && touch node_modules/.installed
 
-spec/interop/soketi/node_modules/.installed: spec/interop/soketi/package.json spec/interop/soketi/install.sh
-	sh spec/interop/soketi/install.sh
+spec/system/interop/soketi/node_modules/.installed: spec/system/interop/soketi/package.json spec/system/interop/soketi/install.sh
+	sh spec/system/interop/soketi/install.sh
 
 test-game: ## a real Luanti server, event loops on every Lua, the publisher's promises over 100,000 events
-	@.ci/setup core luas game
+	@scripts/setup core luas game
 	@for lua in $(LUAS); do $(MAKE) -s build LUA=$$lua || exit; done
-	@.ci/specs jit spec/game/luanti_check.lua spec/game/loops_check.lua
-	@.ci/specs 5.4 spec/game/promises_check.lua
+	@scripts/specs jit spec/system/game/luanti_check.lua spec/system/game/loops_check.lua
+	@scripts/specs 5.4 spec/system/game/promises_check.lua
 
 # LuaJIT, as nginx has it, with what was built for it.
 JIT_RUN = LUA_PATH="./lua/?.lua;./?.lua;;" LUA_CPATH="./build/jit/?.so;;" luajit
 
 test-openresty: ## inside nginx, under load with wrk, and the chat in Chromium
-	@.ci/setup core nginx node browser
+	@scripts/setup core nginx node browser
 	@$(MAKE) -s build LUA=jit
-	@$(MAKE) -s spec/openresty/browser/node_modules/.installed
-	@.ci/specs jit $(sort $(wildcard spec/openresty/*_check.lua))
-	@cd spec/openresty/browser && node --test --test-reporter=../../interop/reporter.mjs chat.test.js
+	@$(MAKE) -s spec/system/nginx/browser/node_modules/.installed
+	@scripts/specs jit $(sort $(wildcard spec/system/nginx/*_check.lua))
+	@cd spec/system/nginx/browser && node --test --test-reporter=../../interop/reporter.mjs chat.test.js
 
-spec/openresty/browser/node_modules/.installed: $(addprefix spec/openresty/browser/,package.json package-lock.json)
+spec/system/nginx/browser/node_modules/.installed: $(addprefix spec/system/nginx/browser/,package.json package-lock.json)
 	cd $(<D) && npm ci --ignore-scripts --no-audit --no-fund && touch node_modules/.installed
 
 bench-openresty: ## what the nginx handlers cost beside an empty one, what slow servers and reloads do to them
-	@.ci/setup core nginx
+	@scripts/setup core nginx
 	@$(MAKE) -s build LUA=jit
 	@$(JIT_RUN) bench/openresty/run.lua
 
 test-rock: ## luarocks make and make install into empty trees
-	@.ci/setup core luas rocks
+	@scripts/setup core luas rocks
 	@$(MAKE) -s build LUA=5.4
-	@.ci/specs 5.4 spec/packaging_check.lua
+	@scripts/specs 5.4 spec/system/packaging_check.lua
 
 # ---- judge ------------------------------------------------------------------------------------------------
 
@@ -149,18 +147,18 @@ STRICT = -O2 -Werror
 lint: lint-lua lint-c lint-cc ## luacheck, cppcheck, clang-format, gcc and clang with -Werror, exported symbols
 
 lint-lua:
-	@.ci/setup core lint
+	@scripts/setup core lint
 	luacheck -q lua spec examples bench *.rockspec
 
 lint-c:
-	@.ci/setup core lint
-	clang-format --dry-run -Werror $(wildcard src/*.[ch] spec/support/*.[ch] bench/*.[ch])
+	@scripts/setup core lint
+	clang-format --dry-run -Werror $(wildcard src/*.h src/*/*.[ch] spec/helpers/*.c spec/system/*/*.c bench/*.[ch])
 	cppcheck -q --std=c99 --language=c --enable=warning,style,performance,portability --inline-suppr \
 	  --suppress=missingIncludeSystem --suppress=constVariable --suppress=constParameterCallback \
-	  --suppress=normalCheckLevelMaxBranches --error-exitcode=1 -Isrc src
+	  --suppress=normalCheckLevelMaxBranches --error-exitcode=1 src
 
 lint-cc:
-	@.ci/setup core luas lint
+	@scripts/setup core luas lint
 	@$(MAKE) -s build LUA=5.1 BUILD=build/lint-gcc CC=gcc CFLAGS="$(STRICT)"
 	@$(MAKE) -s build LUA=5.4 BUILD=build/lint-clang CC=clang CFLAGS="$(STRICT)"
 	@$(MAKE) -s build LUA=jit BUILD=build/lint-jit CFLAGS="$(STRICT)"
@@ -172,28 +170,28 @@ lint-cc:
 
 # nodelete: the modules stay mapped after lua_close, so that a leak's call chain keeps its names.
 ASAN_FLAGS = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
-HARD_GC    = --helper=spec/support/hard_gc.lua
+HARD_GC    = --helper=spec/helpers/hard_gc.lua
 
 asan: ## the specs on 5.4 with AddressSanitizer, UBSan and a garbage collector that never rests
-	@.ci/setup core
+	@scripts/setup core
 	@$(MAKE) -s build LUA=jit
 	@$(MAKE) -s build test-modules build/asan-5.4/lua LUA=5.4 BUILD=build/asan-5.4 CFLAGS="$(ASAN_FLAGS)" \
 	  LDFLAGS=-Wl,-z,nodelete
 	@BUILD=build/asan-5.4 LUA_BIN=build/asan-5.4/lua UBSAN_OPTIONS=print_stacktrace=1 \
 	  ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1 \
-	  .ci/specs 5.4 $(HARD_GC) $(ARGS) $(SPEC)
+	  scripts/specs 5.4 $(HARD_GC) $(ARGS) $(SPEC)
 
-build/asan-5.4/lua: spec/support/lua_host.c Makefile
+build/asan-5.4/lua: spec/helpers/lua_host.c Makefile
 	@mkdir -p $(@D)
 	$(CC) -std=c99 $(WARN) $(CFLAGS) -o $@ $< $(call PC,--cflags --libs $(LUA_PC)) -lm
 
 valgrind: ## the specs on 5.4 under valgrind; any error or lost block fails
-	@.ci/setup core memory
+	@scripts/setup core memory
 	@$(MAKE) -s build LUA=jit
 	@$(MAKE) -s build test-modules LUA=5.4
 	@RUNNER="valgrind -q --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
 	  --error-exitcode=99 --child-silent-after-fork=yes --keep-debuginfo=yes" \
-	  .ci/specs 5.4 $(ARGS) $(or $(SPEC),$(VALGRIND_SPECS))
+	  scripts/specs 5.4 $(ARGS) $(or $(SPEC),$(VALGRIND_SPECS))
 
 # Reports name our code only: libcurl and libcrypto are not built with the sanitizer.
 TSAN_FLAGS = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
@@ -201,13 +199,13 @@ THREADS    = 8
 TRIGGERS   = 10000
 
 threads: ## 8 threads with a Lua state each use the modules at once, under ThreadSanitizer (TRIGGERS=10000 each)
-	@.ci/setup core
+	@scripts/setup core
 	@$(MAKE) -s build LUA=jit
 	@$(MAKE) -s build build/threads/host LUA=5.4 BUILD=build/threads CFLAGS="$(TSAN_FLAGS)" LDFLAGS=-Wl,-z,nodelete
-	@LUA_PATH="./lua/?.lua;./?.lua;;" LUA_CPATH="./build/threads/?.so;;" TSAN_OPTIONS="halt_on_error=1 suppressions=.ci/tsan.supp" \
-	  lua5.4 spec/threads/run.lua build/threads/host $(THREADS) $(TRIGGERS)
+	@LUA_PATH="./lua/?.lua;./?.lua;;" LUA_CPATH="./build/threads/?.so;;" TSAN_OPTIONS="halt_on_error=1 suppressions=scripts/tsan.supp" \
+	  lua5.4 spec/system/threads/run.lua build/threads/host $(THREADS) $(TRIGGERS)
 
-build/threads/host: spec/support/threads.c Makefile
+build/threads/host: spec/system/threads/host.c Makefile
 	@mkdir -p $(@D)
 	$(CC) -std=c99 $(WARN) -D_POSIX_C_SOURCE=200809L $(CFLAGS) -o $@ $< $(call PC,--cflags --libs $(LUA_PC)) -lpthread
 
@@ -223,19 +221,19 @@ bench-smoke: bench-build ## the same, short; fails when a ratio is worse than ha
 
 SOAK = 1000000
 soak: ## memory stays flat over a million (SOAK) triggers, authorizations and published events
-	@.ci/setup core nginx
+	@scripts/setup core nginx
 	@$(MAKE) -s build build/5.4/bench/probe.so LUA=5.4
 	@$(MAKE) -s build build/jit/bench/probe.so LUA=jit
 	@for lua in 5.4 jit; do LUA_PATH="lua/?.lua;./?.lua;;" LUA_CPATH="build/$$lua/?.so;;" \
 	  $$([ $$lua = jit ] && echo luajit || echo lua$$lua) bench/soak.lua $(SOAK) || exit; done
 
-bench-crypto: bench-build ## pusher.crypto, call by call, beside bare C
+bench-core: bench-build ## pusher.core, call by call, beside bare C
 	@$(MAKE) -s build/bench/bare_hmac
 	@for lua in 5.4 jit; do LUA_CPATH="build/$$lua/?.so;;" $$([ $$lua = jit ] && echo luajit || echo lua$$lua) \
-	  bench/crypto.lua build/bench/bare_hmac || exit; done
+	  bench/core.lua build/bench/bare_hmac || exit; done
 
 bench-build:
-	@.ci/setup core nginx node go
+	@scripts/setup core nginx node go
 	@$(MAKE) -s build build/5.4/bench/probe.so build/bench/bare LUA=5.4
 	@$(MAKE) -s build build/jit/bench/probe.so LUA=jit
 	cd bench/peers/go && go build -o ../../../build/bench/go-peer .
@@ -253,11 +251,11 @@ build/bench/bare: $(wildcard bench/bare*.[ch])
 	@mkdir -p $(@D)
 	$(BARE_C) -Dmain=bare_hmac_main -c -o $(@D)/bare_hmac.o bench/bare_hmac.c
 	$(BARE_C) -DBARE_NO_MAIN -o $@ bench/bare.c bench/bare_easy.c bench/bare_multi.c $(@D)/bare_hmac.o \
-	  $(LDFLAGS) $(CRYPTO_LIBS) $(CURL_LIBS)
+	  $(LDFLAGS) $(CORE_LIBS) $(CURL_LIBS)
 
 build/bench/bare_hmac: bench/bare_hmac.c
 	@mkdir -p $(@D)
-	$(BARE_C) -o $@ $< $(LDFLAGS) $(CRYPTO_LIBS)
+	$(BARE_C) -o $@ $< $(LDFLAGS) $(CORE_LIBS)
 
 print-%:
 	@echo $($*)
@@ -268,4 +266,4 @@ help:
 .PHONY: build install clean demo help
 .PHONY: test test-modules test-lua test-all $(LUAS:%=test-all-%) test-interop test-game test-rock
 .PHONY: lint lint-lua lint-c lint-cc asan valgrind threads
-.PHONY: bench bench-smoke bench-crypto bench-build soak
+.PHONY: bench bench-smoke bench-core bench-build soak

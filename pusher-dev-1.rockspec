@@ -26,11 +26,11 @@ external_dependencies = {
 build = {
   type = "builtin",
   modules = {
-    ["pusher.crypto"] = {
+    ["pusher.core"] = {
       sources = {
-        "src/crypto.c", "src/clock.c", "src/digest.c", "src/mac.c", "src/base64.c", "src/utf8.c", "src/names.c",
-        "src/secretbox.c",
-        "src/rsa.c",
+        "src/core/core.c", "src/core/clock.c", "src/core/digest.c", "src/core/mac.c", "src/core/base64.c", "src/core/utf8.c", "src/names.c",
+        "src/core/secretbox.c",
+        "src/core/rsa.c",
       },
       defines = { "_POSIX_C_SOURCE=200809L" },
       libraries = { "crypto", "sodium" },
@@ -39,9 +39,9 @@ build = {
     },
     ["pusher.curl"] = {
       sources = {
-        "src/curl.c", "src/curl_buffer.c", "src/curl_settings.c", "src/curl_request.c", "src/curl_sockets.c",
-        "src/curl_transfer.c", "src/curl_outcome.c", "src/curl_easy.c", "src/curl_poller.c", "src/curl_jobs.c",
-        "src/curl_engine.c", "src/curl_step.c", "src/curl_multi.c",
+        "src/curl/curl.c", "src/curl/buffer.c", "src/curl/settings.c", "src/curl/request.c", "src/curl/sockets.c",
+        "src/curl/transfer.c", "src/curl/result.c", "src/curl/easy.c", "src/curl/poller.c", "src/curl/jobs.c",
+        "src/curl/engine.c", "src/curl/step.c", "src/curl/async.c",
       },
       defines = { "_POSIX_C_SOURCE=200809L" },
       libraries = { "curl", "pthread" },

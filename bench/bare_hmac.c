@@ -1,4 +1,4 @@
-/* The work of pusher.crypto without Lua, for bench/crypto.lua to compare with:
+/* The work of pusher.core without Lua, for bench/core.lua to compare with:
  * bare_hmac NAME MS -> nanoseconds of CPU time per call. */
 #define OPENSSL_SUPPRESS_DEPRECATED /* HMAC(), as the one-shot that people would write */
 #include <openssl/evp.h>

@@ -22,15 +22,15 @@ local client = bench.client()
 local webhook_headers = { ["X-Pusher-Key"] = inputs.key, ["X-Pusher-Signature"] = inputs.webhook_signature }
 
 function works.authorize_private()
-  return client:authorize(inputs.private_form)
+  return client:authorize_channel(inputs.private_form)
 end
 
 function works.authorize_presence()
-  return client:authorize(inputs.presence_form, inputs.member)
+  return client:authorize_channel(inputs.presence_form, inputs.member)
 end
 
 function works.authorize_encrypted()
-  return client:authorize(inputs.encrypted_form)
+  return client:authorize_channel(inputs.encrypted_form)
 end
 
 function works.webhook()

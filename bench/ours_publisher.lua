@@ -1,6 +1,6 @@
 --- What the publisher is measured by.
 
-local multi = require "pusher.transport.multi"
+local async = require "pusher.transport.async"
 local probe = require "bench.probe"
 
 local CHANNELS = 50
@@ -8,7 +8,7 @@ local QUEUE = 10000
 
 return function(bench, loops)
   local inputs = bench.inputs
-  local transport = assert(multi.new { keepalive = { idle = 3600, pool_size = 8 } })
+  local transport = assert(async.new { keepalive = { idle = 3600, pool_size = 8 } })
   -- Publishers are dropped with events in them, of which nobody needs to hear.
   local client = bench.client { transport = transport, log = function() end }
   local publisher = assert(client:publisher { max_queue = QUEUE })

@@ -4,7 +4,7 @@
 -- bench/soak.lua COUNT: exits 1 when a kind of work has grown the process by more than GROWTH: when even the least of
 -- its last quarter is that far above the most of its first half.
 
-local multi = require "pusher.transport.multi"
+local async = require "pusher.transport.async"
 local ours = require "bench.ours_client"
 local probe = require "bench.probe"
 local server = require "bench.server"
@@ -54,7 +54,7 @@ works[2] = { "triggers, blocking", function(i)
   end
 end }
 
-local stepped = assert(multi.new { keepalive = { idle = 60, pool_size = 64 } })
+local stepped = assert(async.new { keepalive = { idle = 60, pool_size = 64 } })
 local many = client { transport = stepped }
 local running, failure = 0, nil
 local function done(result, message)
@@ -79,7 +79,7 @@ end, function()
 end }
 
 local results = 0
-local publisher = assert(client({ transport = "multi" }):publisher {
+local publisher = assert(client({ transport = "async" }):publisher {
   on_result = function() results = results + 1 end,
 })
 

@@ -7,7 +7,7 @@ local cqueues = require "cqueues"
 local pusher = require "pusher"
 
 local left = tonumber(arg[1] or 100)
-local client = assert(pusher.from_env(nil, { transport = "multi" }))
+local client = assert(pusher.from_env(nil, { transport = "async" }))
 local publisher = assert(client:publisher())
 local loop, triggered = cqueues.new(), condition.new()
 

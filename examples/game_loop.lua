@@ -2,13 +2,13 @@
 --
 --     PUSHER_URL=https://KEY:SECRET@api-CLUSTER.pusher.com/apps/APP_ID lua5.4 examples/game_loop.lua [SECONDS]
 
-local clock = require "pusher.crypto" -- for now() and sleep(); a game has its own
+local clock = require "pusher.core" -- for now() and sleep(); a game has its own
 local pusher = require "pusher"
 
 local TICKS, EVENTS = 60, 500 -- a second
 local seconds = tonumber(arg[1] or 10)
 
-local client = assert(pusher.from_env(nil, { transport = "multi" }))
+local client = assert(pusher.from_env(nil, { transport = "async" }))
 local publisher = assert(client:publisher {
   on_result = function(event, result, message)
     if not result then

@@ -6,7 +6,7 @@ local pusher = require "pusher"
 local uv = require "luv"
 
 local left = tonumber(arg[1] or 100)
-local client = assert(pusher.from_env(nil, { transport = "multi" }))
+local client = assert(pusher.from_env(nil, { transport = "async" }))
 local publisher = assert(client:publisher())
 local answers, alarm, work = uv.new_poll(publisher:pollfd()), uv.new_timer(), uv.new_timer()
 

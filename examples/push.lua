@@ -9,20 +9,20 @@
 -- Without it only the first of these is used.
 
 local fcm = require "pusher.push.fcm"
-local multi = require "pusher.transport.multi"
+local async = require "pusher.transport.async"
 local push = require "pusher.push"
 local pusher = require "pusher"
 local stdout = require "pusher.push.stdout"
-local uid = require "pusher.push.uid"
+local uid = require "pusher.push.tinode.uid"
 
 local ANN, BOB = uid.from_decimal("1001"), uid.from_decimal("1002")
 
--- A handler of our own: receipts as Channels events to users that are signed in. Over the multi transport
+-- A handler of our own: receipts as Channels events to users that are signed in. Over the async transport
 -- `push` returns at once, and `step` moves what is under way.
 local channels = {}
 
 function channels:init(config)
-  self.transport = assert(multi.new())
+  self.transport = assert(async.new())
   local client, message, details = pusher.from_url(config.url, { transport = self.transport })
   self.client = client
   return client, message, details

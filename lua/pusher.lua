@@ -1,8 +1,8 @@
 --- pusher: Channels server library. This is the door; the rooms are in pusher/.
 
+local arguments = require "pusher.base.arguments"
 local client = require "pusher.client"
-local options = require "pusher.options"
-local validate = require "pusher.validate"
+local settings = require "pusher.channels.settings"
 
 local pusher = {
   _VERSION = "0.1.0",
@@ -12,19 +12,19 @@ local function open(given, message, details)
   if not given then
     return nil, message, details
   end
-  local settings
-  settings, message, details = options.check(given)
-  if not settings then
+  local checked
+  checked, message, details = settings.check(given)
+  if not checked then
     return nil, message, details
   end
-  return client.new(settings, pusher._VERSION)
+  return client.new(checked, pusher._VERSION)
 end
 
 --- Makes a client.
 -- @tparam table given options, see README "Options"
 -- @treturn client|nil
 function pusher.new(given)
-  validate.argument("new", 1, given, "table")
+  arguments.check("new", 1, given, "table")
   return open(given)
 end
 
@@ -33,9 +33,9 @@ end
 -- @tparam[opt] table extra more options; they win over the URL
 -- @treturn client|nil
 function pusher.from_url(url, extra)
-  validate.argument("from_url", 1, url, "string")
-  validate.argument("from_url", 2, extra, "table or nil")
-  return open(options.from_url(url, extra))
+  arguments.check("from_url", 1, url, "string")
+  arguments.check("from_url", 2, extra, "table or nil")
+  return open(settings.from_url(url, extra))
 end
 
 --- Makes a client from such a URL in the environment.
@@ -43,9 +43,9 @@ end
 -- @tparam[opt] table extra more options; they win over the URL
 -- @treturn client|nil
 function pusher.from_env(name, extra)
-  validate.argument("from_env", 1, name, "string or nil")
-  validate.argument("from_env", 2, extra, "table or nil")
-  return open(options.from_env(name, extra))
+  arguments.check("from_env", 1, name, "string or nil")
+  arguments.check("from_env", 2, extra, "table or nil")
+  return open(settings.from_env(name, extra))
 end
 
 return pusher

@@ -1,6 +1,6 @@
 -- The rules that hold the tree together: who may require whom, who may look at nginx, how long things may get.
 
-local source = require("spec.support.source")
+local source = require("spec.helpers.source")
 
 local LUA_FILES = source.files("lua", "lua")
 local C_FILES = source.files("src", "c", "h")
@@ -8,7 +8,7 @@ local C_FILES = source.files("src", "c", "h")
 -- The layers, from the bottom. A module belongs to the first layer with a pattern that fits its name.
 local LAYERS = {
   { name = "errors", "^pusher%.errors$" },
-  { name = "crypto", "^pusher%.crypto$" },
+  { name = "core", "^pusher%.core$" },
   { name = "driver", "^pusher%.curl$" },
   { name = "pending", "^pusher%.pending$" },
   { name = "transport", "^pusher%.transport%." },
@@ -22,18 +22,18 @@ local LAYERS = {
 -- What a layer may require besides itself. Nothing requires the door, and only the door the client.
 local ALLOWED = {
   errors = {},
-  pure = { "errors", "crypto" },
+  pure = { "errors", "core" },
   pending = { "errors" },
   transport = { "errors", "driver", "pending" },
   chooser = { "errors", "transport" },
-  service = { "errors", "crypto", "pure", "pending", "chooser" },
-  client = { "errors", "crypto", "pure", "pending", "chooser", "transport", "service" },
-  door = { "errors", "crypto", "pure", "client" },
+  service = { "errors", "core", "pure", "pending", "chooser" },
+  client = { "errors", "core", "pure", "pending", "chooser", "transport", "service" },
+  door = { "errors", "core", "pure", "client" },
 }
 
 -- Foreign modules, and who may ask for them.
 local FOREIGN = {
-  cjson = { ["pusher.json"] = true },
+  cjson = { ["pusher.base.json"] = true },
   ffi = { ["pusher.transport.ngx.certificate"] = true },
 }
 
@@ -263,7 +263,7 @@ describe("C", function()
   end)
 
   it("exports the two entry points and nothing else", function()
-    for _, name in ipairs { "crypto", "curl" } do
+    for _, name in ipairs { "core", "curl" } do
       local list = assert(io.popen(("nm -D --defined-only %s/pusher/%s.so"):format(os.getenv("PUSHER_BUILD"), name)))
       local exported = {}
       for symbol in list:read("*a"):gmatch("%x+ %u ([%w_]+)") do

@@ -1,9 +1,9 @@
 local cjson = require "cjson"
-local crypto = require "pusher.crypto"
-local fake = require "spec.support.fake_transport"
+local core = require "pusher.core"
+local fake = require "spec.helpers.fake_transport"
 local pusher = require "pusher"
 
-local KEY = crypto.base64_encode(("m"):rep(32))
+local KEY = core.base64_encode(("m"):rep(32))
 
 local function new(transport, extra)
   local given = {
@@ -159,8 +159,8 @@ describe("pusher.client", function()
       function() client:get() end,
       function() client:post({}) end,
       function() client:build_request("GET") end,
-      function() client:authorize() end,
-      function() client:authorize("x", 7) end,
+      function() client:authorize_channel() end,
+      function() client:authorize_channel("x", 7) end,
       function() client:authenticate_user("x") end,
       function() client:webhook("x", "y") end,
       function() client:webhook({}) end,
@@ -177,7 +177,7 @@ describe("pusher.client", function()
   it("hands the transport's failure on as it is", function()
     local failing = { close = function() end }
     function failing.send()
-      return require("pusher.errors").fail("timeout", "too slow")
+      return require("pusher.base.errors").fail("timeout", "too slow")
     end
     refused("timeout", new(failing):trigger("a", "e", "x"))
   end)
@@ -230,7 +230,7 @@ describe("pusher.client", function()
     refused("closed", client:trigger("private-encrypted-a", "e", "x"))
     refused("closed", client:channels())
     refused("closed", client:build_request("GET", "/channels"))
-    refused("closed", client:authorize("socket_id=1.1&channel_name=private-a"))
+    refused("closed", client:authorize_channel("socket_id=1.1&channel_name=private-a"))
     refused("closed", client:authenticate_user("socket_id=1.1", { id = "1" }))
     refused("closed", client:webhook({}, ""))
   end)

@@ -17,7 +17,7 @@ describe("pusher.curl", function()
     assert.is_true(curl.clock() >= first)
   end)
 
-  for _, kind in ipairs { "easy", "multi" } do
+  for _, kind in ipairs { "easy", "async" } do
     describe(kind, function()
       local handles
 
@@ -174,46 +174,46 @@ describe("pusher.curl", function()
     end)
   end
 
-  describe("multi", function()
+  describe("async", function()
     it("hands out nothing while there is nothing", function()
-      local multi = curl.multi {}
-      assert.equal(0, select("#", multi:done()))
-      assert.equal(0, multi:step())
-      assert.equal(0, multi:step(1000))
-      assert.is_nil(multi:timeout_ms())
-      assert.is_false(multi:cancel(1))
-      assert.error_matches(function() multi:step(-1) end, "negative")
-      assert.error_matches(function() multi:step("x") end, "number expected")
-      assert.error_matches(function() multi:cancel() end, "number expected")
-      multi:close()
+      local async = curl.async {}
+      assert.equal(0, select("#", async:done()))
+      assert.equal(0, async:step())
+      assert.equal(0, async:step(1000))
+      assert.is_nil(async:timeout_ms())
+      assert.is_false(async:cancel(1))
+      assert.error_matches(function() async:step(-1) end, "negative")
+      assert.error_matches(function() async:step("x") end, "number expected")
+      assert.error_matches(function() async:cancel() end, "number expected")
+      async:close()
       for _, name in ipairs { "add", "step", "done", "cancel", "pollfd", "timeout_ms" } do
-        assert.error_matches(function() multi[name](multi, request()) end, "closed multi")
+        assert.error_matches(function() async[name](async, request()) end, "closed async handle")
       end
     end)
 
     it("numbers the transfers, with integers where Lua has them", function()
-      local multi = curl.multi {}
-      local first, second = multi:add(request()), multi:add(request())
+      local async = curl.async {}
+      local first, second = async:add(request()), async:add(request())
       assert.equal("1 2", first .. " " .. second)
-      assert.equal(0, multi:timeout_ms())
-      assert.is_true(multi:cancel(first))
-      assert.is_false(multi:cancel(first))
-      multi:close()
+      assert.equal(0, async:timeout_ms())
+      assert.is_true(async:cancel(first))
+      assert.is_false(async:cancel(first))
+      async:close()
     end)
 
     it("keeps no more than max_pending", function()
-      local multi = curl.multi { max_pending = 3 }
+      local async = curl.async { max_pending = 3 }
       for _ = 1, 3 do
-        assert(multi:add(request()))
+        assert(async:add(request()))
       end
-      local id, message, code, sent = multi:add(request())
+      local id, message, code, sent = async:add(request())
       assert.is_nil(id)
       assert.is_string(message)
       assert.equal("full", code)
       assert.is_false(sent)
-      assert.is_true(multi:cancel(2))
-      assert.equal("4", tostring(multi:add(request())))
-      multi:close()
+      assert.is_true(async:cancel(2))
+      assert.equal("4", tostring(async:add(request())))
+      async:close()
     end)
   end)
 end)

@@ -1,8 +1,8 @@
--- What the handlers make of a request, in any Lua. With nginx itself: spec/openresty/handlers_check.lua.
+-- What the handlers make of a request, in any Lua. With nginx itself: spec/system/nginx/handlers_check.lua.
 
-local crypto = require "pusher.crypto"
-local fake = require "spec.support.fake_ngx"
-local fake_transport = require "spec.support.fake_transport"
+local core = require "pusher.core"
+local fake = require "spec.helpers.fake_ngx"
+local fake_transport = require "spec.helpers.fake_transport"
 local openresty = require "pusher.openresty"
 local pusher = require "pusher"
 
@@ -24,7 +24,7 @@ describe("pusher.openresty", function()
   local function handle(request, handler, given, options)
     local api, record = fake.new { request = request }
     rawset(_G, "ngx", api)
-    local status = openresty[handler or "channel_auth"](client, given or function() return true end, options)
+    local status = openresty[handler or "authorize_channel"](client, given or function() return true end, options)
     return status, record.printed, api, record
   end
 
@@ -40,14 +40,14 @@ describe("pusher.openresty", function()
   it("answers a subscriber", function()
     local status, text, api, record = handle { body = GOOD, content_type = FORM }
     assert.equal(200, status)
-    assert.equal(client:authorize(GOOD), text)
+    assert.equal(client:authorize_channel(GOOD), text)
     assert.same({ ["Content-Type"] = "application/json", ["Cache-Control"] = "no-store", ["Content-Length"] = #text }, api.header)
     assert.is_nil(api.status)
     assert.same({}, record.log)
   end)
 
   it("answers one who signs in", function()
-    local status, text = handle({ body = "socket_id=1.2", content_type = FORM }, "user_auth", function()
+    local status, text = handle({ body = "socket_id=1.2", content_type = FORM }, "authenticate_user", function()
       return { id = "7" }
     end)
     assert.equal(200, status)
@@ -58,14 +58,14 @@ describe("pusher.openresty", function()
     with_file("socket_id=1.2&channel_name=private-b", function(path)
       local status, text = handle { body_file = path, content_type = FORM }
       assert.equal(200, status)
-      assert.equal(client:authorize("socket_id=1.2&channel_name=private-b"), text)
+      assert.equal(client:authorize_channel("socket_id=1.2&channel_name=private-b"), text)
     end)
     assert.equal(500, (handle { body_file = "/nowhere", content_type = FORM }))
   end)
 
   it("refuses bodies above the limit", function()
     assert.equal(413, (handle { body = ("x"):rep(65537), content_type = FORM }))
-    assert.equal(413, (handle({ body = GOOD, content_type = FORM }, "channel_auth", nil, { max_body_bytes = 10 })))
+    assert.equal(413, (handle({ body = GOOD, content_type = FORM }, "authorize_channel", nil, { max_body_bytes = 10 })))
     with_file(("x"):rep(70000), function(path)
       assert.equal(413, (handle { body_file = path, content_type = FORM }))
     end)
@@ -77,7 +77,7 @@ describe("pusher.openresty", function()
       assert.same({ 405, '{"error":"method not allowed"}', "POST" }, { status, text, api.header.Allow })
       assert.equal(405, api.status)
     end
-    local _, _, api = handle({ method = "PUT" }, "channel_auth", nil, { jsonp = true })
+    local _, _, api = handle({ method = "PUT" }, "authorize_channel", nil, { jsonp = true })
     assert.equal("GET, POST", api.header.Allow)
     assert.equal(405, (handle({ method = "GET" }, "webhook", {})))
   end)
@@ -93,13 +93,13 @@ describe("pusher.openresty", function()
 
   describe("JSONP", function()
     local function get(query)
-      return handle({ method = "GET", query = query }, "channel_auth", nil, { jsonp = true })
+      return handle({ method = "GET", query = query }, "authorize_channel", nil, { jsonp = true })
     end
 
     it("calls the callback", function()
       local status, text, api = get("callback=Pusher.auth_callbacks%5B'1'%5D&" .. GOOD)
       assert.equal(200, status)
-      assert.equal("/**/Pusher.auth_callbacks['1'](" .. client:authorize(GOOD) .. ");", text)
+      assert.equal("/**/Pusher.auth_callbacks['1'](" .. client:authorize_channel(GOOD) .. ");", text)
       assert.same({ ["Content-Type"] = "application/javascript; charset=utf-8", ["X-Content-Type-Options"] = "nosniff",
         ["Cache-Control"] = "no-store", ["Content-Length"] = #text }, api.header)
     end)
@@ -115,7 +115,7 @@ describe("pusher.openresty", function()
     end)
 
     it("is not for POST", function()
-      local _, text = handle({ body = GOOD .. "&callback=f", content_type = FORM }, "channel_auth", nil, { jsonp = true })
+      local _, text = handle({ body = GOOD .. "&callback=f", content_type = FORM }, "authorize_channel", nil, { jsonp = true })
       assert.equal("{", text:sub(1, 1))
     end)
   end)
@@ -125,7 +125,7 @@ describe("pusher.openresty", function()
 
     it("calls the functions", function()
       local seen
-      local headers = { ["x-pusher-key"] = "k", ["x-pusher-signature"] = crypto.mac("very-secret"):hex(BODY) }
+      local headers = { ["x-pusher-key"] = "k", ["x-pusher-signature"] = core.mac("very-secret"):hex(BODY) }
       local status, text = handle({ body = BODY, headers = headers }, "webhook", { channel_occupied = function(event)
         seen = event.channel
       end })
@@ -140,26 +140,26 @@ describe("pusher.openresty", function()
   end)
 
   it("logs why, in one line, without secrets", function()
-    local _, _, _, record = handle({ body = GOOD, content_type = FORM }, "channel_auth", function()
+    local _, _, _, record = handle({ body = GOOD, content_type = FORM }, "authorize_channel", function()
       return nil, "banned\nforged line"
     end)
-    assert.same({ "info: pusher channel_auth: 403, refused: banned forged line" }, record.log)
-    _, _, _, record = handle({ body = GOOD, content_type = FORM }, "channel_auth", function()
+    assert.same({ "info: pusher authorize_channel: 403, refused: banned forged line" }, record.log)
+    _, _, _, record = handle({ body = GOOD, content_type = FORM }, "authorize_channel", function()
       error("no database", 0)
     end)
-    assert.same({ "error: pusher channel_auth: 500, the application raised: no database" }, record.log)
+    assert.same({ "error: pusher authorize_channel: 500, the application raised: no database" }, record.log)
   end)
 
   it("raises where it is called when the arguments are mixed up", function()
-    for _, case in ipairs { { "channel_auth", nil }, { "user_auth", {} }, { "webhook", print } } do
+    for _, case in ipairs { { "authorize_channel", nil }, { "authenticate_user", {} }, { "webhook", print } } do
       local ok, message = pcall(function()
         openresty[case[1]](client, case[2])
       end)
       assert.is_false(ok)
       assert.is_truthy(message:find("openresty_spec.lua:%d+: bad argument #2 to '" .. case[1] .. "'"), message)
     end
-    local ok, message = pcall(openresty.channel_auth, nil, print)
+    local ok, message = pcall(openresty.authorize_channel, nil, print)
     assert.is_false(ok)
-    assert.is_truthy(message:find("bad argument #1 to 'channel_auth' (table expected, got no value)", 1, true), message)
+    assert.is_truthy(message:find("bad argument #1 to 'authorize_channel' (table expected, got no value)", 1, true), message)
   end)
 end)

@@ -1,4 +1,4 @@
-local errors = require "pusher.errors"
+local errors = require "pusher.base.errors"
 local pending = require "pusher.pending"
 
 describe("pusher.pending", function()

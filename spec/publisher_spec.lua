@@ -1,7 +1,7 @@
 local cjson = require "cjson"
-local crypto = require "pusher.crypto"
-local errors = require "pusher.errors"
-local scripted = require "spec.support.scripted"
+local core = require "pusher.core"
+local errors = require "pusher.base.errors"
+local scripted = require "spec.helpers.scripted"
 
 local function refused(code, value, message, details)
   assert.is_nil(value)
@@ -102,8 +102,8 @@ for _, deferred in ipairs { false, true } do
         assert.is_true(publisher:trigger("private-encrypted-a", "e", "attack at dawn"))
         publisher:flush(5)
         local envelope = cjson.decode(world.calls[1].events[1].data)
-        assert.equal("attack at dawn", crypto.open(crypto.base64_decode(envelope.ciphertext),
-          crypto.channel_key("private-encrypted-a", ("m"):rep(32)), crypto.base64_decode(envelope.nonce)))
+        assert.equal("attack at dawn", core.open(core.base64_decode(envelope.ciphertext),
+          core.channel_key("private-encrypted-a", ("m"):rep(32)), core.base64_decode(envelope.nonce)))
         assert.is_nil(world.calls[1].request.body:find("attack", 1, true))
         assert.equal(world.calls[1].request.body, world.calls[3].request.body)
         assert.is_nil(cjson.encode(world.results):find("attack", 1, true))

@@ -1,7 +1,7 @@
 local cjson = require "cjson"
-local errors = require "pusher.errors"
+local errors = require "pusher.base.errors"
 local push = require "pusher.push"
-local vectors = require("spec.support.push_vectors").tinode_push_init
+local vectors = require("spec.helpers.push_vectors").tinode_push_init
 
 local ANN = "CAcGBQQDAgE"
 

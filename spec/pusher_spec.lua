@@ -1,4 +1,4 @@
-local fake = require "spec.support.fake_transport"
+local fake = require "spec.helpers.fake_transport"
 local pusher = require "pusher"
 
 describe("pusher", function()

@@ -4,7 +4,7 @@
 -- set-ups below, which make the names that the block uses; without it that is "client". `require "pusher"` gives the
 -- real module, only that a client made from it talks to the local server.
 
-local readme = require("spec.support.readme")
+local readme = require("spec.helpers.readme")
 
 local TEXT = readme.text()
 
@@ -83,18 +83,18 @@ function setups.webhook()
   names.body = '{"time_ms":' .. os.time() .. '000,"events":[{"name":"channel_occupied","channel":"lobby"}]}'
   names.headers = {
     ["X-Pusher-Key"] = server.key,
-    ["X-Pusher-Signature"] = require("pusher.crypto").mac(server.secret):hex(names.body),
+    ["X-Pusher-Signature"] = require("pusher.core").mac(server.secret):hex(names.body),
   }
   return names
 end
 
-for name, setup_block in pairs(require("spec.support.readme_push")) do
+for name, setup_block in pairs(require("spec.helpers.readme_push")) do
   setups[name] = setup_block
 end
 
 describe("README", function()
   setup(function()
-    server = require("spec.support.server").start {}
+    server = require("tools.local_server").start {}
   end)
 
   teardown(function()
@@ -130,7 +130,7 @@ describe("the README's reference", function()
   local REFERENCE = readme.section(TEXT, "^Reference")
 
   it("has a row for each option, and no other", function()
-    local known = require("pusher.options").KNOWN
+    local known = require("pusher.channels.settings").DECLARED
     local section = readme.section(TEXT, "^Options")
     local documented, problems = {}, {}
     for name in section:gmatch("\n|%s*`([%w_]+)`") do
@@ -173,7 +173,7 @@ describe("the README's reference", function()
   -- Objects of the API by the name that the README gives them.
   local function objects()
     local pusher, push = require("pusher"), require("pusher.push")
-    local options = { app_id = "1", key = "key", secret = "secret", host = "127.0.0.1", port = 1, transport = "multi" }
+    local options = { app_id = "1", key = "key", secret = "secret", host = "127.0.0.1", port = 1, transport = "async" }
     local client = assert(pusher.new(options))
     local call = client:trigger("c", "e", "d")
     call:cancel()
@@ -229,7 +229,7 @@ describe("the README's reference", function()
 
   it("tells of every error code", function()
     local section, problems = readme.section(TEXT, "^Errors"), {}
-    for code in pairs(require("pusher.errors").CODES) do
+    for code in pairs(require("pusher.base.errors").CODES) do
       if not section:find("`" .. code .. "`", 1, true) then
         problems[#problems + 1] = code
       end

@@ -17,7 +17,7 @@ describe("pusher.transport", function()
 
   it("makes a transport by its name", function()
     assert.equal("curl", resolved("curl").name)
-    assert.equal("multi", resolved("multi").name)
+    assert.equal("async", resolved("async").name)
   end)
 
   it("takes ngx inside nginx", function()
@@ -57,7 +57,7 @@ describe("pusher.transport", function()
   end)
 
   it("hands on what the transport says of its options", function()
-    for _, name in ipairs { "curl", "multi" } do
+    for _, name in ipairs { "curl", "async" } do
       local result, message, details = transport.resolve { transport = name, timeout = -1 }
       assert.is_nil(result)
       assert.matches("timeout", message)

@@ -34,4 +34,20 @@ static inline void pusher_setmetatable(lua_State *L, const char *name)
 
 #endif
 
+/* Makes the metatable `name`: `methods` under __index, `metamethods` beside it. */
+static inline void pusher_new_metatable(lua_State *L, const char *name, const luaL_Reg *methods,
+                                        const luaL_Reg *metamethods)
+{
+    luaL_newmetatable(L, name);
+    luaL_setfuncs(L, metamethods, 0);
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_setfield(L, -2, "__index");
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "__name");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 1);
+}
+
 #endif

@@ -6,7 +6,7 @@
 -- is compared: that is what the requests per second of a saturated worker come from, and no other
 -- program can take it away.
 
-local nginx = require "spec.openresty.nginx"
+local nginx = require "tools.nginx"
 local wrk = require "bench.openresty.wrk"
 
 local measure = {}
@@ -23,7 +23,7 @@ local HTTP = [[
 ]]
 
 local SERVER = [[
-  location = /auth { content_by_lua_block { handlers.channel_auth(client, authorize) } }
+  location = /auth { content_by_lua_block { handlers.authorize_channel(client, authorize) } }
   location = /empty { content_by_lua_block { } }
   location = /constant { content_by_lua_block { ngx.print(constant) } }
   location = /trigger {

@@ -2,7 +2,7 @@
 
 local cqueues = require "cqueues"
 local measure = require "bench.openresty.measure"
-local test_server = require "spec.support.server"
+local test_server = require "tools.local_server"
 
 local function tell(...)
   io.write(string.format(...), "\n")
@@ -25,9 +25,9 @@ local server = test_server.start()
 
 tell("one worker, beside an empty content_by_lua; CPU time of the worker per request")
 with({}, function(web)
-  compare(web, "channel_auth, a connection each", "/auth", 1)
+  compare(web, "authorize_channel, a connection each", "/auth", 1)
   compare(web, "a constant answer, a connection each", "/constant", 1)
-  compare(web, "channel_auth, kept connections", "/auth")
+  compare(web, "authorize_channel, kept connections", "/auth")
   compare(web, "a constant answer, kept connections", "/constant")
 end)
 
@@ -36,7 +36,7 @@ with({ port = server.port, pool_size = 64 }, function(web)
   tell("triggers from 64 requests at once: %.0f/s over %d connections", got.requests / got.seconds, got.connections)
   server:misbehave { mode = "delay", ms = 500 }
   got = measure.beside_slow_triggers(web, { rounds = 11, seconds = 1, triggers = 16 })
-  tell("channel_auth beside 16 triggers to a server that takes 500 ms: %.1f %% of %.0f/s", got.ratio * 100, got.alone)
+  tell("authorize_channel beside 16 triggers to a server that takes 500 ms: %.1f %% of %.0f/s", got.ratio * 100, got.alone)
   server:behave()
 end)
 

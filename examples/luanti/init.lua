@@ -19,7 +19,7 @@ local LEVELS = { error = "error", warning = "warning" }
 
 local client = with_require(function()
   return insecure.require("pusher").from_url(minetest.settings:get("pusher_url") or "", {
-    transport = "multi",
+    transport = "async",
     log = function(level, message)
       minetest.log(LEVELS[level] or "info", "[pusher] " .. message)
     end,

@@ -3,17 +3,17 @@
 -- Rule: Beams docs, "Publish API", "Customer API", "Webhooks".
 
 local audience = require "pusher.beams.audience"
-local crypto = require "pusher.crypto"
-local endpoint = require "pusher.endpoint"
-local errors = require "pusher.errors"
-local json_codec = require "pusher.json"
-local jwt = require "pusher.jwt"
-local options_room = require "pusher.options"
-local request = require "pusher.request"
-local response = require "pusher.response"
+local core = require "pusher.core"
+local endpoint = require "pusher.base.endpoint"
+local errors = require "pusher.base.errors"
+local json_codec = require "pusher.base.json"
+local jwt = require "pusher.base.jwt"
+local options_module = require "pusher.base.options"
+local url = require "pusher.base.url"
+local response = require "pusher.channels.response"
 local transport = require "pusher.transport"
-local validate = require "pusher.validate"
-local webhook = require "pusher.webhook"
+local arguments = require "pusher.base.arguments"
+local webhook = require "pusher.channels.webhook"
 
 local beams = {}
 local methods = {}
@@ -21,9 +21,9 @@ local metatable = { __index = methods, __name = "pusher.beams" }
 
 local TOKEN_SECONDS = 24 * 60 * 60
 
-local fail, argument = errors.fail, validate.argument
+local fail, argument = errors.fail, arguments.check
 
-local OPTIONS = options_room.with_transport {
+local OPTIONS = options_module.with_transport {
   instance_id = { "string" },
   secret_key = { "string" },
   webhook_secret = { "string" },
@@ -53,10 +53,6 @@ local function check_options(options)
   elseif options.webhook_secret == "" then
     return fail("config", 'option "webhook_secret" is empty', { field = "webhook_secret" })
   end
-  local ok, message, details = options_room.check_transport(options)
-  if not ok then
-    return nil, message, details
-  end
   return endpoint.parse(options.base_url or ("https://%s.pushnotifications.pusher.com"):format(options.instance_id),
     "base_url")
 end
@@ -67,7 +63,7 @@ end
 -- @treturn table|nil client; nil, message, details otherwise
 function beams.new(given)
   argument("new", 1, given, "table")
-  local options, message, details = options_room.copy(given, OPTIONS)
+  local options, message, details = options_module.check(given, OPTIONS)
   if not options then
     return nil, message, details
   end
@@ -94,8 +90,8 @@ function beams.new(given)
     clock = options.clock,
     timeout = options.timeout,
     authorization = { "Authorization", "Bearer " .. options.secret_key },
-    token_mac = crypto.mac(options.secret_key),
-    webhook_mac = options.webhook_secret and crypto.mac(options.webhook_secret, "sha1"),
+    token_mac = core.mac(options.secret_key),
+    webhook_mac = options.webhook_secret and core.mac(options.webhook_secret, "sha1"),
   }, metatable)
 end
 
@@ -231,7 +227,7 @@ function methods:delete_user(user_id)
     return fail("invalid", "this user id cannot stand in a path", { field = "user_id" })
   end
   return call(self, "DELETE", ("/customer_api/v1/instances/%s/users/%s"):format(
-    self.instance_id, request.escape(user_id)), nil, deleted)
+    self.instance_id, url.escape(user_id)), nil, deleted)
 end
 
 --- Verifies and reads a webhook.

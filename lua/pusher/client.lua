@@ -1,26 +1,28 @@
 --- The client's methods. Each knows one order and nothing else:
 -- validate -> payload -> request -> transport:send(request, parse).
 
-local auth = require "pusher.auth"
-local crypto = require "pusher.crypto"
-local encryption = require "pusher.encryption"
-local errors = require "pusher.errors"
-local json = require "pusher.json"
-local notify = require "pusher.notify"
-local payload = require "pusher.payload"
+local auth = require "pusher.channels.auth"
+local core = require "pusher.core"
+local encryption = require "pusher.channels.encryption"
+local errors = require "pusher.base.errors"
+local json = require "pusher.base.json"
+local notify = require "pusher.channels.notify"
+local payload = require "pusher.channels.payload"
 local publisher = require "pusher.publisher"
-local query = require "pusher.query"
-local request = require "pusher.request"
-local response = require "pusher.response"
+local query = require "pusher.channels.query"
+local request = require "pusher.channels.request"
+local response = require "pusher.channels.response"
 local transport = require "pusher.transport"
-local validate = require "pusher.validate"
-local webhook = require "pusher.webhook"
+local url = require "pusher.base.url"
+local arguments = require "pusher.base.arguments"
+local validate = require "pusher.channels.validate"
+local webhook = require "pusher.channels.webhook"
 
 local client = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.client" }
 
-local argument, given = validate.argument, validate.given
+local argument = arguments.check
 
 --- Neither the key nor the secret is shown.
 function metatable.__tostring(self)
@@ -43,7 +45,7 @@ local function parsers(codec, clock)
   return made
 end
 
---- @tparam table settings as options.check returns; taken over
+--- @tparam table settings as settings.check returns; taken over
 -- @tparam string version the library's
 -- @treturn client|nil
 function client.new(settings, version)
@@ -56,7 +58,7 @@ function client.new(settings, version)
   if not carrier then
     return nil, message, details
   end
-  local mac = crypto.mac(settings.secret)
+  local mac = core.mac(settings.secret)
   local sealer = encryption.new(settings.encryption_master_key, settings.random)
   settings.mac, settings.secret, settings.encryption_master_key = mac, nil, nil
   local parts = { key = settings.key, mac = mac, json = codec, sealer = sealer, clock = settings.clock }
@@ -99,9 +101,8 @@ function methods:trigger(channels, event, data, params)
   if type(channels) ~= "string" then -- the usual case spares the calls
     argument("trigger", 1, channels, "string or table")
   end
-  if type(event) ~= "string" or data == nil then
+  if type(event) ~= "string" then
     argument("trigger", 2, event, "string")
-    given("trigger", 3, data)
   end
   if params ~= nil then
     argument("trigger", 4, params, "table")
@@ -139,7 +140,6 @@ end
 function methods:send_to_user(user_id, event, data)
   argument("send_to_user", 1, user_id, "string")
   argument("send_to_user", 2, event, "string")
-  given("send_to_user", 3, data)
   local ok, message, details = validate.user_id(user_id)
   if not ok then
     return nil, message, details
@@ -162,7 +162,7 @@ function methods:terminate_user_connections(user_id)
   if not ok then
     return nil, message, details
   end
-  local path = "/users/" .. request.escape(user_id) .. "/terminate_connections"
+  local path = "/users/" .. url.escape(user_id) .. "/terminate_connections"
   return call(self, self.parse.published, "POST", path, nil, "{}")
 end
 
@@ -316,12 +316,12 @@ end
 -- @tparam string|table params the url-encoded form as received, or its fields
 -- @tparam[opt] table|string member `{ user_id =, user_info = }` or a JSON text; presence channels demand it
 -- @treturn string|nil JSON text to answer with
-function methods:authorize(params, member)
+function methods:authorize_channel(params, member)
   if type(params) ~= "string" then -- the usual case spares the call
-    argument("authorize", 1, params, "string or table")
+    argument("authorize_channel", 1, params, "string or table")
   end
   if member ~= nil then
-    argument("authorize", 2, member, "table or string")
+    argument("authorize_channel", 2, member, "table or string")
   end
   return self.auth:channel(params, member)
 end

@@ -4,11 +4,11 @@
 -- decides to the application's functions. The pieces that they are made of follow below.
 -- Cross-origin headers and rate limits are nginx's own business (add_header, limit_req).
 
-local answer = require "pusher.openresty.answer"
-local auth = require "pusher.auth"
-local hooks = require "pusher.openresty.hooks"
+local answer = require "pusher.openresty.reply"
+local url = require "pusher.base.url"
+local hooks = require "pusher.openresty.webhook"
 local subscriber = require "pusher.openresty.subscriber"
-local validate = require "pusher.validate"
+local arguments = require "pusher.base.arguments"
 
 local openresty = {}
 
@@ -114,7 +114,7 @@ local function read_form(handler, options)
   local jsonp = options and options.jsonp
   if method == "GET" and jsonp then
     local query = ngx.var.args or ""
-    local callback = auth.decode_form(query).callback
+    local callback = url.decode_form(query).callback
     if not answer.is_callback(callback) then
       return nil, finish(handler, 400, answer.refusal(400, "callback is not valid"), "callback is not valid")
     end
@@ -149,29 +149,29 @@ end
 --   channel, true for another; or nil, reason (403; the reason is for the log)
 -- @tparam[opt] table options `jsonp` = true answers GET with a callback, too; `max_body_bytes` (64 KiB)
 -- @treturn number the status answered with
-function openresty.channel_auth(client, authorize, options)
-  validate.argument("channel_auth", 1, client, "table")
-  validate.argument("channel_auth", 2, authorize, "function")
-  local form, callback = read_form("channel_auth", options)
+function openresty.authorize_channel(client, authorize, options)
+  arguments.check("authorize_channel", 1, client, "table")
+  arguments.check("authorize_channel", 2, authorize, "function")
+  local form, callback = read_form("authorize_channel", options)
   if not form then
     return callback
   end
-  return finish_form("channel_auth", form, callback, subscriber.authorize(client, authorize, form))
+  return finish_form("authorize_channel", form, callback, subscriber.authorize(client, authorize, form))
 end
 
 --- Answers connections that sign in.
 -- @tparam client client
 -- @tparam function identify (socket_id, form) -> user `{ id =, user_info =, watchlist = }`; or nil, reason
--- @tparam[opt] table options as for channel_auth
+-- @tparam[opt] table options as for authorize_channel
 -- @treturn number the status answered with
-function openresty.user_auth(client, identify, options)
-  validate.argument("user_auth", 1, client, "table")
-  validate.argument("user_auth", 2, identify, "function")
-  local form, callback = read_form("user_auth", options)
+function openresty.authenticate_user(client, identify, options)
+  arguments.check("authenticate_user", 1, client, "table")
+  arguments.check("authenticate_user", 2, identify, "function")
+  local form, callback = read_form("authenticate_user", options)
   if not form then
     return callback
   end
-  return finish_form("user_auth", form, callback, subscriber.authenticate(client, identify, form))
+  return finish_form("authenticate_user", form, callback, subscriber.authenticate(client, identify, form))
 end
 
 --- Receives webhooks: verified first, then a function is called for each event.
@@ -181,8 +181,8 @@ end
 -- @tparam[opt] table options `extra_tokens`, `max_age` (see client:webhook), `max_body_bytes` (1 MiB)
 -- @treturn number the status answered with
 function openresty.webhook(client, handlers, options)
-  validate.argument("webhook", 1, client, "table")
-  validate.argument("webhook", 2, handlers, "table")
+  arguments.check("webhook", 1, client, "table")
+  arguments.check("webhook", 2, handlers, "table")
   if ngx.req.get_method() ~= "POST" then
     return refuse_method("webhook", "POST")
   end

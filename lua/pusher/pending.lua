@@ -1,11 +1,11 @@
---- A call under way: what every call of a client returns over the multi transport.
+--- A call under way: what every call of a client returns over the async transport.
 --
 -- It ends exactly once, with what the call comes to: `result`, or the failure triple. Its driver is the transport
 -- that carries it: `driver:drive(pending, seconds)`, `driver:abandon(pending)`, `driver:report(text, reason)`.
 --
 -- Fields to read: `done` (boolean).
 
-local errors = require "pusher.errors"
+local errors = require "pusher.base.errors"
 
 local pending = {}
 

@@ -13,25 +13,23 @@
 -- * A batch that the server finds faulty (400, 413, 422) is sent again event by event.
 -- * A replaced event leaves its place in the order to the one that replaces it.
 --
--- The publisher's parts: queue (what waits), delivery (what is on its way), ledger (what became of it), and
+-- The publisher's parts: queue (what waits), delivery (what is on its way), outcomes (what became of it), and
 -- a driver for the kind of transport, which moves the batches.
 
-local blocking = require "pusher.publisher.blocking"
-local crypto = require "pusher.crypto"
+local core = require "pusher.core"
 local delivery = require "pusher.publisher.delivery"
-local errors = require "pusher.errors"
-local ledger = require "pusher.publisher.ledger"
-local nginx = require "pusher.publisher.ngx"
+local driver = require "pusher.driver.choose"
+local errors = require "pusher.base.errors"
+local outcomes = require "pusher.publisher.outcomes"
 local queue = require "pusher.publisher.queue"
 local settings = require "pusher.publisher.settings"
-local stepped = require "pusher.publisher.stepped"
-local validate = require "pusher.validate"
+local arguments = require "pusher.base.arguments"
 
 local publisher = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.publisher" }
 
-local argument, given = validate.argument, validate.given
+local argument = arguments.check
 
 local PARAMS = { socket_id = true, info = true, replace = true, tag = true }
 
@@ -45,17 +43,6 @@ function metatable.__tostring(self)
     self.closed and ", closed" or "")
 end
 
-local function log_to_stderr(level, message)
-  io.stderr:write("pusher: ", level, ": ", message, "\n")
-end
-
-local function driver_for(transport)
-  if type(transport.step) == "function" then
-    return stepped
-  end
-  return nginx.fits() and nginx or blocking
-end
-
 --- Makes a publisher; users call `client:publisher(options)`.
 -- @tparam client client it stays the caller's: closing the publisher does not close it
 -- @tparam[opt] table options see README "Publisher"
@@ -65,9 +52,8 @@ function publisher.new(client, options)
   if not checked then
     return nil, message, details
   end
-  local kind = driver_for(client.transport)
-  checked.now = checked.now or crypto.now
-  local book = ledger.new(checked.on_result, client.settings.log or kind.log or log_to_stderr)
+  checked.now = checked.now or core.now
+  local book = outcomes.new(checked.on_result, client.settings.log or driver.log)
   local waiting = queue.new(checked)
   local moving = delivery.new(client, checked, waiting, book)
   return setmetatable({
@@ -75,9 +61,10 @@ function publisher.new(client, options)
     payload = client.payload,
     queue = waiting,
     delivery = moving,
-    ledger = book,
-    driver = kind.new {
-      client = client, queue = waiting, delivery = moving, now = checked.now, sleep = checked.sleep or crypto.sleep,
+    outcomes = book,
+    driver = driver.new {
+      source = moving, transport = client.transport, timeout = client.settings.timeout,
+      now = checked.now, sleep = checked.sleep or core.sleep,
     },
     now = checked.now,
     drops = checked.overflow == "drop_oldest",
@@ -126,8 +113,8 @@ end
 local function take_over(self, waiting, text, tag)
   local old = { channel = waiting.channel, name = waiting.name, key = waiting.key, tag = waiting.tag }
   waiting.text, waiting.tag = text, tag
-  self.ledger.accepted = self.ledger.accepted + 1
-  self.ledger:replace(old)
+  self.outcomes.accepted = self.outcomes.accepted + 1
+  self.outcomes:replace(old)
   return true
 end
 
@@ -144,9 +131,9 @@ local function accept(self, channel, event, text, params, slot)
     entry.key, entry.tag = params.replace, params.tag
   end
   self.queue:push(entry, slot, self.now)
-  self.ledger.accepted = self.ledger.accepted + 1
+  self.outcomes.accepted = self.outcomes.accepted + 1
   if dropped then
-    self.ledger:drop(dropped)
+    self.outcomes:drop(dropped)
   end
   return true
 end
@@ -164,7 +151,7 @@ local function enter(self, channel, event, data, params)
   local slot, waiting, message, details
   if params then
     local ok
-    ok, message, details = validate.members(params, PARAMS, "trigger parameter")
+    ok, message, details = arguments.members(params, PARAMS, "trigger parameter")
     if ok then
       slot, message, details = slot_of(event, params)
     end
@@ -202,8 +189,6 @@ function methods:trigger(channel, event, data, params)
     argument("trigger", 1, channel, "string")
   elseif type(event) ~= "string" then
     argument("trigger", 2, event, "string")
-  elseif data == nil then
-    given("trigger", 3, data)
   elseif params ~= nil then
     argument("trigger", 4, params, "table or nil")
   end
@@ -235,7 +220,7 @@ local function ends_with_client(self)
   return self.client.closed
 end
 
---- Does what there is to do, and drives the transport: multi's `step` is called here. Over a transport that
+--- Does what there is to do, and drives the transport: async's `step` is called here. Over a transport that
 -- blocks, at most one batch is sent. Does nothing when called from on_result.
 -- @tparam[opt=0] number seconds how long it may wait for the network; a call of a blocking transport has its
 --   own timeout
@@ -249,7 +234,7 @@ function methods:step(seconds)
       return nil, message, details
     end
   end
-  if self.ledger:is_telling() then
+  if self.outcomes:is_telling() then
     return left(self)
   elseif ends_with_client(self) then
     return errors.fail("closed", "the client is closed")
@@ -270,7 +255,7 @@ function methods:flush(seconds)
   seconds, message, details = check_seconds("flush", seconds, DEFAULT_WAIT)
   if not seconds then
     return nil, message, details
-  elseif self.ledger:is_telling() then
+  elseif self.outcomes:is_telling() then
     return errors.fail("invalid", "on_result cannot wait for other events", { left = left(self) })
   end
   local deadline = self.now() + seconds
@@ -279,7 +264,7 @@ function methods:flush(seconds)
     if rest <= 0 then
       return errors.fail("timeout", ("%d events are not settled yet"):format(left(self)), { left = left(self) })
     end
-    self.queue:hurry()
+    self.delivery:hurry()
     local ok
     ok, message, details = self.driver:advance(rest, true)
     if not ok and not self.client.closed then
@@ -301,7 +286,7 @@ function methods:close(seconds)
     return nil, message, details
   end
   self.closed = true
-  if seconds > 0 and not self.ledger:is_telling() then
+  if seconds > 0 and not self.outcomes:is_telling() then
     local ok
     ok, message, details = self:flush(seconds)
     if not ok and details.code == "invalid" then
@@ -322,7 +307,7 @@ end
 -- @treturn table `queued`, `in_flight`, `sent`, `failed`, `dropped`, `replaced`; `retried`: how often events were
 --   sent again; `accepted`; `calls`: HTTP calls made
 function methods:stats()
-  local book = self.ledger
+  local book = self.outcomes
   return {
     queued = self.queue.waiting,
     in_flight = self.delivery.events,

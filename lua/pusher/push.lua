@@ -8,13 +8,13 @@
 -- `push.new()` makes a registry. A chat server has one, which whoever sends a message finds without being
 -- handed it, as in the original; for such programs the module is a registry itself: `push.register(…)`.
 
-local crypto = require "pusher.crypto"
-local errors = require "pusher.errors"
-local json_codec = require "pusher.json"
-local options_room = require "pusher.options"
-local receipt_room = require "pusher.push.receipt"
+local core = require "pusher.core"
+local errors = require "pusher.base.errors"
+local json_codec = require "pusher.base.json"
+local options_module = require "pusher.base.options"
+local receipt_room = require "pusher.push.tinode.receipt"
 local slot_room = require "pusher.push.slot"
-local validate = require "pusher.validate"
+local arguments = require "pusher.base.arguments"
 
 local push = {}
 local methods = {}
@@ -24,7 +24,8 @@ local metatable = { __index = methods, __name = "pusher.push" }
 push.ACT_MSG = "msg"
 push.ACT_SUB = "sub"
 
-local fail, argument = errors.fail, validate.argument
+local fail, argument = errors.fail, arguments.check
+local is_null = json_codec.is_null
 
 local DRAIN = 5 -- seconds that stop gives the handlers
 local SLICE = 0.05 -- seconds that a handler may take while others wait for their turn
@@ -34,7 +35,7 @@ local OPTIONS = {
   json = { "table" },
   log = { "function", default = function() end },
   clock = { "function", default = os.time },
-  now = { "function", default = crypto.now },
+  now = { "function", default = core.now },
 }
 push.OPTIONS = OPTIONS
 
@@ -44,7 +45,7 @@ push.OPTIONS = OPTIONS
 -- @treturn table|nil registry; nil, message, details otherwise
 function push.new(given)
   argument("new", 1, given, "table or nil")
-  local options, message, details = options_room.copy(given or {}, OPTIONS)
+  local options, message, details = options_module.check(given or {}, OPTIONS)
   if not options then
     return nil, message, details
   end
@@ -72,14 +73,10 @@ function methods:register(name, handler)
   self.slots[#self.slots + 1] = self.by_name[name]
 end
 
-local function is_null(value)
-  return value == nil or type(value) == "userdata"
-end
-
 local function check_entries(list)
   if is_null(list) then
     return {} -- JSON's null
-  elseif type(list) ~= "table" or not validate.list_length(list) then
+  elseif type(list) ~= "table" or not arguments.list_length(list) then
     return fail("config", "failed to parse config: a list expected, got "
       .. (type(list) == "table" and "an object" or type(list)))
   end
@@ -114,7 +111,7 @@ local function start(self, entry)
   if slot then
     return slot:start(entry.config)
   elseif self.options.strict then
-    return fail("config", ("unknown push handler %s"):format(validate.show(name)), { field = "name" })
+    return fail("config", ("unknown push handler %s"):format(arguments.show(name)), { field = "name" })
   end
   return true
 end
@@ -149,7 +146,7 @@ local function refused(slot, message, details, taken)
 end
 
 --- Gives a receipt to every handler that is ready. Never blocks.
--- @tparam table receipt see pusher.push.receipt; checked and copied
+-- @tparam table receipt see pusher.push.tinode.receipt; checked and copied
 -- @treturn number|nil how many handlers took it; nil, message, details when the receipt is malformed, or a handler
 --   refused or dropped it: the first one's words, with its name in `details.handler` and the count in `details.taken`
 function methods:push(receipt)

@@ -1,5 +1,5 @@
 local audience = require "pusher.beams.audience"
-local vectors = require("spec.support.push_vectors").beams
+local vectors = require("spec.helpers.push_vectors").beams
 
 local function list_of(count)
   local list = {}

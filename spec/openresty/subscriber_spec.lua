@@ -1,5 +1,5 @@
 local cjson = require "cjson"
-local fake_transport = require "spec.support.fake_transport"
+local fake_transport = require "spec.helpers.fake_transport"
 local pusher = require "pusher"
 local subscriber = require "pusher.openresty.subscriber"
 
@@ -31,7 +31,7 @@ describe("pusher.openresty.subscriber", function()
     it("asks with the socket, the channel and the form, and signs", function()
       local status, text, problem = authorize(USUAL, true)
       assert.equal(200, status)
-      assert.equal(client:authorize(USUAL), text)
+      assert.equal(client:authorize_channel(USUAL), text)
       assert.is_nil(problem)
       assert.same({ { "1234.5678", "private-room", USUAL } }, asked)
     end)
@@ -41,7 +41,7 @@ describe("pusher.openresty.subscriber", function()
         "a=b&socket_id=1234.5678&token=x%20y&channel_name=private-room", "&socket_id=1234.5678&&channel_name=private-room&" } do
         local status, text = authorize(form, true)
         assert.equal(200, status, form)
-        assert.equal(client:authorize(USUAL), text)
+        assert.equal(client:authorize_channel(USUAL), text)
         assert.equal(form, asked[#asked][3])
       end
     end)
@@ -55,7 +55,7 @@ describe("pusher.openresty.subscriber", function()
       end
       local status, text = authorize(USUAL, { user_id = "7" })
       assert.equal(200, status)
-      assert.equal(client:authorize(USUAL), text)
+      assert.equal(client:authorize_channel(USUAL), text)
     end)
 
     it("gives encrypted channels their secret", function()
@@ -143,7 +143,7 @@ describe("pusher.openresty.subscriber", function()
             return channel == "private-a" or { user_id = "7" }
           end)
           assert.equal(200, status)
-          assert.same({ status = 200, data = cjson.decode((client:authorize("socket_id=1.2&channel_name=private-a"))) },
+          assert.same({ status = 200, data = cjson.decode((client:authorize_channel("socket_id=1.2&channel_name=private-a"))) },
             answers["private-a"])
           assert.equal(200, answers["presence-b"].status)
           assert.equal("7", cjson.decode(answers["presence-b"].data.channel_data).user_id)

@@ -1,8 +1,8 @@
 local delivery = require "pusher.publisher.delivery"
-local errors = require "pusher.errors"
-local ledger = require "pusher.publisher.ledger"
+local errors = require "pusher.base.errors"
+local outcomes = require "pusher.publisher.outcomes"
 local queue = require "pusher.publisher.queue"
-local scripted = require "spec.support.scripted"
+local scripted = require "spec.helpers.scripted"
 
 local SETTINGS = { max_queue = 1000, overflow = "reject", linger = 0.5, max_in_flight = 2,
   retry = { attempts = 2, base = 1, max = 4 } }
@@ -21,7 +21,7 @@ local function new(changed)
     return world.time
   end
   local waiting = queue.new(settings)
-  local book = ledger.new(function(event, result, _, details)
+  local book = outcomes.new(function(event, result, _, details)
     told[#told + 1] = event.channel .. ":" .. (result and "ok" or details.code)
   end, error)
   local moving = delivery.new(world.client, settings, waiting, book)

@@ -1,8 +1,8 @@
 -- examples/push.lua, as a user would run it, against the local servers.
 
 local cjson = require "cjson"
-local push_server = require "spec.support.push_server"
-local test_server = require "spec.support.server"
+local push_server = require "tools.local_server.push"
+local test_server = require "tools.local_server"
 
 local function run(argument)
   local pipe = assert(io.popen(("%s examples/push.lua %s 2>&1"):format(os.getenv("PUSHER_LUA"), argument or "")))

@@ -1,9 +1,9 @@
-local account = require "spec.support.fcm_account"
+local account = require "tools.local_server.account"
 local cjson = require "cjson"
 local fcm = require "pusher.push.fcm"
 local push = require "pusher.push"
-local vectors = require "spec.support.push_vectors"
-local world = require "spec.support.fcm_world"
+local vectors = require "spec.helpers.push_vectors"
+local world = require "spec.helpers.fcm_world"
 
 local ANN, BOB = "CAcGBQQDAgE", "AQAAAAAAAAA"
 local FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"

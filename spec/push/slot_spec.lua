@@ -1,4 +1,4 @@
-local errors = require "pusher.errors"
+local errors = require "pusher.base.errors"
 local slot = require "pusher.push.slot"
 
 local function new(handler)

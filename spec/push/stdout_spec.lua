@@ -1,7 +1,7 @@
 local cjson = require "cjson"
-local receipt = require "pusher.push.receipt"
+local receipt = require "pusher.push.tinode.receipt"
 local stdout = require "pusher.push.stdout"
-local vectors = require("spec.support.push_vectors").tinode_stdout
+local vectors = require("spec.helpers.push_vectors").tinode_stdout
 
 local ANN, ONE, FIVE = "CAcGBQQDAgE", "AQAAAAAAAAA", "BQAAAAAAAAA"
 

@@ -1,11 +1,11 @@
 -- FCM and Beams over the wire: the local push server verifies assertions with the account's public key and checks
--- the form of every message. The same over nginx's cosockets: spec/openresty/push_check.lua.
+-- the form of every message. The same over nginx's cosockets: spec/system/nginx/push_check.lua.
 
 local beams = require "pusher.beams"
 local fcm = require "pusher.push.fcm"
 local push = require "pusher.push"
-local push_server = require "spec.support.push_server"
-local uid = require "pusher.push.uid"
+local push_server = require "tools.local_server.push"
+local uid = require "pusher.push.tinode.uid"
 
 local ANN = "CAcGBQQDAgE"
 local SETTINGS = {
@@ -84,7 +84,7 @@ local function receipt(payload, to)
   return { to = to or { [ANN] = { unread = 3 } }, payload = given }
 end
 
-for _, transport in ipairs { "curl", "multi" } do
+for _, transport in ipairs { "curl", "async" } do
   describe("FCM over " .. transport, function()
     local registry, told, handler
 
@@ -252,7 +252,7 @@ for _, transport in ipairs { "curl", "multi" } do
     end)
 
     -- Receipts with a device each, and as many errors as FCM knows.
-    local count = transport == "multi" and 10000 or 2000
+    local count = transport == "async" and 10000 or 2000
     it(("ends each of %d devices in exactly one outcome, as the server saw it"):format(count), function()
       server:chance { probability = 0.3, seed = 11, errors = { "UNREGISTERED", "UNAVAILABLE", "INTERNAL", "QUOTA_EXCEEDED",
         "INVALID_ARGUMENT", "SENDER_ID_MISMATCH", "THIRD_PARTY_AUTH_ERROR", "UNSPECIFIED_ERROR", "UNAUTHENTICATED" } }
@@ -311,7 +311,7 @@ describe("Beams over the wire", function()
     return result, message, details
   end
 
-  for _, transport in ipairs { "curl", "multi" } do
+  for _, transport in ipairs { "curl", "async" } do
     it("publishes and deletes over " .. transport, function()
       local made = client(transport)
       assert.are.same({ publish_id = "pubid-1" }, finish(made:publish_to_interests({ "hello", "a;b" }, PUBLISH)))

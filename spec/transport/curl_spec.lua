@@ -1,9 +1,9 @@
 local cjson = require "cjson"
-local contract = require "spec.support.transport_contract"
+local contract = require "spec.helpers.transport_contract"
 local curl_transport = require "pusher.transport.curl"
 local monotime = require("system").monotime
 local process = require "pusher_test.process"
-local test_server = require "spec.support.server"
+local test_server = require "tools.local_server"
 
 describe("pusher.transport.curl", function()
   local server, opened

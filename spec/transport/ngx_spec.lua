@@ -1,7 +1,7 @@
 -- The transport's own logic, on sockets that a spec writes the answers of, in any Lua. That it keeps the contract
--- of all transports on real cosockets is shown inside nginx: spec/openresty/transport_check.lua.
+-- of all transports on real cosockets is shown inside nginx: spec/system/nginx/transport_check.lua.
 
-local fake = require "spec.support.fake_ngx"
+local fake = require "spec.helpers.fake_ngx"
 local transport = require "pusher.transport.ngx"
 
 local OK = "HTTP/1.1 200 OK\r\nX: y\r\nContent-Length: 2\r\n\r\nok"

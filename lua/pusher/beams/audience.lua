@@ -2,9 +2,9 @@
 --
 -- Rule: Beams docs, "Publish API". Names and ids are counted in bytes.
 
-local crypto = require "pusher.crypto"
-local errors = require "pusher.errors"
-local validate = require "pusher.validate"
+local core = require "pusher.core"
+local errors = require "pusher.base.errors"
+local arguments = require "pusher.base.arguments"
 
 local audience = {}
 
@@ -15,7 +15,7 @@ audience.MAX_USER_ID_BYTES = 164
 audience.MAX_INTERESTS_BODY = 10 * 1024 -- bytes
 audience.MAX_USERS_BODY = 200 * 1024 -- bytes
 
-local fail, show = errors.fail, validate.show
+local fail, show = errors.fail, arguments.show
 
 local function check_interest(interest)
   if type(interest) ~= "string" or interest == "" then
@@ -40,7 +40,7 @@ function audience.check_user(user_id, field)
   elseif #user_id > audience.MAX_USER_ID_BYTES then
     return fail("invalid", ("user id %s has %d bytes, at most %d are allowed"):format(
       show(user_id), #user_id, audience.MAX_USER_ID_BYTES), { field = field })
-  elseif not crypto.utf8_valid(user_id) then
+  elseif not core.utf8_valid(user_id) then
     return fail("invalid", "user id is not valid UTF-8", { field = field })
   end
   return true
@@ -57,7 +57,7 @@ local RULES = {
 -- @treturn number|nil how many bytes a request to such an audience may have; nil, message, details otherwise
 function audience.check(name, list)
   local rules = RULES[name]
-  local count = validate.list_length(list)
+  local count = arguments.list_length(list)
   if not count or count == 0 or count > rules.most then
     return fail("invalid", ("%s must be a list of 1 to %d, got %s"):format(name, rules.most,
       count and ("%d"):format(count) or "something else"), { field = name, limit = rules.most })

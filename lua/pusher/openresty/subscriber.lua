@@ -3,16 +3,16 @@
 -- The decision is asked for with checked values only. What it raises, or returns
 -- besides a member, true or nil, refuses the subscriber and is told in the log.
 
-local answer = require "pusher.openresty.answer"
-local auth = require "pusher.auth"
-local crypto = require "pusher.crypto"
-local validate = require "pusher.validate"
+local answer = require "pusher.openresty.reply"
+local url = require "pusher.base.url"
+local core = require "pusher.core"
+local validate = require "pusher.channels.validate"
 
 local subscriber = {}
 
 local ok_front, forbidden = '{"status":200,"data":', '{"status":403}'
 
-local read_usual_form, refusal = crypto.subscriber, answer.refusal
+local read_usual_form, refusal = core.subscriber, answer.refusal
 
 local function bad(text, problem)
   return 400, refusal(400, text), problem or text
@@ -43,7 +43,7 @@ local function sign(client, ask, socket_id, channel, first, form, params)
   elseif member == true or first ~= "presence-" then
     member = nil -- only presence channels have members
   end
-  local text, message = client:authorize(params, member)
+  local text, message = client:authorize_channel(params, member)
   if not text then
     return 500, nil, message -- the request was checked, so the member or the options are at fault
   end
@@ -81,7 +81,7 @@ end
 
 -- The form read with care: a repeated field could have one value checked and the other signed.
 local function read_form(form)
-  local fields = auth.decode_form(form)
+  local fields = url.decode_form(form)
   local socket_id = fields.socket_id
   if type(socket_id) ~= "string" or not validate.socket_id(socket_id) then
     return nil, "socket_id is missing, repeated or not valid"
@@ -153,7 +153,7 @@ end
 -- @treturn string JSON text
 -- @treturn string|nil what to log
 function subscriber.authenticate(client, ask, form)
-  local socket_id = auth.decode_form(form).socket_id
+  local socket_id = url.decode_form(form).socket_id
   if type(socket_id) ~= "string" or not validate.socket_id(socket_id) then
     return bad("socket_id is missing, repeated or not valid")
   end

@@ -4,10 +4,11 @@
 -- settled, also while it waits to be sent again; so nothing overtakes it. It is
 -- encoded once, and signed afresh each time it is sent.
 
-local errors = require "pusher.errors"
-local guard = require "pusher.publisher.guard"
-local payload = require "pusher.payload"
-local retry = require "pusher.publisher.retry"
+local driver = require "pusher.driver.choose"
+local errors = require "pusher.base.errors"
+local leak_guard = require "pusher.publisher.leak_guard"
+local payload = require "pusher.channels.payload"
+local retry = require "pusher.base.retry"
 
 local delivery = {}
 local methods = {}
@@ -19,12 +20,12 @@ local FAULTY = { [400] = true, [413] = true, [422] = true }
 --- @tparam table client whose transport carries the batches
 -- @tparam table settings as settings.check returns, with `now`
 -- @tparam table queue
--- @tparam table ledger
-function delivery.new(client, settings, queue, ledger)
+-- @tparam table outcomes
+function delivery.new(client, settings, queue, outcomes)
   local self = setmetatable({
     client = client,
     queue = queue,
-    ledger = ledger,
+    outcomes = outcomes,
     now = settings.now,
     retry = settings.retry,
     max_in_flight = settings.max_in_flight,
@@ -36,10 +37,10 @@ function delivery.new(client, settings, queue, ledger)
     silent_until = 0, -- the server asked for peace (Retry-After)
     judged = 0, -- calls whose outcome is known
   }, metatable)
-  guard.set(self, function()
+  leak_guard.set(self, function()
     local lost = queue.waiting + self.events
     if lost > 0 then
-      ledger.log("error", ("%d events were never sent: their publisher was dropped without close()"):format(lost), {
+      outcomes.log("error", ("%d events were never sent: their publisher was dropped without close()"):format(lost), {
         code = "closed", left = lost,
       })
     end
@@ -105,6 +106,17 @@ function methods:due()
   return due and math.max(due, self.silent_until)
 end
 
+--- When an event that is added now would be sent.
+-- @treturn number a time of the clock `now`
+function methods:due_when_added()
+  return self.queue.ready + 1 >= self.max_batch and 0 or self.now() + self.queue.linger
+end
+
+--- Lets what is ready go now, company or not.
+function methods:hurry()
+  self.queue:hurry()
+end
+
 local function settle(self, batch)
   self.batches[batch] = nil
   self.count = self.count - 1
@@ -139,13 +151,13 @@ end
 
 local function deliver(self, batch, result)
   for index, event in ipairs(take_events(self, batch)) do
-    self.ledger:deliver(event, attributes_of(result, index, event.channel))
+    self.outcomes:deliver(event, attributes_of(result, index, event.channel))
   end
 end
 
 local function fail(self, batch, message, details)
   for _, event in ipairs(take_events(self, batch)) do
-    self.ledger:fail(event, message, details)
+    self.outcomes:fail(event, message, details)
   end
 end
 
@@ -154,24 +166,16 @@ local function try_again(self, batch, details)
   local now = self.now()
   local retry_after = tonumber(details.retry_after)
   if retry_after then
-    local until_then = now + math.min(retry_after, retry.LONGEST)
+    local until_then = now + math.min(retry_after, retry.MAX_RETRY_AFTER)
     self.silent_until = math.max(self.silent_until, until_then)
   end
   if not details.retryable or batch.attempt >= self.retry.attempts then
     return false
   end
   batch.attempt = batch.attempt + 1
-  self.ledger.retried = self.ledger.retried + #batch.events
+  self.outcomes.retried = self.outcomes.retried + #batch.events
   send_later(self, batch, now + retry.delay(self.retry, batch.attempt, retry_after, chance(self)))
   return true
-end
-
--- A foreign transport need not know our failure shape.
-local function well_formed(message, details)
-  if type(message) == "string" and type(details) == "table" and type(details.code) == "string" then
-    return message, details
-  end
-  return select(2, errors.fail("network", "the transport failed: " .. tostring(message), { retryable = false }))
 end
 
 --- Judges what became of a batch that was sent.
@@ -186,7 +190,6 @@ function methods:judge(batch, result, message, details)
   if result then
     deliver(self, batch, result)
   else
-    message, details = well_formed(message, details)
     if try_again(self, batch, details) then
       return
     elseif FAULTY[details.status] and #batch.events > 1 then
@@ -231,21 +234,12 @@ function methods:send(batch, limit)
   end
   signed.once = self.retry.attempts == 0
   signed.timeout = limit and math.min(limit, signed.timeout) or signed.timeout
-  self.ledger.calls = self.ledger.calls + 1
+  self.outcomes.calls = self.outcomes.calls + 1
   local client = self.client
   local parse = self.max_batch == 1 and client.parse.published or client.parse.batch
-  local ok, result
-  ok, result, message, details = pcall(client.transport.send, client.transport, signed, parse)
-  if not ok then
-    return self:judge(batch, nil, "it raised: " .. tostring(result))
-  elseif type(result) == "table" and type(result.on_done) == "function" then
-    batch.pending = result
-    result:on_done(function(...)
-      self:judge(batch, ...)
-    end)
-    return nil
-  end
-  return self:judge(batch, result, message, details)
+  batch.pending = driver.send(client.transport, signed, parse, function(...)
+    return self:judge(batch, ...)
+  end)
 end
 
 --- Gives up what waits, and ends it as failed.
@@ -272,7 +266,7 @@ function methods:abandon(message, details, spare)
     fail(self, batch, message, details)
   end
   for _, event in ipairs(waiting) do
-    self.ledger:fail(event, message, details)
+    self.outcomes:fail(event, message, details)
   end
 end
 

@@ -11,19 +11,19 @@
 
 local config_room = require "pusher.push.fcm.config"
 local credentials = require "pusher.push.fcm.credentials"
-local crypto = require "pusher.crypto"
+local core = require "pusher.core"
+local driver = require "pusher.driver.choose"
 local engine = require "pusher.push.fcm.engine"
-local errors = require "pusher.errors"
-local json_codec = require "pusher.json"
-local nginx = require "pusher.publisher.ngx"
-local options_room = require "pusher.options"
-local validate = require "pusher.validate"
+local errors = require "pusher.base.errors"
+local json_codec = require "pusher.base.json"
+local options_module = require "pusher.base.options"
+local arguments = require "pusher.base.arguments"
 
 local fcm = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.push.fcm" }
 
-local fail, argument = errors.fail, validate.argument
+local fail, argument = errors.fail, arguments.check
 
 local DRAIN = 5 -- seconds that stop gives what is under way
 local FLUSH = 60 -- seconds
@@ -36,9 +36,9 @@ local OPTIONS = {
   json = { "table" },
   log = { "function" },
   clock = { "function", default = os.time },
-  now = { "function", default = crypto.now }, -- a clock that is never set, in seconds
-  sleep = { "function", default = crypto.sleep }, -- for a transport that blocks
-  random = { "function", default = crypto.random },
+  now = { "function", default = core.now }, -- a clock that is never set, in seconds
+  sleep = { "function", default = core.sleep }, -- for a transport that blocks
+  random = { "function", default = core.random },
   getenv = { "function", default = os.getenv },
 }
 fcm.OPTIONS = OPTIONS
@@ -50,24 +50,20 @@ end
 
 -- Without a log of the application's own only errors are told of, such as a callback that raises.
 local function log_errors(level, message)
-  if level ~= "error" then
-    return
-  elseif nginx.fits() then
-    nginx.log(level, message)
-  else
-    io.stderr:write("pusher: ", level, ": ", message, "\n")
+  if level == "error" then
+    driver.log(level, message)
   end
 end
 
 --- Makes a handler for `push.register`.
 -- @tparam table given `devices` = function(uids) -> `{ [uid] = { { device_id =, platform = }, … } }` or nil, message;
 --   `remove` = function(uid, device_id) for dead tokens; `on_result` = function(receipt, device, outcome, message,
---   details); `transport` = "curl", "multi", "ngx" or an object; `json`, `log`, `clock`, `now`, `sleep`, `random`,
+--   details); `transport` = "curl", "async", "ngx" or an object; `json`, `log`, `clock`, `now`, `sleep`, `random`,
 --   `getenv`
 -- @treturn table|nil handler; nil, message, details otherwise
 function fcm.new(given)
   argument("new", 1, given, "table")
-  local options, message, details = options_room.copy(given, OPTIONS)
+  local options, message, details = options_module.check(given, OPTIONS)
   if not options then
     return nil, message, details
   elseif not options.devices then
@@ -133,7 +129,7 @@ local function accept(self, how, value)
 end
 
 --- Takes a receipt into the queue. Never blocks.
--- @tparam table receipt see pusher.push.receipt
+-- @tparam table receipt see pusher.push.tinode.receipt
 -- @treturn true|nil nil, message, details when it cannot be made into messages, or the queue is full
 function methods:push(receipt)
   argument("push", 1, receipt, "table")

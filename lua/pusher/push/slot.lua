@@ -1,6 +1,6 @@
 --- One handler under its name: asked under pcall, its state and its counts kept.
 
-local errors = require "pusher.errors"
+local errors = require "pusher.base.errors"
 
 local slot = {}
 local methods = {}

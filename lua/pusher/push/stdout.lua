@@ -3,13 +3,13 @@
 --
 -- The line is printed at once, so nothing waits and nothing is dropped.
 
-local access_mode = require "pusher.push.access_mode"
-local errors = require "pusher.errors"
-local json_codec = require "pusher.json"
-local options_room = require "pusher.options"
-local receipt_room = require "pusher.push.receipt"
-local timestamp = require "pusher.push.timestamp"
-local validate = require "pusher.validate"
+local access_mode = require "pusher.push.tinode.access_mode"
+local errors = require "pusher.base.errors"
+local json_codec = require "pusher.base.json"
+local options_module = require "pusher.base.options"
+local receipt_room = require "pusher.push.tinode.receipt"
+local timestamp = require "pusher.push.tinode.timestamp"
+local arguments = require "pusher.base.arguments"
 
 local stdout = {}
 local methods = {}
@@ -84,8 +84,8 @@ stdout.OPTIONS = OPTIONS
 --   `write` gets the line without its end and may return nil, message; default: standard output
 -- @treturn table|nil handler
 function stdout.new(given)
-  validate.argument("new", 1, given, "table or nil")
-  local options, message, details = options_room.copy(given or {}, OPTIONS)
+  arguments.check("new", 1, given, "table or nil")
+  local options, message, details = options_module.check(given or {}, OPTIONS)
   if not options then
     return nil, message, details
   end

@@ -2,7 +2,8 @@
 -- Safe across fork: a child makes a handle of its own and leaves its parent's connections alone.
 
 local curl = require "pusher.curl"
-local errors = require "pusher.errors"
+local errors = require "pusher.base.errors"
+local options = require "pusher.base.options"
 
 local transport = {}
 
@@ -11,12 +12,17 @@ local metatable = { __index = methods, __name = "pusher.transport.curl" }
 
 --- Makes a transport.
 -- No proxy is taken from the environment: `proxy` is the only way to one.
--- @tparam[opt] table options
+-- @tparam[opt] table given
 --   `timeout` (5) and `connect_timeout` (= timeout) in seconds; `keepalive` = `{ idle = 60, pool_size = 30 }`
 --   in seconds and connections; `proxy`, `no_proxy`, `ca_file`; `tls_verify` (true); `max_response_bytes` (1 MiB)
 -- @treturn table|nil transport, or the failure triple with code `config`
-function transport.new(options)
-  local handle, message, code = curl.easy(options or {})
+function transport.new(given)
+  local settings, message, details = options.transport(given or {})
+  if not settings then
+    return nil, message, details
+  end
+  local handle, code
+  handle, message, code = curl.easy(settings)
   if not handle then
     return errors.fail(code, message)
   end

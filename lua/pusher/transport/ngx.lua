@@ -5,15 +5,14 @@
 -- init_by_lua, live at module level and serve many requests at once.
 
 local connection = require "pusher.transport.ngx.connection"
-local errors = require "pusher.errors"
+local errors = require "pusher.base.errors"
+local options = require "pusher.base.options"
 local route = require "pusher.transport.ngx.route"
 local wire = require "pusher.transport.ngx.wire"
 
 local transport = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.transport.ngx" }
-
-local DEFAULTS = { timeout = 5, max_response_bytes = 1024 * 1024, idle = 60, pool_size = 30 }
 
 local function read_proxy(url)
   if not url or url == "" then
@@ -27,32 +26,33 @@ local function read_proxy(url)
 end
 
 --- Makes the transport.
--- @tparam[opt] table options `timeout`, `connect_timeout` (seconds), `keepalive = { idle = seconds, pool_size = }`,
+-- @tparam[opt] table given `timeout`, `connect_timeout` (seconds), `keepalive = { idle = seconds, pool_size = }`,
 --   `proxy`, `no_proxy`, `tls_verify`, `max_response_bytes`
 -- @treturn transport|nil
-function transport.new(options)
-  options = options or {}
-  if type(ngx) ~= "table" or type(ngx.socket) ~= "table" then
+function transport.new(given)
+  local settings, message, details = options.transport(given or {})
+  if not settings then
+    return nil, message, details
+  elseif type(ngx) ~= "table" or type(ngx.socket) ~= "table" then
     return errors.fail("config", 'transport "ngx" works inside nginx only', { field = "transport" })
-  elseif options.ca_file then
+  elseif settings.ca_file then
     return errors.fail("config", "option \"ca_file\" cannot be honoured in nginx: "
       .. "name the file with the directive lua_ssl_trusted_certificate instead", { field = "ca_file" })
   end
-  local proxy, message, details = read_proxy(options.proxy)
+  local proxy
+  proxy, message, details = read_proxy(settings.proxy)
   if message then
     return nil, message, details
   end
-  local keepalive = options.keepalive or {}
-  local timeout = options.timeout or DEFAULTS.timeout
   return setmetatable({
-    timeout = timeout,
-    connect_timeout = options.connect_timeout or timeout,
-    max_response_bytes = options.max_response_bytes or DEFAULTS.max_response_bytes,
-    tls_verify = options.tls_verify ~= false,
-    idle_ms = math.floor((keepalive.idle or DEFAULTS.idle) * 1000),
-    pool_size = math.floor(keepalive.pool_size or DEFAULTS.pool_size),
+    timeout = settings.timeout,
+    connect_timeout = settings.connect_timeout,
+    max_response_bytes = settings.max_response_bytes,
+    tls_verify = settings.tls_verify,
+    idle_ms = math.floor(settings.keepalive.idle * 1000),
+    pool_size = settings.keepalive.pool_size,
     proxy = proxy or nil,
-    no_proxy = options.no_proxy,
+    no_proxy = settings.no_proxy,
     closed = false,
   }, metatable)
 end
@@ -77,7 +77,7 @@ local function exchange(self, request, plan, deadline, fresh)
 end
 
 --- Sends a request and waits for its answer; other requests run meanwhile.
--- @tparam table request see pusher.request; `timeout` is in seconds; `once`: it is sent at most once, also where a
+-- @tparam table request see pusher.channels.request; `timeout` is in seconds; `once`: it is sent at most once, also where a
 --   kept connection breaks before the answer
 -- @tparam function parse function(status, body, headers) -> result | nil, message, details
 -- @return what parse returns, or nil, message, details

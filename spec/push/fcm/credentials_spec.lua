@@ -1,8 +1,8 @@
-local account = require "spec.support.fcm_account"
+local account = require "tools.local_server.account"
 local cjson = require "cjson"
 local credentials = require "pusher.push.fcm.credentials"
-local crypto = require "pusher.crypto"
-local json = assert(require("pusher.json").new())
+local core = require "pusher.core"
+local json = assert(require("pusher.base.json").new())
 
 local function getenv(values)
   return function(name)
@@ -15,7 +15,7 @@ local function load(config, values)
 end
 
 local function read_key(name)
-  local file = assert(io.open("spec/support/keys/" .. name .. ".pem", "rb"))
+  local file = assert(io.open("spec/helpers/keys/" .. name .. ".pem", "rb"))
   local text = file:read("*a")
   file:close()
   return text
@@ -40,7 +40,7 @@ describe("pusher.push.fcm.credentials", function()
     assert.are.equal("firebase-adminsdk-test@proj-1.iam.gserviceaccount.com", loaded.client_email)
     assert.are.equal("oauth2.googleapis.com", loaded.endpoint.host)
     assert.are.equal("/token", loaded.endpoint.path)
-    assert.is_true(crypto.rs256_verify(account.public_key, "text", loaded.sign("text")))
+    assert.is_true(core.rs256_verify(account.public_key, "text", loaded.sign("text")))
   end
 
   it("reads a table, and JSON text", function()
@@ -93,7 +93,7 @@ describe("pusher.push.fcm.credentials", function()
 
   it("signs with PKCS#1 keys, too", function()
     local loaded = assert(load { credentials = account.new { private_key = read_key "pkcs1" } })
-    assert.is_true(crypto.rs256_verify(read_key "public", "text", loaded.sign("text")))
+    assert.is_true(core.rs256_verify(read_key "public", "text", loaded.sign("text")))
   end)
 
   describe("refuses", function()

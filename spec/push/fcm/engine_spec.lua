@@ -1,9 +1,9 @@
-local account = require "spec.support.fcm_account"
+local account = require "tools.local_server.account"
 local config = require "pusher.push.fcm.config"
 local credentials = require "pusher.push.fcm.credentials"
 local engine = require "pusher.push.fcm.engine"
-local json = assert(require("pusher.json").new())
-local world = require "spec.support.fcm_world"
+local json = assert(require("pusher.base.json").new())
+local world = require "spec.helpers.fcm_world"
 
 local ANN = "CAcGBQQDAgE"
 
@@ -40,7 +40,7 @@ describe("pusher.push.fcm.engine", function()
   it("fails without a transport, and with options that it refuses", function()
     for _, case in ipairs { { { proxy = "ftp://x" }, "curl" }, { { proxy = 5 } }, { { tls_verify = "no" } },
       { { keepalive = { idle = -1 } } }, { { connect_timeout = 0 } }, { {}, "pigeon" } } do
-      local made, message, details = new(world.new(), case[1], { transport = case[2] or "multi" })
+      local made, message, details = new(world.new(), case[1], { transport = case[2] or "async" })
       assert.is_nil(made)
       assert.is_string(message)
       assert.are.equal("config", details.code)

@@ -1,9 +1,9 @@
 local config = require "pusher.push.fcm.config"
 local fanout = require "pusher.push.fcm.fanout"
-local json = assert(require("pusher.json").new())
+local json = assert(require("pusher.base.json").new())
 local message = require "pusher.push.fcm.message"
 local outcomes = require "pusher.push.fcm.outcomes"
-local world = require "spec.support.fcm_world"
+local world = require "spec.helpers.fcm_world"
 
 local ANN = "CAcGBQQDAgE"
 

@@ -1,8 +1,8 @@
 local cjson = require "cjson"
 local config = require "pusher.push.fcm.config"
-local json = assert(require("pusher.json").new())
+local json = assert(require("pusher.base.json").new())
 local message = require "pusher.push.fcm.message"
-local world = require "spec.support.fcm_world"
+local world = require "spec.helpers.fcm_world"
 
 local ANN = "CAcGBQQDAgE"
 local NOW = 1600000000

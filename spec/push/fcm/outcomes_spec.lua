@@ -1,4 +1,4 @@
-local errors = require "pusher.errors"
+local errors = require "pusher.base.errors"
 local outcomes = require "pusher.push.fcm.outcomes"
 
 local DEVICE = { uid = "CAcGBQQDAgE", device_id = "secret-device-token", platform = "android" }

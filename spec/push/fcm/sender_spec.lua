@@ -1,5 +1,5 @@
 local cjson = require "cjson"
-local world = require "spec.support.fcm_world"
+local world = require "spec.helpers.fcm_world"
 
 local ANN = "CAcGBQQDAgE"
 local FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
@@ -74,7 +74,7 @@ describe("pusher.push.fcm.sender", function()
     it("after trouble below HTTP that may pass", function()
       for _, code in ipairs { "network", "timeout" } do
         assert.are.same({ 0, 10 }, times_of { function()
-          return require("pusher.errors").fail(code, "trouble")
+          return require("pusher.base.errors").fail(code, "trouble")
         end, "sent" })
       end
     end)
@@ -105,7 +105,7 @@ describe("pusher.push.fcm.sender", function()
         assert.are.same({ 0 }, times_of { answering(status, code) })
       end
       assert.are.same({ 0 }, times_of { function()
-        return require("pusher.errors").fail("tls", "certificate")
+        return require("pusher.base.errors").fail("tls", "certificate")
       end })
     end)
 
@@ -314,10 +314,10 @@ describe("pusher.push.fcm.sender", function()
   end)
 
   describe("used by several coroutines at once, as inside nginx", function()
-    local account = require "spec.support.fcm_account"
+    local account = require "tools.local_server.account"
     local config = require "pusher.push.fcm.config"
     local credentials = require "pusher.push.fcm.credentials"
-    local json = assert(require("pusher.json").new())
+    local json = assert(require("pusher.base.json").new())
     local sender = require "pusher.push.fcm.sender"
 
     -- A sender whose source yields before it gives a job; answers come when `fake.transport` steps.
@@ -406,7 +406,7 @@ describe("pusher.push.fcm.sender", function()
         if drawn[1] == 200 then
           return 200, drawn[2] and "oops" or { name = "m" }
         elseif math.random(10) == 1 then
-          return require("pusher.errors").fail("network", "reset")
+          return require("pusher.base.errors").fail("network", "reset")
         end
         return failing(drawn[1], drawn[2])
       end }

@@ -1,11 +1,11 @@
-local account = require "spec.support.fcm_account"
+local account = require "tools.local_server.account"
 local cjson = require "cjson"
 local credentials = require "pusher.push.fcm.credentials"
-local crypto = require "pusher.crypto"
-local errors = require "pusher.errors"
-local json = assert(require("pusher.json").new())
+local core = require "pusher.core"
+local errors = require "pusher.base.errors"
+local json = assert(require("pusher.base.json").new())
 local token = require "pusher.push.fcm.token"
-local vectors = require("spec.support.push_vectors").fcm_oauth
+local vectors = require("spec.helpers.push_vectors").fcm_oauth
 
 local function loaded()
   return assert(credentials.load({ credentials = account.new() }, function() end, json))
@@ -78,8 +78,8 @@ describe("pusher.push.fcm.token", function()
 
   it("verifies with the public key", function()
     local input, signature = token.assertion(loaded(), 1700000000):match("^(.*)%.([^.]*)$")
-    assert.is_true(crypto.rs256_verify(account.public_key, input, crypto.base64url_decode(signature)))
-    local claims = cjson.decode(crypto.base64url_decode(input:match("%.(.*)$")))
+    assert.is_true(core.rs256_verify(account.public_key, input, core.base64url_decode(signature)))
+    local claims = cjson.decode(core.base64url_decode(input:match("%.(.*)$")))
     assert.are.equal(3600, claims.exp - claims.iat)
     assert.are.equal(1700000000 - 10, claims.iat)
   end)

@@ -1,5 +1,5 @@
 local connection = require "pusher.transport.ngx.connection"
-local fake = require "spec.support.fake_ngx"
+local fake = require "spec.helpers.fake_ngx"
 local route = require "pusher.transport.ngx.route"
 
 local OK = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

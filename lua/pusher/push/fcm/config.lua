@@ -1,11 +1,13 @@
 --- The configuration of the FCM handler: JSON-like values in, a checked and complete table out. Pure.
 
-local endpoint = require "pusher.endpoint"
-local errors = require "pusher.errors"
+local endpoint = require "pusher.base.endpoint"
+local errors = require "pusher.base.errors"
+local json_codec = require "pusher.base.json"
 local message = require "pusher.push.fcm.message"
-local options = require "pusher.options"
+local options = require "pusher.base.options"
 
 local config = {}
+local is_null = json_codec.is_null
 
 config.FCM_URL = "https://fcm.googleapis.com"
 
@@ -38,10 +40,6 @@ local HERE = {
 
 local function bad(name, text)
   return errors.fail("config", ("failed to parse config: %s %s"):format(name, text), { field = name })
-end
-
-local function is_null(value)
-  return value == nil or type(value) == "userdata"
 end
 
 local function number(given, name, rule)

@@ -2,9 +2,9 @@
 --
 -- The private key stays inside one function. No message here shows any part of the credentials.
 
-local crypto = require "pusher.crypto"
-local endpoint = require "pusher.endpoint"
-local errors = require "pusher.errors"
+local core = require "pusher.core"
+local endpoint = require "pusher.base.endpoint"
+local errors = require "pusher.base.errors"
 
 local credentials = {}
 
@@ -103,12 +103,12 @@ local function find_signer(given)
     return bad("credentials: private_key is missing", "credentials.private_key")
   end
   -- A trial now, so that a wrong key is told at the start and not at the first push.
-  local signature, reason = crypto.rs256_sign(pem, "trial")
+  local signature, reason = core.rs256_sign(pem, "trial")
   if not signature then
     return bad("credentials: private_key: " .. reason, "credentials.private_key")
   end
   return function(text)
-    return crypto.rs256_sign(pem, text)
+    return core.rs256_sign(pem, text)
   end
 end
 

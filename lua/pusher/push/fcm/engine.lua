@@ -1,23 +1,16 @@
 --- What works behind an FCM handler between its start and its stop: the parts put together, and driven.
 
-local blocking = require "pusher.publisher.blocking"
-local errors = require "pusher.errors"
+local driver = require "pusher.driver.choose"
+local errors = require "pusher.base.errors"
 local fanout = require "pusher.push.fcm.fanout"
-local nginx = require "pusher.publisher.ngx"
-local options_room = require "pusher.options"
+local options_module = require "pusher.base.options"
 local outcomes = require "pusher.push.fcm.outcomes"
 local sender = require "pusher.push.fcm.sender"
-local stepped = require "pusher.publisher.stepped"
 local transport = require "pusher.transport"
 
 local engine = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.push.fcm.engine" }
-
--- Messages are not batched, so nothing lingers and nothing need hurry.
-local NO_QUEUE = { ready = 0, linger = 0, hurry = function() end }
-
-local KNOWN = options_room.with_transport { transport = { "string", "table" } }
 
 -- The application's transport, or one that is made as the configuration says.
 local function find_transport(wanted, given, config)
@@ -25,30 +18,13 @@ local function find_transport(wanted, given, config)
     return transport.resolve { transport = wanted }
   end
   local options = { transport = wanted }
-  for name in pairs(options_room.TRANSPORT) do
+  for name in pairs(options_module.TRANSPORT) do
     if type(given[name]) ~= "userdata" then -- JSON's null
       options[name] = given[name]
     end
   end
   options.timeout = config.timeout
-  local checked, message, details = options_room.copy(options, KNOWN)
-  if not checked then
-    return nil, message, details
-  end
-  local ok
-  ok, message, details = options_room.check_transport(checked)
-  if not ok then
-    return nil, message, details
-  end
-  return transport.resolve(checked)
-end
-
--- The publisher's drivers know how to move things over each kind of transport.
-local function driver_for(carrier)
-  if type(carrier.step) == "function" then
-    return stepped
-  end
-  return nginx.fits() and nginx or blocking
+  return transport.resolve(options)
 end
 
 -- 0 <= chance < 1, for the jitter of repetitions.
@@ -84,11 +60,8 @@ function engine.new(parts)
       self.outcomes:judge(job, ...)
     end,
   }
-  local kind = driver_for(carrier)
-  self.blocks = kind == blocking
-  self.driver = kind.new {
-    client = { transport = carrier, settings = { timeout = config.timeout } },
-    queue = NO_QUEUE, delivery = self.sender, now = options.now, sleep = options.sleep,
+  self.driver, self.blocks = driver.new {
+    source = self.sender, transport = carrier, timeout = config.timeout, now = options.now, sleep = options.sleep,
   }
   return self
 end

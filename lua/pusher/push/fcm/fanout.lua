@@ -1,8 +1,8 @@
 --- From one receipt to a message per device, made only when there is room to send it.
 
-local errors = require "pusher.errors"
+local errors = require "pusher.base.errors"
 local message = require "pusher.push.fcm.message"
-local receipt_room = require "pusher.push.receipt"
+local receipt_room = require "pusher.push.tinode.receipt"
 
 local fanout = {}
 local methods = {}

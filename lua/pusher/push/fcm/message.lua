@@ -2,10 +2,10 @@
 --
 -- Rule: Firebase reference `projects.messages`; the form of a receipt's messages is the chat server's.
 
-local access_mode = require "pusher.push.access_mode"
-local crypto = require "pusher.crypto"
-local drafty = require "pusher.push.drafty"
-local errors = require "pusher.errors"
+local access_mode = require "pusher.push.tinode.access_mode"
+local core = require "pusher.core"
+local drafty = require "pusher.push.tinode.drafty"
+local errors = require "pusher.base.errors"
 
 local message = {}
 
@@ -146,7 +146,7 @@ local function count_strings(map, name)
       return invalid(("%s must be strings under strings, got a %s under %s"):format(
         name, type(value), type(key) == "string" and '"' .. key:sub(1, 40):gsub("[%c\127]", "?") .. '"' or type(key)),
         name)
-    elseif not crypto.utf8_valid(key) or not crypto.utf8_valid(value) then
+    elseif not core.utf8_valid(key) or not core.utf8_valid(value) then
       return invalid(name .. " is not valid UTF-8", name)
     end
     bytes = bytes + #key + #value
@@ -168,7 +168,7 @@ local function find_target(given)
   for _, name in ipairs(TARGETS) do
     local value = given[name]
     if value ~= nil then
-      if type(value) ~= "string" or value == "" or not crypto.utf8_valid(value) then
+      if type(value) ~= "string" or value == "" or not core.utf8_valid(value) then
         return invalid(name .. " must be a string", name)
       elseif found then
         return invalid("has more than one target", name)

@@ -100,7 +100,7 @@ end
 
 --- Decides the outcome of a message that was sent, and records it.
 -- @tparam table entry `{ receipt =, device = }`
--- @tparam table|nil result as pusher.push.fcm.answer has it
+-- @tparam table|nil result as pusher.push.fcm.response has it
 -- @tparam[opt] string message
 -- @tparam[opt] table details
 function methods:judge(entry, result, message, details)

@@ -3,12 +3,13 @@
 -- It speaks the language of the publisher's drivers (`next`, `send`, `due`, `abandon`), which know how to move
 -- things over each kind of transport. It pulls: nothing is taken from its source while there is no room for it.
 
-local answer = require "pusher.push.fcm.answer"
-local endpoint = require "pusher.endpoint"
-local errors = require "pusher.errors"
-local retry = require "pusher.publisher.retry"
+local answer = require "pusher.push.fcm.response"
+local driver = require "pusher.driver.choose"
+local endpoint = require "pusher.base.endpoint"
+local errors = require "pusher.base.errors"
+local retry = require "pusher.base.retry"
 local token = require "pusher.push.fcm.token"
-local waiting = require "pusher.push.fcm.waiting"
+local schedule = require "pusher.base.schedule"
 
 local sender = {}
 local methods = {}
@@ -18,30 +19,11 @@ local MAX_WAITING = 1000 -- jobs to be sent again; with more, new ones stay wher
 local SHORTEST_CALL = 0.1 -- seconds that fetching a token gets even when there is less time left
 local MAX_TURNS = 32 -- receipts looked up at a time, when none has a device
 
--- A foreign transport need not know our failure shape.
-local function well_formed(result, message, details)
-  if result or (type(message) == "string" and type(details) == "table" and type(details.code) == "string") then
-    return result, message, details
-  end
-  return errors.fail("network", "the transport failed: " .. tostring(message), { retryable = false })
-end
-
--- Sends through any transport and calls done(result, message, details) once, now or later. Returns the pending,
--- if the transport gave one.
 local function carry(self, request, parse, done)
-  local function finish(...)
+  return driver.send(self.transport, request, parse, function(...)
     self.judged = self.judged + 1
-    return done(well_formed(...))
-  end
-  local ok, result, message, details = pcall(self.transport.send, self.transport, request, parse)
-  if not ok then
-    finish(errors.fail("network", "the transport raised: " .. tostring(result), { retryable = false }))
-  elseif type(result) == "table" and type(result.on_done) == "function" then
-    result:on_done(finish)
-    return result
-  else
-    finish(result, message, details)
-  end
+    return done(...)
+  end)
 end
 
 --- Makes a sender.
@@ -61,8 +43,7 @@ function sender.new(parts)
     parse = answer.parser(parts.json, parts.clock),
     path = "/v1/projects/" .. parts.account.project_id .. "/messages:send",
     max_in_flight = parts.config.max_in_flight,
-    max_batch = 1,
-    waiting = waiting.new(), -- jobs to be sent again
+    waiting = schedule.new(), -- jobs to be sent again
     flying = {}, -- set of jobs
     in_flight = 0, -- of these
     judged = 0, -- answers
@@ -97,8 +78,7 @@ local function try_again(self, job, details)
     return false
   end
   local asked = tonumber(details.retry_after) or (details.quota and rules.quota) or nil
-  -- One step further than the first, so that chance only ever adds to `base`.
-  local due = now + retry.delay(rules, job.attempts + 1, asked, self.chance())
+  local due = now + retry.delay(rules, job.attempts, asked, self.chance())
   if math.max(due, now + (asked or 0)) > job.deadline then
     return false
   end
@@ -185,6 +165,12 @@ function methods:due()
   -- Fetching a token may have taken some of the time that the driver thinks it has.
   return due and math.min(due, self.deadline or math.huge)
 end
+
+--- Messages are not batched, so one that is added now is due now, and there is nothing to hurry.
+function methods:due_when_added()
+  return self.now()
+end
+function methods:hurry() end
 
 --- Sends a message that `next` returned. What becomes of it is judged at once, or when its pending is done.
 -- @tparam table job

@@ -3,11 +3,11 @@
 -- Rule: Google's "Using OAuth 2.0 for server to server applications" (RFC 7523). There is at most one fetch
 -- at a time; while the old token still holds, nobody waits for the new one.
 
-local endpoint = require "pusher.endpoint"
-local errors = require "pusher.errors"
-local jwt = require "pusher.jwt"
-local request = require "pusher.request"
-local response = require "pusher.response"
+local endpoint = require "pusher.base.endpoint"
+local errors = require "pusher.base.errors"
+local jwt = require "pusher.base.jwt"
+local url = require "pusher.base.url"
+local http = require "pusher.base.http"
 
 local token = {}
 local methods = {}
@@ -57,7 +57,7 @@ function token.request(account, now, timeout)
   end
   return endpoint.request(account.endpoint, "POST", "",
     { { "Content-Type", "application/x-www-form-urlencoded" }, { "Accept", "application/json" } },
-    "assertion=" .. assertion .. "&grant_type=" .. request.escape(GRANT_TYPE), timeout)
+    "assertion=" .. assertion .. "&grant_type=" .. url.escape(GRANT_TYPE), timeout)
 end
 
 -- The server's words, without anything long enough to be an assertion, a token or a key.
@@ -75,13 +75,12 @@ end
 
 local function refused(status, decoded, headers, now)
   local text = words(decoded)
-  local _, _, found = response.failure(status, "", "", headers, now)
   local code = (status == 429 and "rate_limited") or (status >= 500 and "server") or "unauthorized"
   if text:lower():find("short-lived", 1, true) then
     code = "clock"
   end
   return fail(code, ("token endpoint answered %d%s"):format(status, text ~= "" and ": " .. text or ""),
-    { status = status, retry_after = found.retry_after })
+    { status = status, retry_after = http.retry_after(headers, now) })
 end
 
 --- Reads the answer to a token request. Neither message nor details show the body.

@@ -5,7 +5,7 @@
 -- Rules: lua-nginx-module README "ngx.socket.tcp" (phases, pools, timeouts).
 
 local certificate = require "pusher.transport.ngx.certificate"
-local errors = require "pusher.errors"
+local errors = require "pusher.base.errors"
 local response = require "pusher.transport.ngx.response"
 local route = require "pusher.transport.ngx.route"
 local wire = require "pusher.transport.ngx.wire"

@@ -1,15 +1,10 @@
 --- Where a request goes first: straight to the server, or by way of an HTTP
 -- proxy. Pure: options and a request in, a plain table out.
 
-local errors = require "pusher.errors"
+local errors = require "pusher.base.errors"
+local urls = require "pusher.base.url"
 
 local route = {}
-
-local function percent_decode(text)
-  return (text:gsub("%%(%x%x)", function(hex)
-    return string.char(tonumber(hex, 16))
-  end))
-end
 
 --- Reads `http://[user:password@]host[:port]`.
 -- The URL may hold a password, so no message shows any of it.
@@ -22,15 +17,12 @@ function route.proxy(url)
   end
   local user, place = (authority or ""):match("^(.*)@(.*)$")
   place = place or authority or ""
-  local host, port = place:match("^%[([%x:.]+)%]:?(%d*)$")
-  if not host then
-    host, port = place:match("^([%w%-_.]+):?(%d*)$")
-  end
-  port = port == "" and 1080 or tonumber(port) -- curl's default port for proxies
-  if scheme:lower() ~= "http" or not host or not port or port < 1 or port > 65535 then
+  local host, port = urls.split_host(place)
+  port = port or 1080 -- curl's default port for proxies
+  if scheme:lower() ~= "http" or not host or port < 1 or port > 65535 then
     return errors.fail("config", 'option "proxy" must be http://[user:password@]host:port here', { field = "proxy" })
   end
-  return { host = host, port = port, user = user and percent_decode(user) or nil }
+  return { host = host, port = port, user = user and urls.unescape(user) or nil }
 end
 
 --- Whether a host is named by a list such as "localhost,.example.org,10.0.0.1".
@@ -80,7 +72,7 @@ local function pool_name(request, settings, proxy)
 end
 
 --- Plans the way of one request.
--- @tparam table request see pusher.request
+-- @tparam table request see pusher.channels.request
 -- @tparam table settings `{ proxy = as route.proxy returns, no_proxy =, tls_verify = }`; the proxy has
 -- `credentials` (base64) and `checksum` (32 bits of them) when it has a user
 -- @treturn table `{ host =, port = whom to connect to, pool = name, tls = boolean, server_name =,

@@ -3,7 +3,7 @@
 -- The request was signed as it is, so nothing of it is rebuilt; what could break
 -- out of its place in the message is refused (RFC 9112 sections 3 and 5).
 
-local errors = require "pusher.errors"
+local errors = require "pusher.base.errors"
 
 local wire = {}
 
@@ -12,7 +12,7 @@ local function invalid(what)
 end
 
 --- Refuses a request that would not stay one request.
--- @tparam table request see pusher.request
+-- @tparam table request see pusher.channels.request
 -- @treturn true|nil
 function wire.check(request)
   if not request.method:find("^%u+$") then

@@ -1,0 +1,106 @@
+--- What the transport that never blocks is measured by.
+
+local async = require "pusher.transport.async"
+local probe = require "bench.probe"
+
+local IDLE = 1000
+local UNDER_WAY = 8 -- calls that hang while the steps are timed
+
+local function own_descriptors()
+  local pipe = assert(io.popen("ls /proc/$PPID/fd | wc -l"))
+  local count = tonumber(pipe:read("*a"))
+  pipe:close()
+  return count
+end
+
+-- Starts `n` triggers, at most `width` at a time, and steps until all are answered.
+local function trigger_many(bench, client, transport, n, width)
+  local inputs, left, running, failure = bench.inputs, n, 0, nil
+  local function done(result, message)
+    running = running - 1
+    failure = failure or (not result and message)
+  end
+  while left > 0 or running > 0 do
+    while left > 0 and running < width do
+      left, running = left - 1, running + 1
+      assert(client:trigger(inputs.channel, inputs.event, inputs.data)):on_done(done)
+    end
+    assert(transport:step(1))
+  end
+  if failure then
+    error(failure, 0)
+  end
+end
+
+local function steps(transport)
+  return function(n)
+    for _ = 1, n do
+      transport:step()
+    end
+  end
+end
+
+-- The longest of `n` ticks; in each a call is started and the transport is stepped. The calls never succeed.
+local function longest_tick(bench, where)
+  return function(n)
+    local transport = assert(async.new {})
+    local client = bench.client { transport = transport, timeout = 0.05, host = where.host, port = where.port() }
+    local inputs, wall, cpu, running = bench.inputs, 0, 0, 0
+    local function done()
+      running = running - 1
+    end
+    for _ = 1, n do
+      local wall_before, cpu_before = probe.wall_ns(), probe.thread_cpu_ns()
+      if running < UNDER_WAY then
+        running = running + 1
+        assert(client:trigger(inputs.channel, inputs.event, inputs.data)):on_done(done)
+      end
+      transport:step()
+      wall = math.max(wall, probe.wall_ns() - wall_before)
+      cpu = math.max(cpu, probe.thread_cpu_ns() - cpu_before)
+      probe.sleep_ms(1)
+    end
+    client:close()
+    return wall, cpu
+  end
+end
+
+return function(bench, loops)
+  local in_flight = bench.inputs.in_flight
+  local transport = assert(async.new { keepalive = { idle = 3600, pool_size = in_flight } })
+  local client = bench.client { transport = transport }
+
+  function loops.in_flight(n)
+    trigger_many(bench, client, transport, n, in_flight)
+  end
+
+  loops.idle_step_0 = steps(assert(async.new {}))
+
+  -- One call hangs, so that the step cannot know without asking that there is nothing to do.
+  local waiting
+  function loops.waiting_step(n)
+    if not waiting then
+      waiting = assert(async.new { timeout = 3600 })
+      local hung = bench.client { transport = waiting, port = probe.hung_port(), timeout = 3600 }
+      assert(hung:trigger("channel", "event", "data"))
+      for _ = 1, 100 do
+        waiting:step(0.001)
+      end
+    end
+    steps(waiting)(n)
+  end
+
+  local crowded
+  function loops.idle_step_1000(n)
+    if not crowded then
+      crowded = assert(async.new { keepalive = { idle = 3600, pool_size = IDLE } })
+      trigger_many(bench, bench.client { transport = crowded, app_id = "slow" }, crowded, IDLE, IDLE)
+      assert(own_descriptors() > IDLE, "fewer connections than expected")
+    end
+    steps(crowded)(n)
+  end
+
+  loops.tick_hung = longest_tick(bench, { port = probe.hung_port })
+  loops.tick_refused = longest_tick(bench, { port = probe.free_port })
+  loops.tick_no_name = longest_tick(bench, { port = probe.free_port, host = "no-such-host.invalid" })
+end

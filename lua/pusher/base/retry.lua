@@ -1,0 +1,35 @@
+--- How long to wait before a call is made again. Pure.
+
+local retry = {}
+
+--- The longest wait that a server can ask for, in seconds.
+retry.MAX_RETRY_AFTER = 3600
+
+local MAX_EXPONENT = 30
+
+--- A number for the jitter.
+-- @tparam function random function(n) returning n random bytes
+-- @treturn number 0 <= chance < 1
+function retry.chance(random)
+  local high, low = random(2):byte(1, 2)
+  return (high * 256 + low) / 65536
+end
+
+--- Exponential backoff with jitter: from `base` up to twice as much before the first repetition, doubling up to `max`,
+-- so that callers that failed together do not come back together. What the server asked for (Retry-After) is waited for
+-- in full, with jitter on top.
+-- @tparam table rules `base` and `max` in seconds
+-- @tparam number attempts how many have been made, 1 or more
+-- @tparam number|nil retry_after seconds, as the server said
+-- @tparam number chance 0 <= chance < 1
+-- @treturn number seconds
+function retry.delay(rules, attempts, retry_after, chance)
+  local full = math.min(rules.max, rules.base * 2 ^ math.min(attempts, MAX_EXPONENT))
+  local delay = full * (0.5 + 0.5 * chance)
+  if not retry_after then
+    return delay
+  end
+  return math.max(delay, math.min(retry_after, retry.MAX_RETRY_AFTER) + rules.base * chance)
+end
+
+return retry

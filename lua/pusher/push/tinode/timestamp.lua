@@ -1,0 +1,81 @@
+--- Points in time as RFC 3339 text, with up to nine digits of a second. Pure.
+
+local errors = require "pusher.base.errors"
+
+local timestamp = {}
+
+local fail = errors.fail
+
+local LAST_SECOND = 253402300799 -- of the year 9999
+local MONTH_DAYS = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 }
+
+local function days_in(year, month)
+  local leap = year % 4 == 0 and (year % 100 ~= 0 or year % 400 == 0)
+  return month == 2 and leap and 29 or MONTH_DAYS[month]
+end
+
+local function valid_zone(zone)
+  local hours, minutes = zone:match("^[+-](%d%d):(%d%d)$")
+  return zone == "Z" or (hours and tonumber(hours) < 24 and tonumber(minutes) < 60)
+end
+
+-- RFC 3339 5.6; the leap second 60 is refused, as Go refuses it.
+local function split(text)
+  local year, month, day, hour, minute, second, fraction, zone =
+    text:match("^(%d%d%d%d)%-(%d%d)%-(%d%d)T(%d%d):(%d%d):(%d%d)(%.?%d*)([Z+-][%d:]*)$")
+  if not year or fraction == "." or (fraction ~= "" and fraction:sub(1, 1) ~= ".") then
+    return nil
+  end
+  local y, mo, d = tonumber(year), tonumber(month), tonumber(day)
+  local in_range = mo >= 1 and mo <= 12 and d >= 1 and d <= days_in(y, mo)
+    and tonumber(hour) < 24 and tonumber(minute) < 60 and tonumber(second) < 60
+  if not in_range or not valid_zone(zone) then
+    return nil
+  end
+  return { date = ("%s-%s-%s"):format(year, month, day), time = ("%s:%s:%s"):format(hour, minute, second),
+    fraction = fraction, zone = zone }
+end
+
+local function trim(fraction)
+  return (fraction:sub(1, 10):gsub("0+$", ""):gsub("^%.$", ""))
+end
+
+-- Rounded to milliseconds: a double of today's time has no more than six good digits.
+local function from_seconds(seconds)
+  if not (seconds >= 0 and seconds <= LAST_SECOND) then
+    return nil
+  end
+  local ms = math.floor(seconds * 1000 + 0.5)
+  local whole = math.floor(ms / 1000)
+  return os.date("!%Y-%m-%dT%H:%M:%S", whole) .. trim((".%03d"):format(ms - whole * 1000)) .. "Z"
+end
+
+--- Writes a time as RFC 3339, trailing zeros of the fraction cut, the zone kept.
+-- @tparam string|number value RFC 3339 text, or Unix seconds (any fraction is rounded to milliseconds)
+-- @treturn string|nil text; nil, message, details otherwise
+function timestamp.format(value)
+  local text
+  if type(value) == "number" then
+    text = from_seconds(value)
+  elseif type(value) == "string" then
+    local parts = split(value)
+    local zone = parts and (parts.zone:find("^[+-]00:00$") and "Z" or parts.zone)
+    text = parts and parts.date .. "T" .. parts.time .. trim(parts.fraction) .. zone
+  end
+  if not text then
+    return fail("invalid", "timestamp: RFC 3339 text or Unix seconds expected", { field = "ts" })
+  end
+  return text
+end
+
+--- Writes a time as Go's standard output does: "2020-03-13 06:48:18.123 +0000 UTC".
+-- @tparam string text as timestamp.format returns
+-- @treturn string
+function timestamp.go(text)
+  local parts = split(text)
+  local offset = parts.zone == "Z" and "+0000" or parts.zone:gsub(":", "")
+  local name = parts.zone == "Z" and "UTC" or offset
+  return ("%s %s%s %s %s"):format(parts.date, parts.time, trim(parts.fraction), offset, name)
+end
+
+return timestamp

@@ -1,0 +1,23 @@
+local errors = require "pusher.base.errors"
+
+describe("pusher.base.errors", function()
+  it("makes the failure triple", function()
+    local value, message, details = errors.fail("timeout", "too slow", { field = "x" })
+    assert.is_nil(value)
+    assert.equal("too slow", message)
+    assert.same({ code = "timeout", retryable = true, field = "x" }, details)
+  end)
+
+  it("gives fresh details each time and keeps the caller's table", function()
+    local given = { field = "x" }
+    local _, _, first = errors.fail("invalid", "a", given)
+    local _, _, second = errors.fail("invalid", "a", given)
+    assert.not_equal(first, second)
+    assert.same({ field = "x" }, given)
+  end)
+
+  it("lets a failure say itself whether it is retryable", function()
+    local _, _, details = errors.fail("network", "a", { retryable = false })
+    assert.is_false(details.retryable)
+  end)
+end)

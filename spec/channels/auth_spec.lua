@@ -1,0 +1,172 @@
+local auth = require "pusher.channels.auth"
+local cjson = require "cjson"
+local core = require "pusher.core"
+local encryption = require "pusher.channels.encryption"
+local json = require "pusher.base.json"
+local vectors = require "spec.helpers.vectors"
+
+local function new(key, secret, master_key)
+  return auth.new {
+    key = key or "k", mac = core.mac(secret or "s"), json = json.new(),
+    sealer = encryption.new(master_key, core.random),
+  }
+end
+
+local function refused(code, text, message, details)
+  assert.is_nil(text)
+  assert.equal("string", type(message))
+  assert.equal(code, details.code)
+end
+
+describe("pusher.channels.auth", function()
+  it("authorizes channels as the known answers say", function()
+    local answered = 0
+    for _, vector in ipairs(vectors.of("channel_auth")) do
+      local inputs, expected = vector.inputs, vector.expected
+      local base64 = inputs.master_key_base64
+      local master_key = inputs.master_key_raw or (base64 and core.base64_decode(base64))
+      local text = new(inputs.key, inputs.secret, master_key):channel(
+        { socket_id = inputs.socket_id, channel_name = inputs.channel }, inputs.channel_data)
+      if text then
+        local answer = cjson.decode(text)
+        assert.equal(expected.auth, answer.auth, vector.source)
+        assert.equal(inputs.channel_data, answer.channel_data)
+        if expected.shared_secret then
+          assert.equal(expected.shared_secret, answer.shared_secret)
+        end
+        answered = answered + 1
+      else
+        -- Some libraries sign names of public channels or data that is no member; the signature itself must agree.
+        local signed = inputs.socket_id .. ":" .. inputs.channel
+          .. (inputs.channel_data and ":" .. inputs.channel_data or "")
+        assert.equal(expected.auth, inputs.key .. ":" .. core.mac(inputs.secret):hex(signed), vector.source)
+        assert.is_true(not inputs.channel:find("^private%-") or inputs.channel_data ~= nil, vector.source)
+      end
+    end
+    assert.equal(6, answered)
+  end)
+
+  it("authenticates users as the known answers say", function()
+    for _, vector in ipairs(vectors.of("user_auth")) do
+      local inputs = vector.inputs
+      local text = new(inputs.key, inputs.secret):user({ socket_id = inputs.socket_id }, inputs.user_data)
+      local answer = cjson.decode(text)
+      assert.equal(vector.expected.auth, answer.auth, vector.source)
+      assert.equal(inputs.user_data, answer.user_data)
+    end
+  end)
+
+  it("derives shared secrets as the known answers say", function()
+    for _, vector in ipairs(vectors.of("shared_secret")) do
+      local inputs, expected = vector.inputs, vector.expected
+      local master_key = inputs.master_key_raw or core.base64_decode(inputs.master_key_base64)
+      local secret = encryption.new(master_key):shared_secret(inputs.channel)
+      if expected.base64_no_padding then
+        assert.equal(expected.base64_no_padding, (secret:gsub("=", "")))
+      else
+        assert.equal(expected.base64 or expected.hex,
+          expected.base64 and secret or (core.base64_decode(secret):gsub(".", function(c)
+            return ("%02x"):format(c:byte())
+          end)))
+      end
+    end
+  end)
+
+  it("takes a form, its fields, and any order and encoding of it", function()
+    local expected = new():channel("socket_id=1.2&channel_name=private-a=@,.;b")
+    assert.truthy(expected)
+    for _, params in ipairs { "channel_name=private-a%3D%40%2C.%3Bb&socket_id=1%2e2",
+      "x=y&socket_id=1.2&channel_name=private-a%3D@,.;b",
+      { socket_id = "1.2", channel_name = "private-a=@,.;b", other = { "a", "b" } } } do
+      assert.equal(expected, (new():channel(params)))
+    end
+  end)
+
+  it("writes members of presence channels", function()
+    local answer = cjson.decode(new():channel("socket_id=1.2&channel_name=presence-a",
+      { user_id = "7", user_info = { name = 'A "quoted" name', tags = { 1, 2 } } }))
+    local member = cjson.decode(answer.channel_data)
+    assert.same({ user_id = "7", user_info = { name = 'A "quoted" name', tags = { 1, 2 } } }, member)
+    assert.equal("k:" .. core.mac("s"):hex("1.2:presence-a:" .. answer.channel_data), answer.auth)
+    answer = cjson.decode(new():channel("socket_id=1.2&channel_name=presence-a", { user_id = 12 }))
+    assert.equal('{"user_id":"12"}', answer.channel_data)
+  end)
+
+  it("signs a JSON text as it is", function()
+    local text = '{ "user_id": 7 , "user_info":{"b":1,"a":2}}'
+    local answer = cjson.decode(new():channel("socket_id=1.2&channel_name=presence-a", text))
+    assert.equal(text, answer.channel_data)
+  end)
+
+  it("signs a member for private channels, too, when one is given", function()
+    local answer = cjson.decode(new():channel("socket_id=1.2&channel_name=private-a", { user_id = "7" }))
+    assert.equal('{"user_id":"7"}', answer.channel_data)
+    assert.equal("k:" .. core.mac("s"):hex('1.2:private-a:{"user_id":"7"}'), answer.auth)
+  end)
+
+  it("gives the key of encrypted and of encrypted cache channels", function()
+    local subject = new("k", "s", ("m"):rep(32))
+    for _, channel in ipairs { "private-encrypted-a", "private-encrypted-cache-a" } do
+      local answer = cjson.decode(subject:channel { socket_id = "1.2", channel_name = channel })
+      assert.equal(core.base64_encode(core.channel_key(channel, ("m"):rep(32))), answer.shared_secret)
+      assert.equal("k:" .. core.mac("s"):hex("1.2:" .. channel), answer.auth)
+    end
+    for _, channel in ipairs { "private-cache-a", "presence-cache-a" } do
+      local answer = cjson.decode(subject:channel({ socket_id = "1.2", channel_name = channel }, { user_id = "1" }))
+      assert.is_nil(answer.shared_secret)
+    end
+    refused("encryption", new():channel("socket_id=1.2&channel_name=private-encrypted-a"))
+  end)
+
+  it("refuses what a subscriber may forge", function()
+    local subject = new()
+    for _, params in ipairs { "", "garbage", "socket_id=1.2", "channel_name=private-a", "socket_id=1.2&channel_name=",
+      "socket_id=1.1%0A&channel_name=private-a", "socket_id=1.1&channel_name=private-a%0A",
+      "socket_id=1.1&socket_id=2.2&channel_name=private-a", "socket_id=1.1&channel_name=private-a&channel_name=private-b",
+      "socket_id=1.1&channel_name=public", "socket_id=1.1:private-a&channel_name=private-b",
+      "socket_id=1.1&channel_name=private-a%3Ab", "socket_id=1.1&channel_name=Private-a",
+        "socket_id=1.1&channel_name=presence",
+      "socket_id=1.1&channel_name=private-" .. ("x"):rep(193), "socket_id[]=1.1&channel_name=private-a",
+      { socket_id = "1.1", channel_name = { "private-a", "private-b" } }, { socket_id = 1.1,
+        channel_name = "private-a" },
+      { socket_id = "1.1", channel_name = true }, {} } do
+      refused("invalid", subject:channel(params))
+    end
+    assert.truthy(subject:channel("socket_id=1.1&channel_name=private-" .. ("x"):rep(192)))
+  end)
+
+  it("demands a member of presence channels, with an id", function()
+    local subject, params = new(), "socket_id=1.2&channel_name=presence-a"
+    for _, member in ipairs { { nil }, { {} }, { { user_id = "" } }, { { user_id = 1.5 } }, { { user_id = {} } },
+      { "not json" }, { "[]" }, { '{"user_info":{}}' }, { "7" },
+      { { user_id = "1", user_info = print } } } do
+      refused("invalid", subject:channel(params, member[1]))
+    end
+  end)
+
+  it("authenticates users with info and a watchlist", function()
+    local answer = cjson.decode(new():user("socket_id=1.2",
+      { id = "7", user_info = { name = "A" }, watchlist = { "8", "9" } }))
+    assert.same({ id = "7", user_info = { name = "A" }, watchlist = { "8", "9" } }, cjson.decode(answer.user_data))
+    assert.equal("k:" .. core.mac("s"):hex("1.2::user::" .. answer.user_data), answer.auth)
+  end)
+
+  it("refuses users without a string id, and forged socket ids", function()
+    local subject = new()
+    for _, user in ipairs { {}, { id = 7 }, { id = "" }, { id = "a\n" }, "x", "{}", '{"id":7}', { id = "1",
+      f = print } } do
+      refused("invalid", subject:user("socket_id=1.2", user))
+    end
+    for _, params in ipairs { "", "socket_id=1", "socket_id=1.2&socket_id=1.2", {}, { socket_id = { "1.2" } } } do
+      refused("invalid", subject:user(params, { id = "7" }))
+    end
+  end)
+
+  it("keeps the caller's tables", function()
+    local member = { user_id = 7, user_info = { a = 1 } }
+    local params = { socket_id = "1.2", channel_name = "presence-a" }
+    new():channel(params, member)
+    assert.same({ user_id = 7, user_info = { a = 1 } }, member)
+    assert.same({ socket_id = "1.2", channel_name = "presence-a" }, params)
+  end)
+end)

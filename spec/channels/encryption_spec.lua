@@ -1,0 +1,101 @@
+local cjson = require "cjson"
+local core = require "pusher.core"
+local encryption = require "pusher.channels.encryption"
+local vectors = require "spec.helpers.vectors"
+
+local KEY = ("k"):rep(32)
+
+describe("pusher.channels.encryption", function()
+  it("knows encrypted channels as the known answers say", function()
+    for _, vector in ipairs(vectors.of("is_encrypted_channel")) do
+      assert.equal(vector.expected.result, encryption.is_encrypted(vector.inputs.value), vector.inputs.value)
+    end
+  end)
+
+  it("takes and refuses master keys as the known answers say", function()
+    for _, vector in ipairs(vectors.of("master_key")) do
+      local key, message, details = encryption.master_key(vector.inputs.base64, vector.inputs.raw)
+      assert.equal(vector.expected.accepted, key ~= nil, vector.source)
+      if key then
+        assert.equal(vector.expected.bytes or key, key)
+      else
+        assert.equal("config", details.code)
+        assert.is_nil(message:find(vector.inputs.base64 or vector.inputs.raw, 1, true))
+      end
+    end
+  end)
+
+  it("refuses both forms at once", function()
+    local key, _, details = encryption.master_key(core.base64_encode(KEY), KEY)
+    assert.is_nil(key)
+    assert.equal("config", details.code)
+  end)
+
+  it("seals as the known answers say", function()
+    for _, vector in ipairs(vectors.of("e2e_encrypt")) do
+      local sealer = encryption.new(vector.inputs.master_key_raw, function()
+        return vector.inputs.nonce_raw
+      end)
+      local envelope = cjson.decode(sealer:seal(vector.inputs.channel, vector.inputs.plaintext))
+      assert.equal(vector.expected.nonce_base64, envelope.nonce)
+      assert.equal(vector.expected.ciphertext_base64, envelope.ciphertext)
+    end
+  end)
+
+  it("opens, and does not open, as the known answers say", function()
+    for _, vector in ipairs(vectors.of("e2e_decrypt")) do
+      local inputs = vector.inputs
+      local sealer = encryption.new(inputs.master_key_raw or core.base64_decode(inputs.master_key_base64))
+      local plaintext, _, details = sealer:open(inputs.channel,
+        { nonce = inputs.nonce_base64, ciphertext = inputs.ciphertext_base64 })
+      if vector.expected.error then
+        assert.is_nil(plaintext)
+        assert.equal("encryption", details.code)
+      else
+        assert.equal(vector.expected.plaintext, plaintext)
+      end
+    end
+  end)
+
+  it("opens what it sealed, under a fresh nonce each time, in the order nonce, ciphertext", function()
+    local sealer = encryption.new(KEY, core.random)
+    local first = sealer:seal("private-encrypted-a", "hello")
+    assert.truthy(first:find('^{"nonce":"[%w+/]+=*","ciphertext":"[%w+/]+=*"}$'))
+    assert.not_equal(first, sealer:seal("private-encrypted-a", "hello"))
+    assert.equal("hello", sealer:open("private-encrypted-a", cjson.decode(first)))
+    assert.is_nil((sealer:open("private-encrypted-b", cjson.decode(first))))
+  end)
+
+  it("has the size that the docs' formula says", function()
+    local sealer = encryption.new(KEY, core.random)
+    for _, bytes in ipairs { 0, 1, 100, 7619 } do
+      local sealed = sealer:seal("private-encrypted-a", ("x"):rep(bytes))
+      assert.equal(60 + 4 * math.ceil((bytes + 16) / 3), #sealed)
+    end
+  end)
+
+  it("fails on hostile envelopes", function()
+    local sealer = encryption.new(KEY, core.random)
+    for _, envelope in ipairs { {}, { nonce = 7 }, { nonce = "AAAA", ciphertext = "AAAA" },
+      { nonce = core.base64_encode(("n"):rep(24)), ciphertext = "!" },
+      { nonce = core.base64_encode(("n"):rep(24)), ciphertext = "" },
+      { nonce = core.base64_encode(("n"):rep(24)), ciphertext = {} } } do
+      local plaintext, _, details = sealer:open("private-encrypted-a", envelope)
+      assert.is_nil(plaintext)
+      assert.equal("encryption", details.code)
+    end
+  end)
+
+  it("refuses without a key, and after close", function()
+    local sealer = encryption.new(KEY, core.random)
+    sealer:close()
+    for _, subject in ipairs { sealer, encryption.new(nil, core.random) } do
+      for _, call in ipairs { "seal", "open", "shared_secret" } do
+        local value, _, details = subject[call](subject, "private-encrypted-a", "x")
+        assert.is_nil(value)
+        assert.equal("encryption", details.code)
+      end
+    end
+    assert.equal("pusher.channels.encryption", tostring(sealer))
+  end)
+end)

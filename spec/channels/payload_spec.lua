@@ -1,0 +1,142 @@
+local cjson = require "cjson"
+local core = require "pusher.core"
+local encryption = require "pusher.channels.encryption"
+local json = require "pusher.base.json"
+local payload = require "pusher.channels.payload"
+local vectors = require "spec.helpers.vectors"
+
+local KEY = ("k"):rep(32)
+
+local function new(limits)
+  limits = limits or {}
+  return payload.new(json.new(), encryption.new(limits.key or KEY, core.random),
+    { max_payload_kb = limits.max_payload_kb or 10, max_batch = limits.max_batch or 10 })
+end
+
+local function build(inputs)
+  if inputs.call == "trigger_batch" then
+    return new():batch(inputs.batch)
+  elseif inputs.call == "send_to_user" then
+    return new():event({ "#server-to-user-" .. inputs.user_id }, inputs.event, inputs.data)
+  end
+  return new():event(inputs.channels, inputs.event, inputs.data, { socket_id = inputs.socket_id, info = inputs.info })
+end
+
+describe("pusher.channels.payload", function()
+  it("builds bodies as the known answers say", function()
+    local compared = 0
+    for _, vector in ipairs(vectors.of("request_body")) do
+      local body = build(vector.inputs)
+      if vector.expected.object then
+        assert.same(vector.expected.object, cjson.decode(body))
+        compared = compared + 1
+      elseif vector.inputs.call == "send_to_user" then
+        assert.same(cjson.decode(vector.expected.body), cjson.decode(body)) -- Node's member order
+        compared = compared + 1
+      else
+        assert.equal(vector.expected.body, body)
+        compared = compared + 1
+      end
+    end
+    assert.equal(8, compared)
+  end)
+
+  it("sends a string as it is and encodes the rest once", function()
+    local function data_of(data)
+      return cjson.decode(new():event({ "c" }, "e", data)).data
+    end
+    assert.equal("plain", data_of("plain"))
+    assert.equal('{"a":1}', data_of('{"a":1}'))
+    assert.equal('{"a":1}', data_of { a = 1 })
+    assert.equal("7", data_of(7))
+    assert.equal("false", data_of(false))
+    assert.equal("null", data_of(cjson.null))
+    assert.equal("", data_of(""))
+  end)
+
+  it("escapes names and data", function()
+    local body = new():event({ "c" }, 'quote " and \\', "line\nbreak \"x\"")
+    local decoded = cjson.decode(body)
+    assert.equal('quote " and \\', decoded.name)
+    assert.equal("line\nbreak \"x\"", decoded.data)
+  end)
+
+  it("seals data for an encrypted channel, and only there", function()
+    local decoded = cjson.decode(new():event({ "private-encrypted-a" }, "e", { secret = "tune" }))
+    assert.is_nil(decoded.data:find("tune", 1, true))
+    local opened = encryption.new(KEY):open("private-encrypted-a", cjson.decode(decoded.data))
+    assert.equal('{"secret":"tune"}', opened)
+    local batch = cjson.decode(new():batch {
+      { channel = "private-encrypted-a", name = "e", data = "tune" }, { channel = "b", name = "e", data = "tune" },
+    }).batch
+    assert.is_nil(batch[1].data:find("tune", 1, true))
+    assert.equal("tune", batch[2].data)
+  end)
+
+  it("refuses an encrypted channel among others", function()
+    for _, channels in ipairs { { "a", "private-encrypted-b" }, { "private-encrypted-a", "private-encrypted-b" } } do
+      local body, _, details = new():event(channels, "e", "x")
+      assert.is_nil(body)
+      assert.equal("encryption", details.code)
+    end
+  end)
+
+  it("measures in bytes, after encryption, and tells size and limit", function()
+    assert.truthy(new():event({ "c" }, "e", ("x"):rep(10240)))
+    local body, message, details = new():event({ "c" }, "e", ("x"):rep(10241))
+    assert.is_nil(body)
+    assert.equal("too_large", details.code)
+    assert.equal(10241, details.size)
+    assert.equal(10240, details.limit)
+    assert.truthy(message:find("10241") and message:find("10240"))
+    assert.truthy(new():event({ "private-encrypted-c" }, "e", ("x"):rep(7619)))
+    assert.is_nil((new():event({ "private-encrypted-c" }, "e", ("x"):rep(7620))))
+    assert.truthy(new { max_payload_kb = 20 }:event({ "c" }, "e", ("x"):rep(20480)))
+    assert.is_nil((new():event({ "c" }, "e", ("ä"):rep(5121))))
+  end)
+
+  it("adds socket_id and info, checked", function()
+    local body = new():event({ "c" }, "e", "x", { socket_id = "1.2", info = { "user_count", "subscription_count" } })
+    assert.equal('{"name":"e","channels":["c"],"data":"x",'
+      .. '"socket_id":"1.2","info":"user_count,subscription_count"}', body)
+    for _, params in ipairs { { socket_id = "1.1\n" }, { socket_id = 7 }, { info = "" }, { sokcet_id = "1.1" } } do
+      local refused, _, details = new():event({ "c" }, "e", "x", params)
+      assert.is_nil(refused)
+      assert.equal("invalid", details.code)
+    end
+  end)
+
+  it("names the event of a batch that is wrong", function()
+    local good = { channel = "c", name = "e", data = "x" }
+    for _, bad in ipairs { { channel = "a b", name = "e", data = "x" }, { channel = "c", name = "", data = "x" },
+      { channel = "c", name = "e" }, { channel = "c", name = "e", data = print }, { channel = "c", name = "e",
+        data = "x", x = 1 },
+      { channel = "c", name = "e", data = "x", socket_id = "1.1\n" }, 7 } do
+      local body, message, details = new():batch { good, bad }
+      assert.is_nil(body)
+      assert.equal(2, details.index)
+      assert.truthy(message:find("event 2", 1, true))
+    end
+  end)
+
+  it("takes batches of 1 to max_batch", function()
+    local events = {}
+    for index = 1, 11 do
+      events[index] = { channel = "c", name = "e", data = "x" }
+    end
+    local body, _, details = new():batch(events)
+    assert.is_nil(body)
+    assert.equal("invalid", details.code)
+    assert.equal(10, details.limit)
+    assert.truthy(new { max_batch = 11 }:batch(events))
+    assert.is_nil((new():batch {}))
+    assert.is_nil((new():batch { a = 1 }))
+    assert.is_nil((new():batch { events[1], nil, events[2] }))
+  end)
+
+  it("keeps the caller's tables", function()
+    local event = { channel = "private-encrypted-a", name = "e", data = { a = 1 }, info = { "user_count" } }
+    new():batch { event }
+    assert.same({ channel = "private-encrypted-a", name = "e", data = { a = 1 }, info = { "user_count" } }, event)
+  end)
+end)

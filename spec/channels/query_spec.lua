@@ -1,0 +1,25 @@
+local query = require "pusher.channels.query"
+
+local function refused(field, params, message, details)
+  assert.is_nil(params)
+  assert.equal("string", type(message))
+  assert.equal("invalid", details.code)
+  assert.equal(field, details.field)
+end
+
+describe("pusher.channels.query", function()
+  it("turns options into parameters", function()
+    assert.same({}, query.channels())
+    assert.same({ filter_by_prefix = "presence-", info = "user_count" },
+      query.channels { filter_by_prefix = "presence-", info = { "user_count" } })
+    assert.same({ info = "user_count,cache" }, query.channel { info = { "user_count", "cache" } })
+    assert.same({}, query.channel())
+  end)
+
+  it("refuses what it does not know", function()
+    refused("prefix", query.channels { prefix = "presence-" })
+    refused("filter_by_prefix", query.channels { filter_by_prefix = 7 })
+    refused("filter_by_prefix", query.channel { filter_by_prefix = "presence-" })
+    refused("info", query.channels { info = "user count" })
+  end)
+end)

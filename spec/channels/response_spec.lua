@@ -1,0 +1,178 @@
+local json = require "pusher.base.json"
+local response = require "pusher.channels.response"
+local vectors = require "spec.helpers.vectors"
+
+local NOW = 1353088179
+
+local function clock()
+  return NOW
+end
+
+local function parse(shape, status, body, headers)
+  return response.parser(json.new(), clock, shape)(status, body, headers or "")
+end
+
+local function failure(status, body, headers)
+  local result, message, details = parse(nil, status, body, headers)
+  assert.is_nil(result)
+  assert.equal("string", type(message))
+  return message, details
+end
+
+describe("pusher.channels.response", function()
+  it("reads results as the known answers say", function()
+    for _, vector in ipairs(vectors.of("response")) do
+      local result = parse(nil, vector.inputs.status, vector.inputs.body)
+      assert.same(vector.expected.value, result[vector.inputs.member])
+    end
+  end)
+
+  it("takes the answers of all servers to a trigger", function()
+    for _, body in ipairs { "{}", "", '{"ok":true}', "[]", '{"batch":{}}', '{"channels":[]}', ' {} ' } do
+      for _, status in ipairs { 200, 201, 202 } do
+        assert.same("table", type(parse(response.published, status, body)), body)
+        assert.same("table", type(parse(response.batch, status, body)), body)
+      end
+    end
+    assert.same({}, parse(response.published, 202, "202 ACCEPTED\n"))
+  end)
+
+  it("gives counts when the server gives them", function()
+    assert.same({ channels = { a = { user_count = 3 } } },
+      parse(response.published, 200, '{"channels":{"a":{"user_count":3}}}'))
+    assert.same({ batch = { { user_count = 3 }, {} } }, parse(response.batch, 200, '{"batch":[{"user_count":3},{}]}'))
+    assert.same({ batch = {} }, parse(response.batch, 200, '{"batch":{}}'))
+    assert.same({ event_ids = { a = "x" } }, parse(response.published, 200, '{"event_ids":{"a":"x"}}'))
+  end)
+
+  it("takes an empty list for an empty object of channels", function()
+    assert.same({ channels = {} }, parse(response.channels, 200, '{"channels":[]}'))
+    assert.same({ channels = { a = {}, b = { user_count = 1 } } },
+      parse(response.channels, 200, '{"channels":{"a":[],"b":{"user_count":1}}}'))
+  end)
+
+  it("gives user ids as strings", function()
+    assert.same({ users = { { id = "13" }, { id = "14" } } },
+      parse(response.users, 200, '{"users":[{"id":13},{"id":"14"}]}'))
+    assert.same({ users = {} }, parse(response.users, 200, '{"users":[]}'))
+  end)
+
+  it("refuses answers that hold nothing of what was asked", function()
+    for _, case in ipairs { { response.channels, "{}" }, { response.channels, '{"channels":7}' },
+      { response.users, "{}" }, { response.users, '{"users":[{}]}' }, { response.users, '{"users":[7]}' },
+      { nil, "garbage" }, { nil, "7" }, { nil, "<html>" } } do
+      local result, _, details = parse(case[1], 200, case[2])
+      assert.is_nil(result)
+      assert.equal("response", details.code)
+      assert.equal(200, details.status)
+    end
+  end)
+
+  it("finds the error that soketi hides under status 200", function()
+    local message, details = failure(200, '{"error":"The secret authentication failed","code":401}')
+    assert.equal("unauthorized", details.code)
+    assert.equal(401, details.status)
+    assert.truthy(message:find("The secret authentication failed", 1, true))
+    local _, too_large = failure(200, '{"error":"The event data should be less than 100 KB.","code":413}')
+    assert.equal("too_large", too_large.code)
+    local _, other = failure(200, '{"error":"no code at all"}')
+    assert.equal("server", other.code)
+  end)
+
+  it("maps every status to a code, with the raw body kept", function()
+    local expected = {
+      [301] = "response", [304] = "response", [400] = "invalid", [401] = "unauthorized", [403] = "forbidden",
+      [404] = "not_found", [413] = "too_large", [418] = "invalid", [422] = "invalid", [429] = "rate_limited",
+      [500] = "server", [502] = "server", [503] = "server",
+    }
+    for status, code in pairs(expected) do
+      local message, details = failure(status, "plain text of the server\n")
+      assert.equal(code, details.code, tostring(status))
+      assert.equal(status, details.status)
+      assert.equal("plain text of the server\n", details.body)
+      assert.equal(code == "server" or code == "rate_limited", details.retryable)
+      assert.truthy(message:find(tostring(status), 1, true))
+    end
+  end)
+
+  it("computes the clock's skew from the text of a 401", function()
+    local text = "Timestamp expired: Given timestamp (2012-11-16T17:49:39Z) not within 600s of server time "
+      .. "(2012-11-16T18:00:39Z)"
+    local _, details = failure(401, text)
+    assert.equal("clock", details.code)
+    assert.equal(660, details.skew)
+    assert.truthy(details.hint)
+  end)
+
+  it("computes the clock's skew from the Date header when the text has no times", function()
+    local _, details = failure(401, '{"error":"Timestamp expired"}', "date: Fri, 16 Nov 2012 17:59:39 GMT\r\n")
+    assert.equal("clock", details.code)
+    assert.equal(600, details.skew)
+    local _, without = failure(401, "timestamp expired")
+    assert.equal("clock", without.code)
+    assert.is_nil(without.skew)
+  end)
+
+  it("does not take an invalid signature for a clock's fault, nor shows signatures", function()
+    local signature = ("a1"):rep(32)
+    local text = 'Invalid signature: you should have sent HmacSHA256Hex("POST\\n/apps/3/events\\n'
+      .. 'auth_key=k&auth_timestamp=1&auth_version=1.0&body_md5=x", your_secret_key), but you sent "'
+    local message, details = failure(401, text .. signature .. '"')
+    assert.equal("unauthorized", details.code)
+    assert.is_nil(message:find(signature, 1, true))
+    assert.is_nil(details.body:find(signature, 1, true))
+    assert.truthy(details.hint:find("secret"))
+  end)
+
+  it("hints at app, key and cluster", function()
+    for _, case in ipairs { { 404, "Unknown app" }, { 401, "Unknown auth_key" }, { 404, "" },
+      { 400, "app key x not in this cluster. Did you forget to specify the cluster?" } } do
+      local _, details = failure(case[1], case[2])
+      assert.truthy(details.hint:find("cluster"), case[2])
+    end
+  end)
+
+  it("reads Retry-After in both forms", function()
+    local _, details = failure(429, "", "Retry-After: 7\r\n")
+    assert.equal(7, details.retry_after)
+    _, details = failure(503, "", "retry-after: Fri, 16 Nov 2012 17:49:49 GMT\r\n")
+    assert.equal(10, details.retry_after)
+    _, details = failure(503, "", "Retry-After: soon\r\n")
+    assert.is_nil(details.retry_after)
+  end)
+
+  it("keeps hostile texts short and on one line", function()
+    local message, details = failure(500, ("x\r\n\27[31m"):rep(100000))
+    assert.is_nil(message:find("%c"))
+    assert.is_true(#message < 300)
+    assert.is_true(#details.body <= 2048)
+  end)
+
+  it("reads HTTP dates", function()
+    assert.equal(784111777, response.http_date("Sun, 06 Nov 1994 08:49:37 GMT"))
+    assert.equal(951782400, response.http_date("Tue, 29 Feb 2000 00:00:00 GMT"))
+    assert.equal(4102444799, response.http_date("Thu, 31 Dec 2099 23:59:59 GMT"))
+    for _, text in ipairs { "", "x", "Sun, 06 Foo 1994 08:49:37 GMT" } do
+      assert.is_nil(response.http_date(text))
+    end
+  end)
+
+  it("never raises on garbage of any status", function()
+    local state = 7
+    local function random(limit)
+      state = (state * 16807) % 2147483647
+      return state % limit
+    end
+    for _ = 1, 500 do
+      local bytes = {}
+      for index = 1, random(60) do
+        bytes[index] = string.char(random(256))
+      end
+      local garbage = table.concat(bytes)
+      for _, shape in ipairs { response.published, response.channels, response.users } do
+        local result, message = parse(shape, 100 + random(500), garbage, garbage)
+        assert.is_true(result ~= nil or type(message) == "string")
+      end
+    end
+  end)
+end)

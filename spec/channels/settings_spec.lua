@@ -1,0 +1,147 @@
+local settings = require "pusher.channels.settings"
+local vectors = require "spec.helpers.vectors"
+
+local function with(extra)
+  local given = { app_id = "3", key = "k", secret = "s" }
+  for name, value in pairs(extra or {}) do
+    given[name] = value
+  end
+  return given
+end
+
+local function refused(given, pattern)
+  local checked, message, details = settings.check(given)
+  assert.is_nil(checked)
+  assert.equal("config", details.code)
+  assert.truthy(message:find(pattern), message)
+end
+
+describe("pusher.channels.settings", function()
+  it("fills in the defaults and keeps the caller's table", function()
+    local given = with()
+    local checked = settings.check(given)
+    assert.same(with(), given)
+    assert.equal("api.pusherapp.com", checked.host)
+    assert.equal(443, checked.port)
+    assert.is_true(checked.secure)
+    assert.is_true(checked.tls_verify)
+    assert.equal(5, checked.timeout)
+    assert.equal(5, checked.connect_timeout)
+    assert.equal(10, checked.max_payload_kb)
+    assert.equal(10, checked.max_batch)
+    assert.same({ idle = 60, pool_size = 30 }, checked.keepalive)
+    assert.equal("nativepush-cluster1.pusher.com", checked.push_notification_host)
+  end)
+
+  it("chooses the host as the known answers say", function()
+    for _, vector in ipairs(vectors.of("host")) do
+      local checked = settings.check(with { cluster = vector.inputs.cluster, host = vector.inputs.host })
+      assert.equal(vector.expected.host, checked.host, vector.source)
+    end
+  end)
+
+  it("understands host:port, IPv6 and an explicit port", function()
+    local checked = settings.check(with { host = "localhost:6001", secure = false })
+    assert.equal("localhost", checked.host)
+    assert.equal(6001, checked.port)
+    assert.equal(80, settings.check(with { host = "h", secure = false }).port)
+    assert.equal(7, settings.check(with { host = "h:6", port = 7 }).port)
+    checked = settings.check(with { host = "[::1]:6001" })
+    assert.equal("::1", checked.host)
+    assert.equal(6001, checked.port)
+  end)
+
+  it("names the nearest option for an unknown one", function()
+    refused(with { clutser = "eu" }, 'unknown option "clutser"; did you mean "cluster"')
+    refused(with { encryption_masterkey = "x" }, "encryption_master_key")
+    refused(with { [1] = "x" }, "unknown option")
+    refused(with { [("x"):rep(5000)] = 1 }, "unknown option")
+  end)
+
+  it("refuses missing and wrong values", function()
+    refused({ key = "k", secret = "s" }, "app_id")
+    refused({ app_id = "3", secret = "s" }, '"key"')
+    refused({ app_id = "3", key = "k" }, '"secret"')
+    refused(with { app_id = "3/../4" }, "app_id")
+    refused(with { key = "a:b" }, "key")
+    refused(with { host = "https://example.org" }, "host")
+    refused(with { host = "a b" }, "host")
+    refused(with { host = "h:" }, "host")
+    refused(with { host = "h\r\nX: y" }, "host")
+    refused(with { cluster = "eu.evil.org/" }, "cluster")
+    refused(with { port = 0 }, "port")
+    refused(with { port = 70000 }, "port")
+    refused(with { port = 1.5 }, "port")
+    refused(with { timeout = 0 }, "timeout")
+    refused(with { timeout = -1 }, "timeout")
+    refused(with { timeout = 0 / 0 }, "timeout")
+    refused(with { timeout = "5" }, "number")
+    refused(with { secure = "yes" }, "boolean")
+    refused(with { path_prefix = "no-slash" }, "path_prefix")
+    refused(with { path_prefix = "/a?b" }, "path_prefix")
+    refused(with { keepalive = { idel = 5 } }, "keepalive")
+    refused(with { keepalive = { idle = -5 } }, "keepalive")
+    refused(with { push_notification_host = "a b" }, "push_notification_host")
+    refused(with { transport = 7 }, "transport")
+  end)
+
+  it("refuses bad master keys without showing them", function()
+    refused(with { encryption_master_key = ("x"):rep(31) }, "31 bytes")
+    refused(with { encryption_master_key_base64 = "not base64!" }, "not valid base64")
+    refused(with { encryption_master_key_base64 = "dGhpcyBpcyAzMSBieXRlcyAxMjM0NTY3ODkwMTIzNA==" }, "31 bytes")
+    local checked = settings.check(with { encryption_master_key = ("x"):rep(32) })
+    assert.equal(("x"):rep(32), checked.encryption_master_key)
+  end)
+
+  it("bounds the connect timeout by the whole call's", function()
+    assert.equal(2, settings.check(with { timeout = 2, connect_timeout = 9 }).connect_timeout)
+    assert.equal(1, settings.check(with { timeout = 2, connect_timeout = 1 }).connect_timeout)
+  end)
+
+  it("takes an app id given as a number, and a prefix without its last slash", function()
+    local checked = settings.check(with { app_id = 1234567, path_prefix = "/p/" })
+    assert.equal("1234567", checked.app_id)
+    assert.equal("/p", checked.path_prefix)
+  end)
+
+  describe("from_url", function()
+    it("reads scheme, credentials, host, port, prefix and app id", function()
+      assert.same({ app_id = "3", key = "k", secret = "s", host = "api-eu.pusher.com", secure = true },
+        settings.from_url("https://k:s@api-eu.pusher.com/apps/3"))
+      assert.same({ app_id = "a", key = "k", secret = "s/+", host = "127.0.0.1:6001", secure = false,
+        path_prefix = "/x/y" },
+        settings.from_url("http://k:s%2F%2B@127.0.0.1:6001/x/y/apps/a/"))
+      assert.equal("[::1]:9", settings.from_url("http://k:s@[::1]:9/apps/a").host)
+    end)
+
+    it("lets further options win", function()
+      local given = settings.from_url("http://k:s@h/apps/3", { host = "other", timeout = 1 })
+      assert.equal("other", given.host)
+      assert.equal(1, given.timeout)
+    end)
+
+    it("refuses anything else and shows nothing of it", function()
+      for _, url in ipairs { "", "k:hunter2@h/apps/3", "ftp://k:hunter2@h/apps/3", "http://h/apps/3",
+        "http://k@h/apps/3",
+        "http://k:hunter2@h/", "http://k:hunter2@h/apps/", "http://k:hunter2@/apps/3" } do
+        local given, message, details = settings.from_url(url)
+        assert.is_nil(given)
+        assert.equal("config", details.code)
+        assert.is_nil(message:find("hunter2", 1, true), url)
+      end
+    end)
+  end)
+
+  it("reads the environment, PUSHER_URL unless named otherwise", function()
+    local environment = { PUSHER_URL = "http://a:s@h/apps/1", OTHER = "https://b:s@h/apps/2" }
+    local function getenv(name)
+      return environment[name]
+    end
+    assert.equal("a", settings.from_env(nil, nil, getenv).key)
+    assert.equal("b", settings.from_env("OTHER", nil, getenv).key)
+    local given, message, details = settings.from_env("MISSING", nil, getenv)
+    assert.is_nil(given)
+    assert.equal("config", details.code)
+    assert.truthy(message:find("MISSING"))
+  end)
+end)

@@ -1,0 +1,120 @@
+local validate = require "pusher.channels.validate"
+local vectors = require "spec.helpers.vectors"
+
+local function refused(value, message, details)
+  assert.is_nil(value)
+  assert.equal("invalid", details.code)
+  return message
+end
+
+describe("pusher.channels.validate", function()
+  it("judges channel names as the known answers say", function()
+    for _, vector in ipairs(vectors.of("channel_name")) do
+      local name = vector.inputs.value:rep(vector.inputs["repeat"] or 1)
+      assert.equal(vector.expected.valid, validate.channel(name) == true, vector.source .. " " .. name)
+    end
+  end)
+
+  it("judges socket ids as the known answers say", function()
+    for _, vector in ipairs(vectors.of("socket_id")) do
+      assert.equal(vector.expected.valid, validate.socket_id(vector.inputs.value) == true, vector.inputs.value)
+    end
+  end)
+
+  it("judges user ids as the known answers say, but for Python's narrower alphabet", function()
+    for _, vector in ipairs(vectors.of("user_id")) do
+      local id = vector.inputs.value:rep(vector.inputs["repeat"])
+      local expected = vector.expected.valid or id == "abc%&*"
+      assert.equal(expected, validate.user_id(id) == true, id)
+    end
+  end)
+
+  it("refuses names with blanks, newlines, 201 bytes, and shows them tamed", function()
+    for _, name in ipairs { "a b", "a\n", "\na", "a\0", ("x"):rep(201), "", "ä" } do
+      local message = refused(validate.channel(name))
+      assert.is_nil(message:find("[%c]"))
+      assert.is_true(#message < 200)
+    end
+    assert.is_true(validate.channel(("x"):rep(200)))
+    refused(validate.channel(7))
+  end)
+
+  it("takes event names of 1 to 200 bytes", function()
+    assert.is_true(validate.event("my event: ünïcode"))
+    assert.is_true(validate.event(("e"):rep(200)))
+    for _, name in ipairs { "", ("e"):rep(201), "a\nb" } do
+      refused(validate.event(name))
+    end
+    refused(validate.event(false))
+  end)
+
+  it("anchors socket ids to the very end", function()
+    assert.is_true(validate.socket_id("1.1"))
+    for _, id in ipairs { "1.1\n", "1.1 ", " 1.1", "1", "1.", ".1", "1.1.1", "a.b", "1.1:x" } do
+      refused(validate.socket_id(id))
+    end
+    refused(validate.socket_id(1.1))
+  end)
+
+  it("takes user ids as other services make them", function()
+    for _, id in ipairs { "auth0|5f7c", "a+b@example.org", "名前", ("u"):rep(200) } do
+      assert.is_true(validate.user_id(id))
+    end
+    for _, id in ipairs { "", "a\nb", ("u"):rep(201) } do
+      refused(validate.user_id(id))
+    end
+    refused(validate.user_id(7))
+  end)
+
+  it("joins info", function()
+    assert.equal("user_count", validate.info("user_count"))
+    assert.equal("user_count,subscription_count", validate.info { "user_count", "subscription_count" })
+    for _, info in ipairs { "", {}, { 1 }, "user count", 7, "a&b=c" } do
+      refused(validate.info(info))
+    end
+  end)
+
+  it("takes 1 to 100 channels and keeps the caller's list", function()
+    local given = { "a", "b" }
+    local list = validate.channels(given)
+    assert.same(given, list)
+    assert.not_equal(given, list)
+    assert.same({ "a" }, validate.channels("a"))
+    local many = {}
+    for index = 1, 101 do
+      many[index] = "c" .. index
+    end
+    local _, message, details = validate.channels(many)
+    assert.equal("invalid", details.code)
+    assert.equal(100, details.limit)
+    assert.truthy(message:find("101"))
+    many[101] = nil
+    assert.equal(100, #validate.channels(many))
+    refused(validate.channels {})
+    refused(validate.channels { a = "x" })
+    refused(validate.channels { "a", 7 })
+  end)
+
+  it("raises wrong types at the caller's line", function()
+    local function method(value)
+      validate.argument("method", 2, value, "string or table")
+    end
+    local ok, message = pcall(function()
+      local result = method(7)
+      return result
+    end)
+    assert.is_false(ok)
+    local expected = "bad argument #2 to 'method' (string or table expected, got number)"
+    assert.truthy(message:find("validate_spec.lua:%d+: ") and message:find(expected, 1, true), message)
+    method("fine")
+    method {}
+  end)
+
+  it("takes encoded paths only", function()
+    assert.is_true(validate.path("/channels/a=@,.;b/users"))
+    assert.is_true(validate.path("/users/a%20b"))
+    for _, path in ipairs { "", "channels", "/a b", "/a?b=1", "/a#b", "/a\r\nHost: x", "/é" } do
+      refused(validate.path(path))
+    end
+  end)
+end)

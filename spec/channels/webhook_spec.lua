@@ -1,0 +1,163 @@
+local core = require "pusher.core"
+local encryption = require "pusher.channels.encryption"
+local json = require "pusher.base.json"
+local vectors = require "spec.helpers.vectors"
+local webhook = require "pusher.channels.webhook"
+
+local KEY = ("m"):rep(32)
+local NOW = 1700000000
+
+local function new(key, secret, master_key)
+  return webhook.new {
+    key = key or "k", mac = core.mac(secret or "s"), json = json.new(),
+    sealer = encryption.new(master_key, core.random),
+    clock = function()
+      return NOW
+    end,
+  }
+end
+
+local function signed(body, key, secret)
+  return { ["X-Pusher-Key"] = key or "k", ["X-Pusher-Signature"] = core.mac(secret or "s"):hex(body) }
+end
+
+local function refused(code, hook, message, details)
+  assert.is_nil(hook)
+  assert.equal("string", type(message))
+  assert.equal(code, details.code)
+end
+
+local BODY = '{"time_ms":1700000000000,"events":[{"name":"channel_occupied","channel":"c"}]}'
+
+describe("pusher.channels.webhook", function()
+  it("judges signatures as the known answers say", function()
+    for _, vector in ipairs(vectors.of("webhook_signature")) do
+      local inputs = vector.inputs
+      local key = inputs.header_key or "any"
+      local subject = new(inputs.key ~= "" and inputs.key or key, inputs.secret)
+      local ok = subject:verify({ ["X-Pusher-Key"] = key, ["X-Pusher-Signature"] = inputs.signature }, inputs.body,
+        inputs.extra_tokens)
+      assert.equal(vector.expected.valid, ok == true, vector.source)
+    end
+  end)
+
+  it("reads time and events", function()
+    local hook = new():read(signed(BODY), BODY)
+    assert.same({ time_ms = 1700000000000, events = { { name = "channel_occupied", channel = "c" } } }, hook)
+    assert.equal("1700000000000", ("%d"):format(hook.time_ms))
+  end)
+
+  it("finds headers in any case, in a table or by a function", function()
+    local given = signed(BODY)
+    local key, signature = given["X-Pusher-Key"], given["X-Pusher-Signature"]
+    for _, headers in ipairs { given, { ["x-pusher-key"] = key, ["x-pusher-signature"] = signature },
+      { ["X-PUSHER-KEY"] = key, ["X-PUSHER-signature"] = signature },
+      function(name)
+        return given[name]
+      end } do
+      assert.truthy(new():read(headers, BODY))
+    end
+  end)
+
+  it("takes extra tokens, each under its own secret only", function()
+    local tokens = { { key = "old", secret = "older" }, { key = "other", secret = "others" } }
+    assert.truthy(new():read(signed(BODY, "old", "older"), BODY, { extra_tokens = tokens }))
+    refused("unauthorized", new():read(signed(BODY, "old", "s"), BODY, { extra_tokens = tokens }))
+    refused("unauthorized", new():read(signed(BODY, "k", "older"), BODY, { extra_tokens = tokens }))
+    refused("unauthorized", new():read(signed(BODY, "old", "older"), BODY))
+    refused("unauthorized", new():read(signed(BODY, "x", "s"), BODY, { extra_tokens = { 7, {}, { key = "x" } } }))
+  end)
+
+  it("refuses missing, repeated, wrong and forged headers", function()
+    local good = signed(BODY)
+    local signature = good["X-Pusher-Signature"]
+    for _, headers in ipairs { {}, { ["X-Pusher-Key"] = "k" }, { ["X-Pusher-Signature"] = signature },
+      { ["X-Pusher-Key"] = "", ["X-Pusher-Signature"] = signature },
+      { ["X-Pusher-Key"] = "x", ["X-Pusher-Signature"] = signature },
+      { ["X-Pusher-Key"] = { "k", "x" }, ["X-Pusher-Signature"] = signature },
+      { ["X-Pusher-Key"] = "k", ["X-Pusher-Signature"] = { signature, signature } },
+      { ["X-Pusher-Key"] = "k", ["X-Pusher-Signature"] = signature:sub(1, 63) .. "x" },
+      { ["X-Pusher-Key"] = "k", ["X-Pusher-Signature"] = signature:sub(1, 10) },
+      { ["X-Pusher-Key"] = "k", ["X-Pusher-Signature"] = "0" },
+      function() end } do
+      refused("unauthorized", new():read(headers, BODY))
+    end
+    refused("unauthorized", new():read(good, BODY:sub(1, -2)))
+  end)
+
+  it("never tells the signature it expected", function()
+    local _, message = new():read({ ["X-Pusher-Key"] = "k", ["X-Pusher-Signature"] = ("0"):rep(64) }, BODY)
+    assert.is_nil(message:find(core.mac("s"):hex(BODY), 1, true))
+  end)
+
+  it("refuses signed bodies that are no webhook", function()
+    for _, body in ipairs { "", "x", "[]", "{}", '{"time_ms":1}', '{"time_ms":"1","events":[]}',
+      '{"time_ms":1,"events":[7]}',
+      '{"time_ms":1,"events":[{}]}', '{"time_ms":1,"events":7}' } do
+      refused("invalid", new():read(signed(body), body))
+    end
+    local empty = '{"time_ms":1,"events":[]}'
+    assert.same({}, new():read(signed(empty), empty).events)
+  end)
+
+  it("gives integers as integers, wherever they stand", function()
+    local body = '{"time_ms":1,"events":[{"name":"subscription_count","channel":"a","subscription_count":7},'
+      .. '{"name":"member_added","channel":"presence-a","user_id":13},{"name":"new_kind","x":[{"n":3}]},'
+      .. '{"name":"client_event","channel":"private-a","event":"client-x","data":{"n":4}}]}'
+    local hook = new():read(signed(body), body)
+    local numbers = { hook.time_ms, hook.events[1].subscription_count, hook.events[2].user_id, hook.events[3].x[1].n,
+      hook.events[4].data.n }
+    assert.same({ "1", "7", "13", "3", "4" }, {
+      tostring(numbers[1]), tostring(numbers[2]), tostring(numbers[3]), tostring(numbers[4]), tostring(numbers[5]),
+    })
+  end)
+
+  it("keeps unknown kinds of events", function()
+    local body = '{"time_ms":1,"events":[{"name":"new_kind","x":[1]},{"name":"cache_miss","channel":"cache-a"}]}'
+    local hook = new():read(signed(body), body)
+    assert.equal("new_kind", hook.events[1].name)
+    assert.equal("cache_miss", hook.events[2].name)
+  end)
+
+  it("refuses webhooks outside the age allowed, only when asked to", function()
+    local function at(time_ms, max_age)
+      local body = ('{"time_ms":%.0f,"events":[]}'):format(time_ms)
+      return new():read(signed(body), body, { max_age = max_age })
+    end
+    assert.truthy(at((NOW - 300) * 1000, 300))
+    refused("unauthorized", at((NOW - 301) * 1000, 300))
+    refused("unauthorized", at((NOW + 301) * 1000, 300))
+    assert.truthy(at(1, nil))
+  end)
+
+  it("opens client events of encrypted channels; one that does not open spares the rest", function()
+    local sealer = encryption.new(KEY, core.random)
+    local function event(channel, data)
+      return '{"name":"client_event","channel":"' .. channel .. '","event":"client-x","data":'
+        .. json.new().encode(data) .. "}"
+    end
+    local good = sealer:seal("private-encrypted-a", '{"said":"hello"}')
+    local foreign = encryption.new(("x"):rep(32), core.random):seal("private-encrypted-a", "y")
+    local body = '{"time_ms":1,"events":[' .. table.concat({
+      event("private-encrypted-a", foreign), event("private-encrypted-a", good), event("private-a", "plain"),
+      event("private-encrypted-a", "no json"), event("private-encrypted-a", 7),
+      '{"name":"channel_vacated","channel":"private-encrypted-a"}',
+    }, ",") .. "]}"
+    local events = new("k", "s", KEY):read(signed(body), body).events
+    assert.is_nil(events[1].data)
+    assert.equal("string", type(events[1].error))
+    assert.equal('{"said":"hello"}', events[2].data)
+    assert.is_nil(events[2].error)
+    assert.equal("plain", events[3].data)
+    assert.truthy(events[4].error)
+    assert.truthy(events[5].error)
+    assert.is_nil(events[6].error)
+    local without_key = new():read(signed(body), body).events
+    assert.truthy(without_key[2].error)
+    assert.is_nil(without_key[2].data)
+  end)
+
+  it("refuses unknown options", function()
+    refused("invalid", new():read(signed(BODY), BODY, { extra_token = {} }))
+  end)
+end)

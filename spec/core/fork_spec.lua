@@ -1,0 +1,33 @@
+-- pusher.core in forked processes. (In many threads: `make threads`.)
+
+local core = require "pusher.core"
+local process = require "pusher_test.process"
+
+describe("pusher.core", function()
+  it("works in a forked child with what the parent has made", function()
+    local mac = core.mac("secret")
+    local digits, md5 = mac:hex("text"), core.md5_hex("text")
+    assert.equal(0, process.run(function()
+      assert(mac:hex("text") == digits)
+      assert(core.md5_hex("text") == md5)
+      mac:close()
+    end))
+    assert.equal(digits, mac:hex("text"))
+  end)
+
+  it("gives a child other random bytes than its parent", function()
+    local path = os.tmpname()
+    core.random(8)
+    assert.equal(0, process.run(function()
+      local file = assert(io.open(path, "wb"))
+      file:write(core.random(32))
+      file:close()
+    end))
+    local file = assert(io.open(path, "rb"))
+    local childs = file:read("*a")
+    file:close()
+    os.remove(path)
+    assert.equal(32, #childs)
+    assert.not_equal(childs, core.random(32))
+  end)
+end)

@@ -1,0 +1,88 @@
+--- Reads the Lua blocks of the README and runs them in a sandbox.
+
+local source = require("spec.helpers.source")
+
+local readme = {}
+
+--- Every ```lua block: { line =, text =, setup = NAME or "client", expected = { … } }.
+-- `<!-- run: NAME -->` on the line before a block names its set-up. A line of the block may end in
+-- `--> TEXT`: the TEXTs, in order, are what the block prints.
+function readme.blocks(text)
+  local blocks, current, number, setup = {}, nil, 0, nil
+  for line in (text .. "\n"):gmatch("(.-)\r?\n") do
+    number = number + 1
+    if current and line:find("^%s*```%s*$") then
+      current.text = table.concat(current, "\n")
+      blocks[#blocks + 1], current = current, nil
+    elseif current then
+      current[#current + 1] = line
+      current.expected[#current.expected + 1] = line:match("%-%->%s*(.-)%s*$")
+    elseif line:find("^%s*```lua%s*$") then
+      current, setup = { line = number + 1, setup = setup or "client", expected = {} }, nil
+    elseif line:find("%S") then
+      setup = line:match("^%s*<!%-%-%s*run:%s*(.-)%s*%-%->%s*$")
+    end
+  end
+  return blocks
+end
+
+-- The line numbers of an error shall be the README's.
+local function compile(block, env)
+  local text = ("\n"):rep(block.line - 1) .. block.text
+  if _VERSION == "Lua 5.1" then
+    local chunk, message = loadstring(text, "@README.md")
+    return chunk and setfenv(chunk, env), message
+  end
+  return load(text, "@README.md", "t", env)
+end
+
+local function joined(...)
+  local words = {}
+  for index = 1, select("#", ...) do
+    words[index] = tostring((select(index, ...)))
+  end
+  return table.concat(words, "\t")
+end
+
+--- Runs a block with `names` beside the usual globals; raises what it raises.
+-- @treturn table the lines it printed
+function readme.run(block, names)
+  local printed = {}
+  local env = setmetatable({}, { __index = function(_, name)
+    local value = names[name]
+    if value == nil then
+      value = _G[name]
+    end
+    return value
+  end })
+  env._G = env
+  env.print = function(...)
+    printed[#printed + 1] = joined(...)
+  end
+  assert(compile(block, env))()
+  return printed
+end
+
+--- All that is said below the headings that fit the pattern, down to the next heading of the same rank.
+function readme.section(text, pattern)
+  local kept, rank = {}, nil
+  for line in (text .. "\n"):gmatch("(.-)\r?\n") do
+    local marks, title = line:match("^(#+)%s+(.*)")
+    if marks and rank and #marks <= rank then
+      rank = nil
+    end
+    if marks and not rank and title:find(pattern) then
+      rank = #marks
+    end
+    if rank then
+      kept[#kept + 1] = line
+    end
+  end
+  return table.concat(kept, "\n")
+end
+
+function readme.text()
+  return source.read("README.md")
+end
+
+return readme

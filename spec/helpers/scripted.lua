@@ -1,0 +1,115 @@
+--- A server, a transport and a clock that exist in a table only: time passes when somebody waits.
+--
+-- `scripted.new { answer = function(call) … end }`: `answer` says what becomes of a call. It returns
+-- status, body, headers; or nil, message, details for trouble below HTTP. `call` has `number`, `events` (decoded),
+-- `request` and `time`, and may be given `latency` (seconds) and `lost = true` (the server takes the events though
+-- the answer says otherwise). Options: `deferred` (the transport has a step and returns pendings), `latency`.
+
+local cjson = require "cjson"
+local pusher = require "pusher"
+local scripted_transport = require "spec.helpers.scripted_transport"
+
+local scripted = {}
+local methods = {}
+local metatable = { __index = methods }
+
+local function ok()
+  return 200, "{}"
+end
+
+-- What the call comes to, as a function that hands it to `parse`.
+local function outcome(self, request, parse)
+  local body = cjson.decode(request.body)
+  local call = {
+    number = #self.calls + 1, request = request, events = body.batch or { body }, time = self.time,
+    latency = self.latency,
+  }
+  self.calls[call.number] = call
+  local status, text, headers = self.answer(call)
+  if status == 200 or call.lost then
+    for _, event in ipairs(call.events) do
+      self.received[#self.received + 1] = event
+    end
+  end
+  return call.latency, function()
+    if status then
+      return parse(status, text, headers or "")
+    end
+    return nil, text, headers
+  end
+end
+
+function scripted.new(options)
+  options = options or {}
+  local self = setmetatable({
+    time = 1000,
+    slept = 0,
+    answer = options.answer or ok,
+    latency = options.latency or 0,
+    calls = {},
+    received = {}, -- every event in the order the server took it
+    waiting = {}, -- deferred calls
+    cancelled = 0,
+  }, metatable)
+  self.transport = scripted_transport[options.deferred and "deferred" or "blocking"](self, function(...)
+    return outcome(self, ...)
+  end)
+  local given = {
+    app_id = "3", key = "k", secret = "secret-of-the-app", host = "h", transport = self.transport,
+    encryption_master_key = ("m"):rep(32),
+    clock = function()
+      return math.floor(1700000000 + self.time)
+    end,
+    log = function(level, message)
+      self.logged = (self.logged or "") .. level .. ": " .. message .. "\n"
+    end,
+  }
+  for name, value in pairs(options.client or {}) do
+    given[name] = value
+  end
+  self.client = assert(pusher.new(given))
+  return self
+end
+
+--- A publisher that lives in this world's time; what its events came to is in `results`.
+function methods:publisher(options)
+  local given = {
+    now = function()
+      return self.time
+    end,
+    sleep = function(seconds)
+      self.slept = self.slept + seconds
+      self.time = self.time + seconds
+    end,
+  }
+  self.results = {}
+  given.on_result = function(event, result, message, details)
+    self.results[#self.results + 1] = { event = event, result = result, message = message, details = details }
+  end
+  for name, value in pairs(options or {}) do
+    given[name] = value
+  end
+  return assert(self.client:publisher(given))
+end
+
+--- The data of what the server took, by channel, joined by blanks: "1 2 3".
+function methods:took(channel)
+  local list = {}
+  for _, event in ipairs(self.received) do
+    if event.channel == channel then
+      list[#list + 1] = event.data
+    end
+  end
+  return table.concat(list, " ")
+end
+
+--- How many events each call carried.
+function methods:sizes()
+  local sizes = {}
+  for index, call in ipairs(self.calls) do
+    sizes[index] = #call.events
+  end
+  return sizes
+end
+
+return scripted

@@ -1,0 +1,795 @@
+--- What every transport must do, as data: one list of cases for the blocking, the async and the nginx
+-- transport. No busted in here, and nothing of a case but `expect` and `before` needs to run where the
+-- transport runs, so requests and outcomes may cross a process border as JSON.
+--
+-- A case is `{ name =, options =, requests =, before =, expect =, needs = }`:
+--   options(server)  -> what the transport is made with, besides contract.OPTIONS (nil: nothing more)
+--   requests(server) -> list of request tables; they are sent one after another over ONE transport, each when the
+--                       one before has ended, with `contract.parse`. `close_first = true` in a request: the
+--                       transport is closed before it is sent (this field itself is not sent)
+--   before(server)   -> prepares the server (commands), optional
+--   expect(outcomes, server) -> raises when an outcome is not what it must be. An outcome is
+--                       `{ result =, message =, details =, seconds = }`: what send() came to, and how long it took
+--   needs            -> "tls_option" where options name ca_file or tls_verify
+--
+-- `server` is the handshake of the local Channels server with its commands (tools/local_server.lua).
+-- contract.run(case, server, open) does all of it for transports of this process.
+
+local cjson = require "cjson"
+
+local contract = {}
+local cases = {}
+contract.cases = cases
+
+--- Options that every case starts from.
+contract.OPTIONS = { timeout = 5, keepalive = { idle = 60, pool_size = 4 } }
+
+--- The `parse` that cases are written for.
+function contract.parse(status, body, headers)
+  return { status = status, body = body, headers = headers }
+end
+
+-- ---- helpers of the cases ----
+
+local function check(condition, text, ...)
+  if not condition then
+    error(text:format(...), 3)
+  end
+end
+
+local function describe(outcome)
+  local details = outcome.details or {}
+  return ("result %s, message %q, code %s, sent %s, after %.3f s"):format(
+    outcome.result and "with status " .. tostring(outcome.result.status) or "nil",
+    tostring(outcome.message), tostring(details.code), tostring(details.sent), outcome.seconds or -1)
+end
+
+-- A request to a misbehaving path of the server; `over` replaces fields, `false` removes one.
+local function ask(server, path, over)
+  local request = {
+    method = "POST", scheme = "http", host = server.host, port = server.port,
+    target = "/_misbehave/" .. path,
+    headers = { { "Content-Type", "application/json" }, { "X-Pusher-Library", "pusher-http-lua 0" } },
+    body = '{"name":"event"}', timeout = 5,
+  }
+  for name, value in pairs(over or {}) do
+    request[name] = value or nil
+  end
+  return request
+end
+
+-- Resolves nowhere, and no name server is asked: the empty label makes it no name at all (RFC 1035 section 2.3.1).
+local NO_NAME = "does-not-exist..invalid"
+contract.NO_NAME = NO_NAME
+
+-- One request, the same for every server.
+local function one(path, over)
+  return function(server)
+    return { ask(server, path, over) }
+  end
+end
+
+local function answered(outcome, status)
+  check(outcome.result and outcome.result.status == status, "expected status %d, got %s", status, describe(outcome))
+  return outcome.result
+end
+
+local function echo_of(outcome)
+  return cjson.decode(answered(outcome, 200).body)
+end
+
+-- `sent` = false: the failure must say that nothing was sent; true: it must not say so.
+local function failed(outcome, code, sent)
+  local details = outcome.details or {}
+  check(outcome.result == nil and type(outcome.message) == "string" and details.code == code,
+    "expected a failure with code %s, got %s", code, describe(outcome))
+  check(not outcome.message:find("[%c\127-\255]"), "unprintable message: %q", outcome.message)
+  check(not outcome.message:find("auth_signature", 1, true), "the message tells the query: %s", outcome.message)
+  if sent == false then
+    check(details.sent == false, "details.sent must be false: %s", describe(outcome))
+  elseif sent then
+    check(details.sent ~= false, "details.sent must not be false: %s", describe(outcome))
+  end
+end
+
+local function took(outcome, least, most)
+  check(outcome.seconds >= least and outcome.seconds <= most,
+    "expected it to take %g to %g s: %s", least, most, describe(outcome))
+end
+
+local function fails_with(code, sent)
+  return function(outcomes)
+    failed(outcomes[1], code, sent)
+  end
+end
+
+local function case(name, members)
+  members.name = name
+  cases[#cases + 1] = members
+end
+
+-- ---- answers ----
+
+local DOTS = "/_misbehave/a/../none/./x//y"
+local SIGNED = "/_misbehave/none?auth_key=k&auth_signature=0a%2f%2Fb&x=%7e~&dots=/../&empty=&plus=+"
+
+case("sends the request byte for byte and adds only what HTTP needs", {
+  requests = one("", { target = SIGNED, headers = { { "Content-Type", "application/json" }, { "X-Case", "AbC, d" },
+    { "X-Empty", "" } }, body = '{"a":"\\u00e4\\n"}' }),
+  expect = function(outcomes, server)
+    local echo = echo_of(outcomes[1])
+    check(echo.method == "POST" and echo.target == SIGNED, "other request: %s %s", echo.method, echo.target)
+    check(echo.body == '{"a":"\\u00e4\\n"}', "other body: %s", echo.body)
+    local expected = { ["content-type"] = "application/json", ["x-case"] = "AbC, d", ["x-empty"] = "",
+      ["content-length"] = "16", [":authority"] = ("%s:%d"):format(server.host, server.port) }
+    for _, pair in ipairs(echo.headers) do
+      local name, value = pair[1], pair[2]
+      check(name:find("^:") and name ~= ":authority" or name == "connection" or expected[name] == value,
+        "unexpected header %s: %s", name, value)
+      expected[name] = nil
+    end
+    check(next(expected) == nil, "header %s is missing", tostring(next(expected)))
+  end,
+})
+
+case("keeps dots in the path", {
+  requests = one("", { target = DOTS }),
+  expect = function(outcomes)
+    check(echo_of(outcomes[1]).target == DOTS, "other target")
+  end,
+})
+
+case("sends GET without a body and POST with an empty one", {
+  requests = function(server)
+    return { ask(server, "none", { method = "GET", body = false }), ask(server, "none", { body = "" }),
+      ask(server, "none", { body = false }) }
+  end,
+  expect = function(outcomes)
+    local get = echo_of(outcomes[1])
+    check(get.method == "GET" and get.body == "", "not a GET without body")
+    for _, pair in ipairs(get.headers) do
+      check(pair[1] ~= "content-length", "GET carries a Content-Length")
+    end
+    check(echo_of(outcomes[2]).method == "POST" and echo_of(outcomes[3]).method == "POST", "not a POST")
+  end,
+})
+
+case("sends a body of 300 KB without asking for permission first", {
+  requests = one("none", { body = ("0123456789"):rep(30000) }),
+  expect = function(outcomes)
+    local echo = echo_of(outcomes[1])
+    check(echo.body == ("0123456789"):rep(30000), "the body was changed")
+    for _, pair in ipairs(echo.headers) do
+      check(pair[1] ~= "expect", "Expect: was sent")
+    end
+  end,
+})
+
+case("hands over every status as it is", {
+  requests = function(server)
+    local list = {}
+    for index, status in ipairs { 202, 400, 401, 403, 404, 413, 429, 500, 503 } do
+      list[index] = ask(server, "status?retry_after=7&body=oops&status=" .. status)
+    end
+    return list
+  end,
+  expect = function(outcomes)
+    for index, status in ipairs { 202, 400, 401, 403, 404, 413, 429, 500, 503 } do
+      local result = answered(outcomes[index], status)
+      check(result.body == "oops", "other body %q", result.body)
+      check(result.headers:lower():find("retry-after: 7\r\n", 1, true), "header lines: %q", result.headers)
+      check(not result.headers:find("^HTTP/"), "the status line is not a header")
+    end
+  end,
+})
+
+case("reads chunked answers without their trailers", {
+  requests = one("chunked"),
+  expect = function(outcomes)
+    check(echo_of(outcomes[1]).method == "POST", "not the whole body")
+    check(not outcomes[1].result.headers:find("X-Trailer", 1, true), "trailers among the headers")
+  end,
+})
+
+case("reads an answer that ends with the connection", {
+  requests = function(server)
+    return { ask(server, "close_delimited"), ask(server, "close_delimited?http10=1"), ask(server, "none") }
+  end,
+  expect = function(outcomes)
+    for index = 1, 3 do
+      echo_of(outcomes[index])
+    end
+  end,
+})
+
+case("passes over interim answers", {
+  requests = function(server)
+    return { ask(server, "interim?count=3"), ask(server, "interim?status=103") }
+  end,
+  expect = function(outcomes)
+    for index = 1, 2 do
+      echo_of(outcomes[index])
+      check(not outcomes[index].result.headers:find("X-Interim", 1, true), "headers of the interim answer")
+    end
+  end,
+})
+
+case("does not follow a redirect", {
+  before = function(server)
+    server:reset()
+  end,
+  requests = function(server)
+    return { ask(server, "redirect"), ask(server, "redirect?status=307"), ask(server, "redirect?status=301", {
+      method = "GET", body = false }) }
+  end,
+  expect = function(outcomes, server)
+    for index, status in ipairs { 302, 307, 301 } do
+      check(answered(outcomes[index], status).headers:lower():find("location:", 1, true), "no Location")
+    end
+    check(server:inspect().landed == 0, "the redirect was followed")
+  end,
+})
+
+-- ---- no connection ----
+
+case("tells that a connection was refused", {
+  requests = function(server)
+    return { ask(server, "none?auth_signature=abc", { port = server.refusing_port }) }
+  end,
+  expect = fails_with("network", false),
+})
+
+case("tells so also after the connection stood", {
+  requests = function(server)
+    return { ask(server, "none"), ask(server, "none", { port = server.refusing_port }), ask(server, "none"),
+      ask(server, "none", { host = NO_NAME }), ask(server, "hang", { timeout = 0.1 }),
+      ask(server, "none", { port = server.black_hole_port, timeout = 0.1 }) }
+  end,
+  expect = function(outcomes)
+    echo_of(outcomes[1])
+    failed(outcomes[2], "network", false)
+    echo_of(outcomes[3])
+    failed(outcomes[4], "network", false)
+    failed(outcomes[5], "timeout", true)
+    failed(outcomes[6], "timeout", false)
+  end,
+})
+
+case("tells that a name does not resolve", {
+  requests = one("none?auth_signature=abc", { host = NO_NAME }),
+  expect = fails_with("network", false),
+})
+
+case("gives up connecting after connect_timeout", {
+  options = function()
+    return { connect_timeout = 0.2 }
+  end,
+  requests = function(server)
+    return { ask(server, "none?auth_signature=abc", { port = server.black_hole_port }) }
+  end,
+  expect = function(outcomes)
+    failed(outcomes[1], "timeout", false)
+    took(outcomes[1], 0.15, 2)
+  end,
+})
+
+case("counts connecting into the timeout of the call", {
+  requests = function(server)
+    return { ask(server, "none", { port = server.black_hole_port, timeout = 0.2 }) }
+  end,
+  expect = function(outcomes)
+    failed(outcomes[1], "timeout", false)
+    took(outcomes[1], 0.15, 2)
+  end,
+})
+
+-- ---- no answer, or a bad one ----
+
+case("gives up when no answer comes in time", {
+  requests = one("hang?auth_signature=abc", { timeout = 0.25 }),
+  expect = function(outcomes)
+    failed(outcomes[1], "timeout", true)
+    took(outcomes[1], 0.2, 2)
+  end,
+})
+
+case("gives up on an answer that trickles in, head or body", {
+  requests = function(server)
+    return { ask(server, "trickle?ms=50", { timeout = 0.25 }), ask(server, "trickle?ms=50&part=body", { timeout = 0.25 }) }
+  end,
+  expect = function(outcomes)
+    for index = 1, 2 do
+      failed(outcomes[index], "timeout", true)
+      took(outcomes[index], 0.2, 2)
+    end
+  end,
+})
+
+case("waits for a slow answer that comes in time", {
+  requests = function(server)
+    return { ask(server, "trickle?ms=2&bytes=20"), ask(server, "delay?ms=150") }
+  end,
+  expect = function(outcomes)
+    echo_of(outcomes[1])
+    echo_of(outcomes[2])
+    took(outcomes[2], 0.14, 4)
+  end,
+})
+
+case("gives up when the server does not take the request", {
+  requests = one("stop_reading", { body = ("x"):rep(8 * 1024 * 1024), timeout = 0.5 }),
+  expect = function(outcomes)
+    failed(outcomes[1], "timeout", true)
+  end,
+})
+
+case("refuses a body above the cap, however it is framed", {
+  options = function()
+    return { max_response_bytes = 65536 }
+  end,
+  requests = function(server)
+    return { ask(server, "oversize?bytes=65537"), ask(server, "oversize?bytes=1000000&form=chunked"),
+      ask(server, "oversize?bytes=65537&form=close"), ask(server, "oversize?bytes=65536"),
+      ask(server, "oversize?bytes=65536&form=chunked") }
+  end,
+  expect = function(outcomes)
+    for index = 1, 3 do
+      failed(outcomes[index], "too_large", true)
+    end
+    for index = 4, 5 do
+      check(#answered(outcomes[index], 200).body == 65536, "a body as large as the cap must pass")
+    end
+  end,
+})
+
+case("refuses endless header lines", {
+  requests = function(server)
+    return { ask(server, "header_flood"), ask(server, "header_flood?count=1&bytes=80000"),
+      ask(server, "header_flood?count=1&bytes=200000"), ask(server, "header_flood?count=100") }
+  end,
+  expect = function(outcomes)
+    for index = 1, 3 do
+      failed(outcomes[index], "too_large", true)
+    end
+    answered(outcomes[4], 200)
+  end,
+})
+
+case("tells that the connection broke in the middle of the answer", {
+  requests = function(server)
+    return { ask(server, "cut"), ask(server, "cut?reset=1"), ask(server, "cut?at=head"),
+      ask(server, "cut?at=head&reset=1"), ask(server, "garbage?form=chunk_end") }
+  end,
+  expect = function(outcomes)
+    for index = 1, 5 do
+      failed(outcomes[index], "network", true)
+    end
+  end,
+})
+
+case("tells that the answer is not HTTP", {
+  requests = function(server)
+    local list = {}
+    for index, form in ipairs { "bytes", "chunk", "chunk_size", "length", "negative" } do
+      list[index] = ask(server, "garbage?form=" .. form)
+    end
+    return list
+  end,
+  expect = function(outcomes)
+    for index = 1, 5 do
+      failed(outcomes[index], "network", true)
+    end
+  end,
+})
+
+case("comes to an end with doubtful answers", {
+  requests = function(server)
+    local list = {}
+    for index, form in ipairs { "status", "version", "header", "lengths" } do
+      list[index] = ask(server, "garbage?form=" .. form, { timeout = 2 })
+    end
+    list[5] = ask(server, "none")
+    return list
+  end,
+  expect = function(outcomes)
+    for index = 1, 4 do
+      if not outcomes[index].result then
+        failed(outcomes[index], outcomes[index].details.code == "timeout" and "timeout" or "network", true)
+      end
+    end
+    echo_of(outcomes[5])
+  end,
+})
+
+-- ---- kept connections ----
+
+case("keeps the connection for the next request", {
+  requests = function(server)
+    return { ask(server, "none"), ask(server, "status?status=503"), ask(server, "redirect"), ask(server, "none") }
+  end,
+  expect = function(outcomes)
+    local first, last = echo_of(outcomes[1]), echo_of(outcomes[4])
+    check(first.connection == last.connection, "connection %d, then %d", first.connection, last.connection)
+  end,
+})
+
+case("opens a new connection when the kept one was closed meanwhile", {
+  requests = function(server)
+    return { ask(server, "stale"), ask(server, "none"), ask(server, "stale?reset=1"), ask(server, "none") }
+  end,
+  expect = function(outcomes)
+    for index = 1, 4 do
+      echo_of(outcomes[index])
+    end
+  end,
+})
+
+case("reconnects once when the kept connection breaks before any byte of an answer", {
+  requests = function(server)
+    return { ask(server, "stale?when=reuse"), ask(server, "none"), ask(server, "stale?when=reuse&reset=1"),
+      ask(server, "none"), ask(server, "stale?when=reuse"), ask(server, "none", { method = "GET", body = false }) }
+  end,
+  expect = function(outcomes)
+    for index = 1, 6 do
+      echo_of(outcomes[index])
+    end
+  end,
+})
+
+case("does not take bytes that nobody asked for as an answer", {
+  requests = function(server)
+    return { ask(server, "surplus"), ask(server, "none"), ask(server, "none") }
+  end,
+  expect = function(outcomes)
+    for index = 1, 3 do
+      echo_of(outcomes[index])
+    end
+  end,
+})
+
+case("does not send a request again on a connection of its own", {
+  before = function(server)
+    server:reset()
+  end,
+  requests = function(server)
+    return { ask(server, "drop"), ask(server, "reset"), ask(server, "lose_answer") }
+  end,
+  expect = function(outcomes, server)
+    for index = 1, 3 do
+      failed(outcomes[index], "network", true)
+    end
+    check(server:inspect().requests == 3, "%d requests instead of 3", server:inspect().requests)
+  end,
+})
+
+case("does not send a request again that is to be sent once, and keeps the connection otherwise", {
+  before = function(server)
+    server:reset()
+  end,
+  requests = function(server)
+    return { ask(server, "none", { once = true }), ask(server, "lose_answer", { once = true }),
+      ask(server, "none", { once = true }), ask(server, "lose_answer?reset=1", { once = true }),
+      ask(server, "none", { once = true }), ask(server, "none", { once = true, body = ("x"):rep(100000) }),
+      ask(server, "none") }
+  end,
+  expect = function(outcomes, server)
+    failed(outcomes[2], "network", true)
+    failed(outcomes[4], "network", true)
+    check(echo_of(outcomes[3]).body == '{"name":"event"}', "the body came damaged")
+    check(echo_of(outcomes[6]).body == ("x"):rep(100000), "the long body came damaged")
+    check(echo_of(outcomes[5]).connection == echo_of(outcomes[6]).connection
+      and echo_of(outcomes[5]).connection == echo_of(outcomes[7]).connection, "the connection was not kept")
+    check(server:inspect().requests == 7, "%d requests instead of 7", server:inspect().requests)
+  end,
+})
+
+case("does not send a request again once an answer has begun", {
+  before = function(server)
+    server:reset()
+  end,
+  requests = function(server)
+    return { ask(server, "none"), ask(server, "cut?at=head"), ask(server, "none"), ask(server, "cut") }
+  end,
+  expect = function(outcomes, server)
+    echo_of(outcomes[1])
+    failed(outcomes[2], "network", true)
+    echo_of(outcomes[3])
+    failed(outcomes[4], "network", true)
+    check(server:inspect().requests == 4, "%d requests instead of 4", server:inspect().requests)
+  end,
+})
+
+-- ---- TLS ----
+
+local function over_tls(port_name, path)
+  return function(server)
+    return { ask(server, path or "none?auth_signature=abc", { scheme = "https", port = server[port_name] }) }
+  end
+end
+
+local function trusting(server)
+  return { ca_file = server.ca_file }
+end
+
+local function blind()
+  return { tls_verify = false }
+end
+
+case("speaks TLS with a server whose authority is trusted", {
+  needs = "tls_option",
+  options = trusting,
+  requests = function(server)
+    local list = over_tls("tls_port")(server)
+    list[2] = ask(server, "none", { scheme = "https", host = "localhost", port = server.tls_port })
+    list[3] = ask(server, "none", { scheme = "https", port = server.tls_port })
+    return list
+  end,
+  expect = function(outcomes)
+    for index = 1, 3 do
+      check(echo_of(outcomes[index]).listener == "tls", "not over TLS")
+    end
+  end,
+})
+
+case("refuses a certificate of an untrusted authority", {
+  requests = over_tls("untrusted_port"),
+  expect = fails_with("tls", false),
+})
+
+case("refuses a certificate for another name", {
+  needs = "tls_option",
+  options = trusting,
+  requests = over_tls("wrong_name_port"),
+  expect = fails_with("tls", false),
+})
+
+case("refuses an expired certificate", {
+  needs = "tls_option",
+  options = trusting,
+  requests = over_tls("expired_port"),
+  expect = fails_with("tls", false),
+})
+
+case("takes any certificate with tls_verify = false", {
+  needs = "tls_option",
+  options = blind,
+  requests = function(server)
+    return { over_tls("untrusted_port")(server)[1], over_tls("wrong_name_port")(server)[1],
+      over_tls("expired_port")(server)[1] }
+  end,
+  expect = function(outcomes)
+    for index = 1, 3 do
+      echo_of(outcomes[index])
+    end
+  end,
+})
+
+case("tells that a server does not speak TLS", {
+  requests = function(server)
+    return { ask(server, "none", { scheme = "https", timeout = 3 }) }
+  end,
+  expect = function(outcomes)
+    local code = outcomes[1].details and outcomes[1].details.code
+    failed(outcomes[1], code == "network" and "network" or "tls", false)
+  end,
+})
+
+case("gives up on a handshake that goes nowhere", {
+  requests = function(server)
+    return { ask(server, "none", { scheme = "https", port = server.silent_port, timeout = 0.25 }) }
+  end,
+  expect = function(outcomes)
+    failed(outcomes[1], "timeout", false)
+    took(outcomes[1], 0.2, 2)
+  end,
+})
+
+case("tells that the connection broke in the middle of an answer over TLS", {
+  needs = "tls_option",
+  options = blind,
+  requests = function(server)
+    return { over_tls("tls_port", "cut")(server)[1], over_tls("tls_port", "cut?reset=1")(server)[1],
+      over_tls("tls_port", "stale")(server)[1], over_tls("tls_port")(server)[1],
+      over_tls("tls_port", "stale?when=reuse")(server)[1], over_tls("tls_port")(server)[1] }
+  end,
+  expect = function(outcomes)
+    failed(outcomes[1], "network", true)
+    failed(outcomes[2], "network", true)
+    for index = 3, 6 do
+      echo_of(outcomes[index])
+    end
+  end,
+})
+
+-- ---- proxies ----
+
+local function via(member, userinfo)
+  return function(server)
+    return { proxy = ("http://%s127.0.0.1:%d"):format(userinfo or "", server[member]) }
+  end
+end
+
+local PROXY_USER = "proxy-user:proxy%20pass@"
+
+local function trusting_via(member, userinfo)
+  return function(server)
+    local options = via(member, userinfo)(server)
+    options.ca_file = server.ca_file
+    return options
+  end
+end
+
+local function saw_proxy(echo)
+  for _, pair in ipairs(echo.headers) do
+    check(not pair[1]:find("^proxy%-"), "%s reached the server", pair[1])
+    if pair[1] == "via" then
+      return true
+    end
+  end
+end
+
+case("goes through a proxy", {
+  options = via("proxy_port"),
+  requests = function(server)
+    return { ask(server, "", { target = SIGNED }), ask(server, "", { target = DOTS }) }
+  end,
+  expect = function(outcomes)
+    check(echo_of(outcomes[2]).target == DOTS, "other target %s", echo_of(outcomes[2]).target)
+    local echo = echo_of(outcomes[1])
+    check(echo.target == SIGNED and echo.method == "POST", "other request: %s %s", echo.method, echo.target)
+    check(saw_proxy(echo), "not through the proxy")
+  end,
+})
+
+case("gives the proxy its credentials, and nobody else", {
+  options = via("proxy_auth_port", PROXY_USER),
+  requests = one("none"),
+  expect = function(outcomes)
+    check(saw_proxy(echo_of(outcomes[1])), "not through the proxy")
+  end,
+})
+
+case("hands over what the proxy answers itself", {
+  options = via("proxy_auth_port", "proxy-user:wrong@"),
+  requests = one("none"),
+  expect = function(outcomes)
+    answered(outcomes[1], 407)
+  end,
+})
+
+case("tunnels TLS through a proxy", {
+  needs = "tls_option",
+  options = trusting_via("proxy_auth_port", PROXY_USER),
+  requests = function(server)
+    return { over_tls("tls_port")(server)[1], over_tls("tls_port")(server)[1] }
+  end,
+  expect = function(outcomes)
+    local first, second = echo_of(outcomes[1]), echo_of(outcomes[2])
+    check(first.listener == "tls" and not saw_proxy(first), "not through the tunnel")
+    check(first.connection == second.connection, "the tunnel was not kept")
+    check(not outcomes[1].result.headers:find("established", 1, true), "the proxy's answer among the headers")
+  end,
+})
+
+case("verifies the server behind the proxy", {
+  needs = "tls_option",
+  options = trusting_via("proxy_port"),
+  requests = over_tls("wrong_name_port"),
+  expect = fails_with("tls", false),
+})
+
+case("tells that the proxy refused the tunnel", {
+  needs = "tls_option",
+  options = trusting_via("proxy_auth_port", "proxy-user:wrong@"),
+  requests = over_tls("tls_port"),
+  expect = function(outcomes)
+    failed(outcomes[1], "network", false)
+    check(not outcomes[1].message:find("wrong", 1, true), "the message tells the password: %s", outcomes[1].message)
+  end,
+})
+
+case("tells that the proxy cannot be reached", {
+  options = via("refusing_port", PROXY_USER),
+  requests = one("none"),
+  expect = fails_with("network", false),
+})
+
+case("gives up on a proxy that says nothing", {
+  options = via("silent_port"),
+  requests = function(server)
+    return { ask(server, "none", { scheme = "https", port = server.tls_port, timeout = 0.25 }) }
+  end,
+  expect = function(outcomes)
+    failed(outcomes[1], "timeout", false)
+    took(outcomes[1], 0.2, 2)
+  end,
+})
+
+case("goes past the proxy to hosts in no_proxy", {
+  options = function(server)
+    return { proxy = via("refusing_port")(server).proxy, no_proxy = "example.com,127.0.0.1" }
+  end,
+  requests = one("", { target = SIGNED }),
+  expect = function(outcomes)
+    check(echo_of(outcomes[1]).target == SIGNED, "other target")
+  end,
+})
+
+-- ---- bad requests, closing ----
+
+case("refuses what would break out of its place in the message", {
+  before = function(server)
+    server:reset()
+  end,
+  requests = function(server)
+    return {
+      ask(server, "none", { headers = { { "X-A", "b\r\nX-C: d" } } }),
+      ask(server, "none", { headers = { { "X-A", "b\0c" } } }),
+      ask(server, "none", { headers = { { "X-A\r\nX-B", "c" } } }),
+      ask(server, "none", { headers = { { "X A", "b" } } }),
+      ask(server, "none HTTP/1.1\r\nX-A: b\r\n"),
+      ask(server, "none?a b"),
+      ask(server, "none", { host = "127.0.0.1\r\nX-A: b" }),
+      ask(server, "none", { host = "user@127.0.0.1" }),
+      ask(server, "none", { method = "POST / HTTP/1.1\r\nX: " }),
+    }
+  end,
+  expect = function(outcomes, server)
+    for index = 1, 9 do
+      failed(outcomes[index], "invalid", false)
+    end
+    check(server:inspect().requests == 0, "something was sent")
+  end,
+})
+
+case("says closed after close, which may be called twice", {
+  requests = function(server)
+    return { ask(server, "none"), ask(server, "none", { close_first = true }),
+      ask(server, "none", { close_first = true }) }
+  end,
+  expect = function(outcomes)
+    echo_of(outcomes[1])
+    failed(outcomes[2], "closed", false)
+    failed(outcomes[3], "closed", false)
+  end,
+})
+
+-- ---- running the cases in this process ----
+
+--- The options a case's transport is made with.
+function contract.options(case_to_run, server)
+  local options = {}
+  for name, value in pairs(contract.OPTIONS) do
+    options[name] = value
+  end
+  for name, value in pairs(case_to_run.options and case_to_run.options(server) or {}) do
+    options[name] = value
+  end
+  return options
+end
+
+--- Runs one case; raises when the transport does not keep the contract.
+-- @tparam table case_to_run one of `contract.cases`
+-- @tparam table server the running local server
+-- @tparam function open function(options) -> `send(request) -> result | nil, message, details`, `close()`
+-- @tparam function clock function() -> seconds, monotonic
+function contract.run(case_to_run, server, open, clock)
+  if case_to_run.before then
+    case_to_run.before(server)
+  end
+  local send, close = open(contract.options(case_to_run, server))
+  local outcomes = {}
+  for index, request in ipairs(case_to_run.requests(server)) do
+    if request.close_first then
+      close()
+      request.close_first = nil
+    end
+    local start = clock()
+    local result, message, details = send(request)
+    outcomes[index] = { result = result, message = message, details = details, seconds = clock() - start }
+  end
+  close()
+  case_to_run.expect(outcomes, server)
+end
+
+return contract

@@ -1,0 +1,83 @@
+-- The examples that drive a publisher from a loop, run as programs on every Lua.
+
+local cqueues = require "cqueues"
+local test_server = require "tools.local_server"
+
+local LUAS = { "lua5.1", "lua5.2", "lua5.3", "lua5.4", "luajit" }
+
+describe("the loop of", function()
+  local server
+
+  setup(function()
+    server = test_server.start()
+  end)
+
+  teardown(function()
+    server:stop()
+  end)
+
+  before_each(function()
+    server:reset()
+  end)
+
+  local function start(lua, example, argument)
+    local build = lua == "luajit" and "jit" or lua:sub(4)
+    return assert(io.popen(("env -u LUA_INIT LUA_PATH='./lua/?.lua;;' LUA_CPATH='./build/%s/?.so;;' "
+      .. "PUSHER_URL='http://%s:%s@%s:%d/apps/%s' %s examples/%s.lua %d 2>&1; echo status $?"):format(
+      build, server.key, server.secret, server.host, server.port, server.app_id, lua, example, argument)))
+  end
+
+  local function finish(program)
+    local output = program:read("*a")
+    program:close()
+    assert.is_truthy(output:find("status 0\n", 1, true), output)
+    return output
+  end
+
+  local function data_of(channel)
+    local list = {}
+    for _, event in ipairs(server:events { limit = 100000 }) do
+      if event.channel == channel then
+        list[#list + 1] = event.data
+      end
+    end
+    return list
+  end
+
+  for _, example in ipairs { "luv_loop", "cqueues_loop" } do
+    for _, lua in ipairs(LUAS) do
+      it(("%s sends its events in order, on %s"):format(example, lua), function()
+        local output = finish(start(lua, example, 40))
+        assert.is_truthy(output:find("^40 events sent in %d+ calls\n"), output)
+        local data = data_of("my-channel")
+        assert.equal(40, #data)
+        for index, text in ipairs(data) do
+          assert.equal(('{"left":%d}'):format(41 - index), text)
+        end
+      end)
+    end
+  end
+
+  it("game_loop keeps its 60 ticks a second while the server hangs for three of ten seconds", function()
+    local program = start("lua5.4", "game_loop", 10)
+    cqueues.poll(3)
+    os.execute("kill -STOP " .. server.pid)
+    cqueues.poll(3)
+    os.execute("kill -CONT " .. server.pid)
+    local output = finish(program)
+    io.stdout:write("game_loop: ", (output:gsub("\nstatus.*", "\n")))
+    local sent, slow, ticks = output:match("^(%d+) events sent in %d+ calls; longest tick [%d.]+ ms, (%d+) of (%d+)")
+    assert.same({ "5000", "600" }, { sent, ticks })
+    -- A tick may be long because the machine did something else meanwhile; that is rare.
+    assert.is_true(tonumber(slow) <= 30, output)
+    for room = 0, 49 do
+      local last = 0
+      for _, text in ipairs(data_of("room-" .. room)) do
+        local number = tonumber(text:match('"number":(%d+)'))
+        assert.is_true(number > last)
+        last = number
+      end
+      assert.is_true(last > 4950)
+    end
+  end)
+end)

@@ -1,0 +1,42 @@
+-- The promises of the publisher, at length: 100,000 events over 50 channels against a server that misbehaves at random.
+
+local property = require "spec.helpers.publisher_property"
+local test_server = require "tools.local_server"
+
+local EVENTS, CHANNELS = 100000, 50
+
+describe("the publisher's promises hold for 100,000 events over", function()
+  local server
+
+  before_each(function()
+    server = test_server.start { record_limit = 2 * EVENTS }
+  end)
+
+  after_each(function()
+    server:stop()
+  end)
+
+  local function run(settings)
+    settings.server, settings.events, settings.channels = server, EVENTS, CHANNELS
+    settings.seed = os.time() % 1000000
+    local ok, found = pcall(property.run, settings)
+    assert(ok, ("seed %d: %s"):format(settings.seed, tostring(found)))
+    io.stdout:write(("%s, %s: seed %d, %d calls, %d events sent again, %d arrived twice, %d failed\n"):format(
+      settings.transport, settings.attempts == 0 and "at most once" or "with retries", settings.seed, found.calls,
+      found.retried, found.duplicates, found.failed))
+    return found
+  end
+
+  for _, transport in ipairs { "curl", "async" } do
+    it(transport .. ", with retries", function()
+      local found = run { transport = transport }
+      assert.is_true(found.retried > 0 and found.duplicates > 0)
+    end)
+
+    it(transport .. ", at most once", function()
+      local found = run { transport = transport, attempts = 0 }
+      assert.is_true(found.failed > 0)
+      assert.equal(0, found.retried + found.duplicates)
+    end)
+  end
+end)

@@ -1,0 +1,773 @@
+local cjson = require "cjson"
+local contract = require "spec.helpers.transport_contract"
+local monotime = require("system").monotime
+local multi_transport = require "pusher.transport.async"
+local process = require "pusher_test.process"
+local test_server = require "tools.local_server"
+
+describe("pusher.transport.async", function()
+  local server, opened
+
+  setup(function()
+    server = test_server.start()
+  end)
+
+  teardown(function()
+    server:stop()
+  end)
+
+  before_each(function()
+    opened = {}
+  end)
+
+  after_each(function()
+    for _, transport in ipairs(opened) do
+      transport:close()
+    end
+  end)
+
+  local function new(options)
+    local transport = assert(multi_transport.new(options))
+    opened[#opened + 1] = transport
+    return transport
+  end
+
+  local function open(options)
+    local transport = new(options)
+    return function(request)
+      local call, message, details = transport:send(request, contract.parse)
+      if not call then
+        return nil, message, details
+      end
+      return call:wait()
+    end, function()
+      transport:close()
+    end
+  end
+
+  describe("keeps the contract:", function()
+    for _, case in ipairs(contract.cases) do
+      it(case.name, function()
+        contract.run(case, server, open, monotime)
+      end)
+    end
+  end)
+
+  local function request(path, over)
+    local out = { method = "POST", scheme = "http", host = server.host, port = server.port, headers = {}, body = "{}",
+      target = "/_misbehave/" .. (path or "none"), timeout = 5 }
+    for name, value in pairs(over or {}) do
+      out[name] = value
+    end
+    return out
+  end
+
+  local function send(transport, path, over, parse)
+    return assert(transport:send(request(path, over), parse or contract.parse))
+  end
+
+  local function echo(call)
+    return cjson.decode(assert(call:wait(5)).body)
+  end
+
+  -- Steps as a game does, without ever waiting, until nothing is under way.
+  local function drain(transport, seconds)
+    local deadline, longest = monotime() + (seconds or 5), 0
+    repeat
+      local start = monotime()
+      local running = assert(transport:step())
+      longest = math.max(longest, monotime() - start)
+      assert(start < deadline, "it takes too long")
+    until running == 0
+    return longest
+  end
+
+  local function code_of(call)
+    local result, _, details = call:result()
+    assert.is_nil(result)
+    return details.code
+  end
+
+  describe("a call", function()
+    it("is under way at once and ends in a later step", function()
+      local transport = new()
+      local call = send(transport, "none")
+      assert.is_false(call.done)
+      assert.equal("pending", code_of(call))
+      drain(transport)
+      assert.is_true(call.done)
+      assert.equal(200, call:result().status)
+      assert.equal(0, transport:step())
+    end)
+
+    it("takes the request by value", function()
+      local transport = new()
+      local given = request("none", { headers = { { "X-A", "b" } } })
+      local call = assert(transport:send(given, contract.parse))
+      given.target, given.body, given.headers[1][2], given.port = "/other", "other", "other", 1
+      local seen = echo(call)
+      assert.equal("/_misbehave/none", seen.target)
+      assert.equal("{}", seen.body)
+    end)
+
+    it("goes on when nobody keeps its pending", function()
+      server:reset()
+      local transport = new()
+      for _ = 1, 5 do
+        send(transport, "none")
+      end
+      collectgarbage()
+      collectgarbage()
+      drain(transport)
+      assert.equal(5, server:inspect().requests)
+    end)
+
+    it("goes on when nobody keeps its transport", function()
+      local call = send(assert(multi_transport.new()), "none")
+      collectgarbage()
+      collectgarbage()
+      assert.equal("POST", echo(call).method)
+      call.driver:close()
+    end)
+
+    it("may be forgotten with its transport while it is under way", function()
+      for _ = 1, 3 do
+        local transport = assert(multi_transport.new())
+        send(transport, "hang")
+        send(transport, "none", { port = server.black_hole_port })
+        send(transport, "none", { host = contract.NO_NAME })
+        transport:step()
+      end
+      collectgarbage()
+      collectgarbage()
+    end)
+
+    it("can be waited for a while, and again", function()
+      local transport = new()
+      local call = send(transport, "delay?ms=100")
+      local result, _, details = call:wait(0.01)
+      assert.is_nil(result)
+      assert.equal("pending", details.code)
+      assert.is_nil((call:wait(0)))
+      assert.equal(200, call:wait().status)
+      assert.equal(200, call:wait().status)
+    end)
+
+    it("waits for one and ends the others meanwhile", function()
+      local transport = new()
+      local slow, quick = send(transport, "delay?ms=100"), send(transport, "none")
+      assert.equal(200, slow:wait().status)
+      assert.is_true(quick.done)
+    end)
+
+    it("is ended by an error in parse, which is told to log", function()
+      local told = {}
+      local transport = new { log = function(...) told[#told + 1] = { ... } end }
+      local call = send(transport, "none", nil, function() error("bad parse", 0) end)
+      drain(transport)
+      assert.equal("response", code_of(call))
+      assert.equal("error", told[1][1])
+      assert.matches("bad parse", told[1][2])
+    end)
+  end)
+
+  describe("step", function()
+    it("never waits unless told to, whatever the servers do", function()
+      local transport = new { ca_file = server.ca_file }
+      local calls = {
+        send(transport, "hang", { timeout = 0.3 }),
+        send(transport, "stop_reading", { timeout = 0.3, body = ("x"):rep(8000000) }),
+        send(transport, "trickle", { timeout = 0.3 }),
+        send(transport, "none", { port = server.black_hole_port, timeout = 0.3 }),
+        send(transport, "none", { port = server.silent_port, timeout = 0.3 }),
+        send(transport, "none", { port = server.silent_port, scheme = "https", timeout = 0.3 }),
+        send(transport, "none", { port = server.refusing_port }),
+        send(transport, "none", { host = contract.NO_NAME }),
+      }
+      assert.is_true(drain(transport) < 0.25) -- the least timeout is 0.3
+      for index = 1, 6 do
+        assert.equal("timeout", code_of(calls[index]))
+      end
+      assert.equal("network", code_of(calls[7]))
+      assert.equal("network", code_of(calls[8]))
+    end)
+
+    -- libcurl forgets a deadline when bytes arrive within the millisecond before it, and none after.
+    it("keeps deadlines also when the last bytes come just before", function()
+      local transport = new()
+      for _ = 1, 5 do
+        local calls = {}
+        for index = 1, 30 do -- kept connections: new ones have timers that hide the trouble
+          calls[index] = send(transport, "delay?ms=10")
+        end
+        drain(transport)
+        local start = monotime()
+        for index = 1, 30 do
+          calls[index] = send(transport, "trickle?part=body&ms=0.5&stop=50", {
+            timeout = 0.04 + index * 0.0007, body = ("x"):rep(1000),
+          })
+        end
+        for _, call in ipairs(calls) do
+          call:wait()
+          assert.equal("timeout", code_of(call))
+        end
+        assert.is_true(monotime() - start < 2)
+      end
+    end)
+
+    it("waits as long as it is told for the first call to end", function()
+      local transport = new()
+      send(transport, "hang")
+      local start = monotime()
+      assert.equal(1, transport:step(0.05))
+      local waited = monotime() - start
+      assert.is_true(waited >= 0.045 and waited < 1)
+      send(transport, "delay?ms=50")
+      start = monotime()
+      repeat until transport:step(4) == 1
+      assert.is_true(monotime() - start < 3)
+    end)
+
+    it("does not wait when nothing is under way", function()
+      local start = monotime()
+      assert.equal(0, new():step(5))
+      assert.is_true(monotime() - start < 1)
+    end)
+
+    it("refuses times that make no sense", function()
+      local transport = new()
+      for _, seconds in ipairs { -1, -1e-9, 0 / 0, -math.huge } do
+        local result, message, details = transport:step(seconds)
+        assert.is_nil(result)
+        assert.is_string(message)
+        assert.equal("invalid", details.code)
+      end
+      local ok, message = pcall(function() transport:step("1") end)
+      assert.is_false(ok)
+      assert.matches("async_spec.lua:%d+: bad argument #1 to 'step' %(number expected, got string%)", message)
+    end)
+
+    it("takes any time that makes sense", function()
+      local transport = new()
+      for _, seconds in ipairs { 0, 1e-9, 1e300, math.huge } do
+        local call = send(transport, "none")
+        repeat until transport:step(seconds) == 0
+        assert.is_true(call.done)
+      end
+    end)
+  end)
+
+  describe("many calls", function()
+    it("share the connections that keepalive.pool_size allows", function()
+      local transport = new { keepalive = { pool_size = 4 } }
+      local before, seen, calls = server:inspect().accepted.http, {}, {}
+      for index = 1, 200 do
+        calls[index] = send(transport, "none", { body = tostring(index) })
+      end
+      drain(transport)
+      for index = 1, 200 do
+        local answer = echo(calls[index])
+        assert.equal(tostring(index), answer.body)
+        seen[answer.connection] = true
+      end
+      local count = 0
+      for _ in pairs(seen) do
+        count = count + 1
+      end
+      assert.is_true(count <= 4)
+      assert.is_true(server:inspect().accepted.http - before <= 4)
+    end)
+
+    it("leave in their order", function()
+      local transport = new { keepalive = { pool_size = 1 } }
+      local order = {}
+      for index = 1, 20 do
+        send(transport, "none", { body = tostring(index) }, function(_, body)
+          order[#order + 1] = tonumber(cjson.decode(body).body)
+        end)
+      end
+      drain(transport)
+      for index = 1, 20 do
+        assert.equal(index, order[index])
+      end
+    end)
+
+    it("run out of time also while they wait for a connection", function()
+      local transport = new { keepalive = { pool_size = 1 } }
+      local first = send(transport, "hang", { timeout = 0.4 })
+      local hasty = send(transport, "none", { timeout = 0.1 })
+      local patient = send(transport, "none", { timeout = 5 })
+      local start = monotime()
+      local _, _, details = hasty:wait()
+      assert.equal("timeout", details.code)
+      assert.is_false(details.sent)
+      assert.is_true(monotime() - start < 0.35)
+      assert.is_false(first.done)
+      assert.equal("POST", echo(patient).method)
+      assert.equal("timeout", code_of(first))
+    end)
+
+    it("are refused above max_pending", function()
+      local transport = new { max_pending = 5 }
+      for _ = 1, 5 do
+        send(transport, "none")
+      end
+      local call, message, details = transport:send(request(), contract.parse)
+      assert.is_nil(call)
+      assert.is_string(message)
+      assert.equal("full", details.code)
+      assert.is_true(details.retryable)
+      assert.is_false(details.sent)
+      assert.is_true(transport:step() <= 5)
+      drain(transport)
+      assert.equal("POST", echo(send(transport, "none")).method)
+    end)
+
+    it("share one connection over HTTP/2", function()
+      local transport = new { ca_file = server.ca_file, keepalive = { pool_size = 8 } }
+      local before, calls = server:inspect().accepted.h2, {}
+      for index = 1, 60 do
+        calls[index] = send(transport, "delay?ms=20", { scheme = "https", port = server.h2_port,
+          body = tostring(index) })
+      end
+      drain(transport)
+      for index = 1, 60 do
+        local answer = echo(calls[index])
+        assert.equal("h2", answer.listener)
+        assert.equal(tostring(index), answer.body)
+      end
+      assert.equal(1, server:inspect().accepted.h2 - before)
+    end)
+
+    it("on one HTTP/2 connection do not suffer from one that hangs or is cancelled", function()
+      local transport = new { ca_file = server.ca_file }
+      local before = server:inspect().accepted.h2
+      local over = { scheme = "https", port = server.h2_port }
+      assert.equal("h2", echo(send(transport, "none", over)).listener)
+      over.timeout = 0.2
+      local hanging = send(transport, "hang", over)
+      local cancelled = send(transport, "hang", over)
+      over.timeout = 5
+      local slow, refused = send(transport, "delay?ms=250", over), send(transport, "status?status=429", over)
+      transport:step(0.02)
+      assert.is_true(cancelled:cancel())
+      assert.equal("h2", echo(slow).listener)
+      assert.equal(429, refused:wait().status)
+      assert.equal("timeout", code_of(hanging))
+      assert.equal("h2", echo(send(transport, "none", over)).listener)
+      assert.equal(1, server:inspect().accepted.h2 - before)
+    end)
+
+    it("over TLS follow one that goes ahead, also when that one fails, hangs or is cancelled", function()
+      local transport = new { keepalive = { pool_size = 4 } }
+      local calls = {}
+      local over = { scheme = "https", port = server.untrusted_port }
+      for index = 1, 10 do
+        calls[index] = send(transport, "none", over)
+      end
+      drain(transport)
+      for index = 1, 10 do
+        assert.equal("tls", code_of(calls[index]))
+      end
+      transport = new { tls_verify = false }
+      local hanging = send(transport, "none", { scheme = "https", port = server.silent_port, timeout = 0.2 })
+      local cancelled = send(transport, "none", { scheme = "https", port = server.silent_port })
+      local good = send(transport, "none", over)
+      transport:step()
+      assert.is_true(cancelled:cancel())
+      assert.equal("untrusted", echo(good).listener)
+      assert.equal("timeout", code_of(hanging))
+      assert.equal("untrusted", echo(send(transport, "none", over)).listener)
+    end)
+
+    it("that end together end over a few steps", function()
+      local transport = new { keepalive = { pool_size = 5 } }
+      local ends, most = 0, 0
+      for _ = 1, 600 do
+        send(transport, "none", { port = server.silent_port, timeout = 0.05 }):on_done(function(_, _, details)
+          assert(details.code == "timeout")
+          ends = ends + 1
+        end)
+      end
+      repeat
+        local before = ends
+        local running = transport:step()
+        most = math.max(most, ends - before)
+        assert.equal(600 - ends, running)
+      until running == 0
+      assert.is_true(most <= 256)
+    end)
+
+    it("fail alone", function()
+      local transport = new { max_response_bytes = 65536 }
+      local codes = { reset = "network", ["cut?reset=1"] = "network", ["oversize?form=chunked"] = "too_large",
+        ["garbage"] = "network" }
+      local calls = {}
+      for round = 1, 5 do
+        for path, code in pairs(codes) do
+          calls[#calls + 1] = { send(transport, path), code }
+          calls[#calls + 1] = { send(transport, "none", { body = tostring(round) }) }
+        end
+      end
+      drain(transport)
+      for _, pair in ipairs(calls) do
+        if pair[2] then
+          assert.equal(pair[2], code_of(pair[1]))
+        else
+          assert.equal("POST", echo(pair[1]).method)
+        end
+      end
+    end)
+  end)
+
+  describe("callbacks", function()
+    it("run from step, with what the call came to", function()
+      local transport = new()
+      local seen = {}
+      send(transport, "none"):on_done(function(result) seen[1] = result.status end)
+      send(transport, "none", { port = server.refusing_port }):on_done(function(result, message, details)
+        seen[2] = { result, type(message), details.code }
+      end)
+      assert.same({}, seen)
+      drain(transport)
+      assert.same({ 200, { nil, "string", "network" } }, seen)
+    end)
+
+    it("may raise: the others still run, and log is told", function()
+      local told, ran = {}, 0
+      local transport = new { log = function(level, message) told[#told + 1] = level .. ": " .. message end }
+      for _ = 1, 3 do
+        send(transport, "none"):on_done(function() error("boom", 0) end):on_done(function() ran = ran + 1 end)
+      end
+      drain(transport)
+      assert.equal(3, ran)
+      assert.equal(3, #told)
+      assert.matches("^error: .*boom$", told[1])
+    end)
+
+    it("that raise are told to stderr when there is no log, or log itself raises", function()
+      local stderr, told = io.stderr, {}
+      finally(function() rawset(io, "stderr", stderr) end)
+      rawset(io, "stderr", { write = function(_, ...) told[#told + 1] = table.concat { ... } end })
+      for _, log in ipairs { false, function() error("log is broken") end } do
+        local transport = new { log = log or nil, keepalive = { pool_size = 1 } } -- one after the other
+        send(transport, "none"):on_done(function() error("boom", 0) end)
+        send(transport, "none"):on_done(function() error(setmetatable({}, { __tostring = error })) end)
+        drain(transport)
+      end
+      rawset(io, "stderr", stderr)
+      assert.equal(4, #told)
+      assert.matches("^pusher: .*boom\n$", told[1])
+    end)
+
+    it("may send, step, wait and cancel", function()
+      local transport = new()
+      local order = {}
+      local other = send(transport, "hang")
+      send(transport, "none"):on_done(function()
+        send(transport, "none"):on_done(function() order[#order + 1] = "sent" end)
+        transport:step()
+        local status = send(transport, "none"):wait().status -- ends the first one, too
+        order[#order + 1] = status
+        order[#order + 1] = other:cancel()
+        order[#order + 1] = other:cancel()
+        order[#order + 1] = "end"
+      end)
+      drain(transport)
+      table.sort(order, function(a, b) return tostring(a) < tostring(b) end)
+      assert.same({ 200, "end", false, "sent", true }, order)
+    end)
+
+    it("may close the transport", function()
+      local transport = new()
+      local ends = {}
+      for index = 1, 10 do
+        send(transport, "none"):on_done(function(_, _, details)
+          ends[index] = (ends[index] or 0) + 1
+          transport:close()
+          local call, _, why = transport:send(request(), contract.parse)
+          assert(call == nil and why.code == "closed")
+          assert(not details or details.code == "closed")
+        end)
+      end
+      local running
+      repeat running = transport:step(1) until running == 0
+      assert.equal(0, running)
+      for index = 1, 10 do
+        assert.equal(1, ends[index])
+      end
+      local result, _, details = transport:step()
+      assert.is_nil(result)
+      assert.equal("closed", details.code)
+    end)
+
+    it("may step as deep as their calls are many", function()
+      local transport = new { keepalive = { pool_size = 20 } }
+      local deepest, depth = 0, 0
+      for _ = 1, 20 do
+        send(transport, "none"):on_done(function()
+          depth = depth + 1
+          deepest = math.max(deepest, depth)
+          transport:step(1)
+          depth = depth - 1
+        end)
+      end
+      drain(transport)
+      assert.equal(0, depth)
+      assert.is_true(deepest >= 1)
+    end)
+  end)
+
+  describe("coroutines", function()
+    it("may send in one, step in another and wait in a third", function()
+      local transport = new()
+      local call
+      coroutine.wrap(function() call = send(transport, "none") end)()
+      local status
+      call:on_done(function(result) status = result.status end)
+      local stepper = coroutine.wrap(function()
+        while transport:step(1) > 0 do
+          coroutine.yield(true)
+        end
+      end)
+      while not status do
+        stepper()
+      end
+      assert.equal(200, status)
+      coroutine.wrap(function() status = send(transport, "none"):wait().status + 1 end)()
+      assert.equal(201, status)
+    end)
+
+    it("that yield from a callback suspend the step, or on Lua 5.1 are an error that is told", function()
+      local told, finished
+      local transport = new { log = function(_, message) told = message end }
+      send(transport, "none"):on_done(function()
+        coroutine.yield("in the callback")
+        finished = true
+      end)
+      local stepper = coroutine.create(function()
+        while transport:step(1) > 0 do end -- luacheck: ignore 542
+        return "end"
+      end)
+      local _, first = coroutine.resume(stepper)
+      if first == "in the callback" then
+        assert.equal(0, transport:step())
+        assert.is_nil(finished)
+        local _, last = coroutine.resume(stepper)
+        assert.equal("end", last)
+        assert.is_true(finished)
+      else
+        assert.equal("Lua 5.1", _VERSION)
+        assert.equal("end", first)
+        assert.matches("yield", told)
+      end
+    end)
+  end)
+
+  describe("cancel", function()
+    it("ends a call at any stage, and only that", function()
+      local transport = new { keepalive = { pool_size = 2 } }
+      local calls, ends = {}, 0
+      for index = 1, 6 do
+        calls[index] = send(transport, index % 2 == 0 and "hang" or "none")
+        calls[index]:on_done(function() ends = ends + 1 end)
+      end
+      assert.is_true(calls[6]:cancel()) -- not started
+      transport:step()
+      assert.is_true(calls[2]:cancel()) -- active
+      assert.is_true(calls[4]:cancel())
+      assert.is_false(calls[4]:cancel())
+      drain(transport)
+      assert.equal(6, ends)
+      for index = 1, 6 do
+        if index % 2 == 0 then
+          local _, _, details = calls[index]:result()
+          assert.equal("closed", details.code)
+          assert.is_true(details.cancelled)
+        else
+          assert.equal("POST", echo(calls[index]).method)
+        end
+      end
+    end)
+  end)
+
+  describe("close", function()
+    it("ends each call under way once, in their order", function()
+      local transport = new { keepalive = { pool_size = 2 } }
+      local order, calls = {}, {}
+      for index = 1, 9 do
+        calls[index] = send(transport, "hang"):on_done(function(_, _, details)
+          order[#order + 1] = details.code .. index
+        end)
+      end
+      transport:step()
+      transport:close()
+      transport:close()
+      assert.same({ "closed1", "closed2", "closed3", "closed4", "closed5", "closed6", "closed7", "closed8", "closed9" },
+        order)
+      assert.equal("closed", code_of(calls[1]))
+      assert.equal("closed", select(3, calls[9]:wait()).code)
+      assert.is_false(calls[1]:cancel())
+    end)
+
+    it("is met by callbacks that cancel, raise and send", function()
+      local told = 0
+      local transport = new { log = function() told = told + 1 end }
+      local second, third
+      send(transport, "hang"):on_done(function()
+        assert(third:cancel())
+        assert(select(3, transport:send(request(), contract.parse)).code == "closed")
+        assert(select(3, transport:step()).code == "closed")
+        error("boom")
+      end)
+      second = send(transport, "hang")
+      third = send(transport, "hang")
+      transport:close()
+      assert.equal(1, told)
+      assert.is_nil(select(3, second:result()).cancelled)
+      assert.is_true(select(3, third:result()).cancelled)
+    end)
+
+    it("leaves nothing to ask", function()
+      local transport = new()
+      transport:close()
+      assert.is_nil(transport:pollfd())
+      assert.is_nil(transport:timeout())
+      assert.equal("r", transport:events())
+      assert.equal("closed", select(3, transport:step()).code)
+      assert.equal("closed", select(3, transport:step(-1)).code)
+    end)
+  end)
+
+  describe("a foreign loop", function()
+    -- Steps only when the descriptor is ready or the time is over, as the protocol says.
+    local function watch(transport, seconds)
+      local deadline, steps = monotime() + (seconds or 5), 0
+      repeat
+        local timeout = transport:timeout()
+        local ready = process.poll(transport:pollfd(), timeout)
+        assert(ready or timeout)
+        steps = steps + 1
+        assert(monotime() < deadline, "it takes too long")
+      until transport:step() == 0
+      return steps
+    end
+
+    it("needs the descriptor and the time alone", function()
+      local transport = new { ca_file = server.ca_file }
+      local fd = transport:pollfd()
+      assert.is_number(fd)
+      assert.equal("r", transport:events())
+      assert.is_nil(transport:timeout())
+      local calls = {}
+      for index, path in ipairs { "none", "delay?ms=50", "chunked", "cut", "stale", "trickle?ms=1&bytes=50" } do
+        calls[index] = send(transport, path)
+      end
+      calls[7] = send(transport, "hang", { timeout = 0.2 })
+      calls[8] = send(transport, "none", { host = contract.NO_NAME })
+      calls[9] = send(transport, "none", { port = server.black_hole_port, timeout = 0.2 })
+      calls[10] = send(transport, "none", { scheme = "https", port = server.tls_port })
+      calls[11] = send(transport, "none", { scheme = "https", port = server.h2_port })
+      assert.equal(0, transport:timeout())
+      watch(transport)
+      for index, call in ipairs(calls) do
+        assert.is_true(call.done)
+        assert.equal(not (index == 4 or index >= 7 and index <= 9), (call:result()) ~= nil, index)
+      end
+      assert.equal(fd, transport:pollfd())
+      assert.is_nil(transport:timeout())
+    end)
+
+    it("sleeps while nothing happens", function()
+      local transport = new()
+      send(transport, "hang", { timeout = 0.3 })
+      assert.is_true(watch(transport) < 30)
+      local call = send(transport, "delay?ms=100")
+      assert.is_true(watch(transport) < 30)
+      assert.equal(200, call:result().status)
+    end)
+
+    it("is told of calls that wait for a connection", function()
+      local transport = new { keepalive = { pool_size = 1 } }
+      for _ = 1, 50 do
+        send(transport, "none")
+      end
+      send(transport, "hang", { timeout = 0.1 })
+      send(transport, "none", { timeout = 0.2 })
+      watch(transport)
+    end)
+  end)
+
+  describe("after a fork", function()
+    for _, scheme in ipairs { "http", "https" } do
+      it("a child does not carry on what its parent began, and the parent does: " .. scheme, function()
+        local over = { scheme = scheme, port = scheme == "https" and server.tls_port or server.port }
+        local transport = new { ca_file = server.ca_file, keepalive = { pool_size = 2 } }
+        server:reset()
+        local kept = echo(send(transport, "none", over)).connection
+        local calls = {}
+        for index = 1, 4 do
+          calls[index] = send(transport, "delay?ms=100", over)
+        end
+        transport:step()
+        assert.equal(0, process.run(function()
+          local own = send(transport, "none", over)
+          drain(transport)
+          for index = 1, 4 do
+            assert(select(3, calls[index]:result()).code == "closed")
+          end
+          assert(echo(own).connection ~= kept)
+          send(transport, "hang", over)
+          transport:step()
+          transport:close()
+        end))
+        drain(transport)
+        for index = 1, 4 do
+          assert.equal("POST", echo(calls[index]).method)
+        end
+        assert.equal(7, server:inspect().requests)
+      end)
+    end
+
+    it("a child that closes, or forgets, leaves the parent's calls alone", function()
+      local transport = new()
+      for _, way in ipairs { "close", "forget", "cancel" } do
+        local call = send(transport, "delay?ms=50")
+        transport:step()
+        assert.equal(0, process.run(function()
+          if way == "close" then
+            transport:close()
+          elseif way == "cancel" then
+            call:cancel()
+          end
+          call, transport, opened = nil, nil, nil
+          collectgarbage()
+          collectgarbage()
+        end))
+        assert.equal(200, call:wait().status)
+      end
+    end)
+
+    it("a child does not send what its parent had not begun to send", function()
+      server:reset()
+      local transport = new()
+      local call = send(transport, "none")
+      assert.equal(0, process.run(function()
+        drain(transport)
+        assert(select(3, call:result()).code == "closed")
+      end))
+      assert.equal("POST", echo(call).method)
+      assert.equal(1, server:inspect().requests)
+    end)
+  end)
+
+  it("is not stalled by a name server that does not answer", function()
+    local build = os.getenv("PUSHER_BUILD") or "build/5.4"
+    local command = ("LD_PRELOAD=%s/pusher_test/slow_resolver.so ASAN_OPTIONS=verify_asan_link_order=0 %s %s 2>&1"):format(
+      build, os.getenv("PUSHER_LUA") or "lua5.4", "spec/helpers/slow_resolver.lua")
+    local pipe = assert(io.popen(command))
+    local text = pipe:read("*a")
+    pipe:close()
+    assert.equal("good\n", text)
+  end)
+end)

@@ -1,0 +1,104 @@
+/*
+ * One descriptor that knows which of many sockets are ready, and that a foreign event loop can
+ * watch in turn: epoll on Linux, kqueue elsewhere. Level-triggered: what was not attended to is
+ * reported again.
+ */
+#define _DARWIN_C_SOURCE /* kqueue */
+
+#include "internal.h"
+
+#if defined(__linux__)
+
+#include <stdint.h>
+#include <sys/epoll.h>
+
+int pusher_poller_open(void)
+{
+    return epoll_create1(EPOLL_CLOEXEC);
+}
+
+bool pusher_poller_watch(int poller, curl_socket_t fd, int what)
+{
+    struct epoll_event event = {0, {0}};
+    event.data.fd = fd;
+    if (what & CURL_POLL_IN)
+        event.events |= EPOLLIN;
+    if (what & CURL_POLL_OUT)
+        event.events |= EPOLLOUT;
+    if (what == CURL_POLL_REMOVE) {
+        /* The socket may be closed already, which takes it out, too. */
+        (void)epoll_ctl(poller, EPOLL_CTL_DEL, fd, &event);
+        return true;
+    }
+    return epoll_ctl(poller, EPOLL_CTL_MOD, fd, &event) == 0 ||
+           epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+static int events_of(uint32_t seen)
+{
+    int events = 0;
+    if (seen & EPOLLIN)
+        events |= CURL_CSELECT_IN;
+    if (seen & EPOLLOUT)
+        events |= CURL_CSELECT_OUT;
+    if (seen & (EPOLLERR | EPOLLHUP))
+        events |= CURL_CSELECT_ERR;
+    return events;
+}
+
+int pusher_poller_wait(int poller, pusher_ready ready[PUSHER_READY_AT_ONCE], int timeout_ms)
+{
+    struct epoll_event events[PUSHER_READY_AT_ONCE];
+    int count = epoll_wait(poller, events, PUSHER_READY_AT_ONCE, timeout_ms);
+    for (int i = 0; i < count; i++) {
+        ready[i].fd = events[i].data.fd;
+        ready[i].events = events_of(events[i].events);
+    }
+    return count > 0 ? count : 0;
+}
+
+#else
+
+#include <fcntl.h>
+#include <sys/event.h>
+#include <sys/time.h>
+
+int pusher_poller_open(void)
+{
+    int poller = kqueue();
+    if (poller >= 0)
+        (void)fcntl(poller, F_SETFD, FD_CLOEXEC);
+    return poller;
+}
+
+static bool set_filter(int poller, curl_socket_t fd, int filter, bool wanted)
+{
+    struct kevent change;
+    EV_SET(&change, (uintptr_t)fd, filter, wanted ? EV_ADD : EV_DELETE, 0, 0, NULL);
+    /* Taking out what is not in fails, and that is as well. */
+    return kevent(poller, &change, 1, NULL, 0, NULL) == 0 || !wanted;
+}
+
+bool pusher_poller_watch(int poller, curl_socket_t fd, int what)
+{
+    bool in = what != CURL_POLL_REMOVE && (what & CURL_POLL_IN) != 0;
+    bool out = what != CURL_POLL_REMOVE && (what & CURL_POLL_OUT) != 0;
+    bool set = set_filter(poller, fd, EVFILT_READ, in);
+    return set_filter(poller, fd, EVFILT_WRITE, out) && set;
+}
+
+int pusher_poller_wait(int poller, pusher_ready ready[PUSHER_READY_AT_ONCE], int timeout_ms)
+{
+    struct kevent events[PUSHER_READY_AT_ONCE];
+    struct timespec limit = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
+    int count = kevent(poller, NULL, 0, events, PUSHER_READY_AT_ONCE, &limit);
+    for (int i = 0; i < count; i++) {
+        ready[i].fd = (curl_socket_t)events[i].ident;
+        ready[i].events = events[i].filter == EVFILT_READ ? CURL_CSELECT_IN : CURL_CSELECT_OUT;
+        if (events[i].flags & EV_ERROR)
+            ready[i].events |= CURL_CSELECT_ERR;
+    }
+    return count > 0 ? count : 0;
+}
+
+#endif

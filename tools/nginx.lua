@@ -1,0 +1,241 @@
+--- Starts an nginx of its own for a spec: private directory, free port, ended by its process id.
+--
+-- Needs LuaJIT with cqueues, like the local servers. The nginx ends by itself when the process
+-- that started it is gone (Linux: setpriv --pdeathsig).
+
+local cqueues = require "cqueues"
+local http = require "tools.nginx.http"
+local socket = require "cqueues.socket"
+
+local nginx = {}
+local methods = {}
+local metatable = { __index = methods }
+
+local START_SECONDS = 10
+local ATTEMPTS = 5
+
+local function output_of(command)
+  local pipe = assert(io.popen(command))
+  local text = pipe:read("*a"):gsub("%s+$", "")
+  pipe:close()
+  return text
+end
+
+local function read_file(path)
+  local file = assert(io.open(path, "rb"))
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+local function write_file(path, text)
+  local file = assert(io.open(path, "wb"))
+  file:write(text)
+  file:close()
+end
+
+local function free_port()
+  local listening = socket.listen { host = "127.0.0.1", port = 0, reuseaddr = true }
+  assert(listening:listen())
+  local _, _, port = listening:localname()
+  listening:close()
+  return port
+end
+
+-- Distributions build the Lua module in or load it.
+local function load_modules()
+  local folder = output_of("nginx -V 2>&1"):match("%-%-modules%-path=(%S+)") or "/usr/lib/nginx/modules"
+  local lines = {}
+  for _, name in ipairs { "ndk_http_module", "ngx_http_lua_module" } do
+    local file = io.open(folder .. "/" .. name .. ".so")
+    if file then
+      file:close()
+      lines[#lines + 1] = ("load_module %s/%s.so;"):format(folder, name)
+    end
+  end
+  return table.concat(lines, "\n")
+end
+
+local CONFIGURATION = [[
+$modules
+$user
+daemon off;
+worker_processes $workers;
+pid $directory/pid;
+error_log $directory/error.log $log_level;
+worker_shutdown_timeout 10s;
+events { worker_connections 2048; }
+http {
+  access_log off;
+  client_body_temp_path $directory/body;
+  proxy_temp_path $directory/proxy;
+  fastcgi_temp_path $directory/fastcgi;
+  uwsgi_temp_path $directory/uwsgi;
+  scgi_temp_path $directory/scgi;
+  lua_package_path "$root/lua/?.lua;$root/?.lua;;";
+  lua_package_cpath "$root/build/jit/?.so;;";
+  $http
+  server {
+    listen 127.0.0.1:$port;
+    $server
+  }
+}
+]]
+
+--- What a configuration needs to know of this machine and this run.
+-- @treturn table `modules`, `user`: directives or ""; `directory`, `root` (of the checkout), `port`: texts
+local function facts(self)
+  return {
+    modules = load_modules(),
+    -- Started by root, workers would turn into a user that cannot read the checkout.
+    user = output_of("id -u") == "0" and "user root root;" or "",
+    directory = self.directory,
+    root = output_of("pwd"),
+    port = tostring(self.port),
+  }
+end
+
+local function configure(self, options)
+  local values = facts(self)
+  if options.configuration then
+    return options.configuration(values)
+  end
+  values.workers = tostring(options.workers or 1)
+  values.log_level = options.log_level or "warn"
+  values.http, values.server = options.http or "", options.server or ""
+  return (CONFIGURATION:gsub("%$(%l[%l_]*)", values))
+end
+
+local function has_ended(self)
+  return output_of("kill -0 " .. self.pid .. " 2>/dev/null && echo running") ~= "running"
+end
+
+-- Where the kernel does not tell of workers, nobody here asks for them.
+local function has_workers(self, count)
+  local told, pids = pcall(self.workers, self)
+  return not told or #pids >= count
+end
+
+-- nginx writes its pid file when it listens; from then on the kernel answers connects. Its workers come after that.
+local function wait_until_ready(self, workers)
+  local deadline = cqueues.monotime() + START_SECONDS
+  repeat
+    local file = io.open(self.directory .. "/pid")
+    local pid = file and file:read("*n")
+    if file then
+      file:close()
+    end
+    if pid == self.pid and has_workers(self, workers) then
+      return true
+    end
+    cqueues.poll(0.005)
+  until has_ended(self) or cqueues.monotime() > deadline
+  return false
+end
+
+local function try_to_start(self, options)
+  self.port = free_port()
+  write_file(self.directory .. "/nginx.conf", configure(self, options))
+  local die_with_us = output_of("command -v setpriv") ~= "" and "setpriv --pdeathsig TERM " or ""
+  self.pipe = assert(io.popen(("echo $$; PATH=$PATH:/usr/sbin %s exec %snginx -p %s -c %s/nginx.conf 2>&1"):format(
+    options.environment or "", die_with_us, self.directory, self.directory)))
+  self.pid = tonumber(self.pipe:read("*l"))
+  return wait_until_ready(self, options.workers or 1)
+end
+
+--- Starts nginx and waits until it answers.
+-- @tparam table options `http`, `server`: directives for these blocks; `workers` (1); `log_level` ("warn"); or
+-- `configuration` = function(facts) -> the whole text, which must have a pid file "pid" and an error.log in
+-- `facts.directory`; `environment` = "NAME=value …"
+-- @treturn table `{ host =, port =, pid = the master's, directory = }` with the methods below
+function nginx.start(options)
+  local self = setmetatable({ host = "127.0.0.1", directory = output_of("mktemp -d -t pusher-nginx.XXXXXX"), forgotten = 0 }, metatable)
+  for _ = 1, ATTEMPTS do
+    -- Another program may take the port between our look and nginx's bind.
+    if try_to_start(self, options) then
+      return self
+    end
+  end
+  local log = self:log() .. (self.pipe:read("*a") or "")
+  self:stop()
+  error("nginx did not start: " .. log, 2)
+end
+
+--- What error.log holds, since the last forget_log().
+function methods:log()
+  local ok, text = pcall(read_file, self.directory .. "/error.log")
+  return ok and text:sub(self.forgotten + 1) or ""
+end
+
+--- Makes log() begin at what comes next.
+function methods:forget_log()
+  self.forgotten = self.forgotten + #self:log()
+end
+
+--- Waits for a line of error.log.
+-- @treturn string the first line that has the pattern; raises when none comes
+function methods:wait_for_log(pattern)
+  local deadline = cqueues.monotime() + START_SECONDS
+  repeat
+    for line in self:log():gmatch("[^\n]+") do
+      if line:find(pattern) then
+        return line
+      end
+    end
+    cqueues.poll(0.01)
+  until cqueues.monotime() > deadline
+  error("no line with " .. pattern .. " in error.log: " .. self:log(), 2)
+end
+
+--- Lines of error.log that tell of an error raised in Lua or of nginx's own trouble.
+function methods:trouble()
+  local lines = {}
+  for line in self:log():gmatch("[^\n]+") do
+    if line:find("lua entry thread aborted", 1, true) or line:find("runtime error", 1, true)
+      or line:find("stack traceback", 1, true) or line:find("%[alert%]") or line:find("%[crit%]")
+      or line:find("%[emerg%]") or line:find("writing a global", 1, true) then
+      lines[#lines + 1] = line
+    end
+  end
+  return table.concat(lines, "\n")
+end
+
+--- The process ids of the workers (Linux).
+function methods:workers()
+  local pids = {}
+  for pid in read_file(("/proc/%d/task/%d/children"):format(self.pid, self.pid)):gmatch("%d+") do
+    pids[#pids + 1] = tonumber(pid)
+  end
+  return pids
+end
+
+--- Sends a signal to the master, such as HUP.
+function methods:signal(name)
+  os.execute(("kill -%s %d"):format(name, self.pid))
+end
+
+--- One request on a connection of its own; see tools/nginx/http.lua.
+function methods:request(options)
+  options.host, options.port = options.host or self.host, options.port or self.port
+  return http.request(options)
+end
+
+--- Sends bytes and goes away without reading.
+function methods:abort(bytes)
+  local connection = http.connect(self.host, self.port)
+  connection:write(bytes)
+  connection:close()
+end
+
+--- Ends nginx, waits for it and removes its directory.
+function methods:stop()
+  if self.pid then
+    os.execute(("kill -TERM %d 2>/dev/null"):format(self.pid))
+    self.pipe:read("*a")
+    self.pipe:close()
+    os.execute("rm -rf '" .. self.directory .. "'")
+    self.pid = nil
+  end
+end
+
+return nginx
