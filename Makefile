@@ -1,12 +1,12 @@
-# The one place for building, testing and installing. `make help` lists what there is.
+# Builds, tests and installs. `make help` lists all targets.
 #
-# Each Lua has a tree of its own, build/<LUA>/pusher/{core,curl}.so, where LUA is 5.1, 5.2, 5.3, 5.4 or jit.
-# `make build` and `make install` install nothing but the library. The targets that test or show something
-# first let scripts/setup install the tools that are missing.
+# Each Lua has its own tree, build/<LUA>/pusher/{core,curl}.so, where LUA is 5.1, 5.2, 5.3, 5.4 or jit.
+# `make build` and `make install` need nothing but the library's own dependencies. The targets that test, measure or
+# show something first let scripts/setup install the tools that are missing.
 
 LUA_VERSION ?= 5.4
 LUA         ?= $(LUA_VERSION)
-# lua5.4, luajit and the like are understood, too.
+# lua5.4, luajit and paths to them are accepted, too.
 override LUA := $(patsubst lua%,%,$(notdir $(LUA)))
 LUAS         = 5.1 5.2 5.3 5.4 jit
 BUILD        = build/$(LUA)
@@ -29,17 +29,17 @@ CFLAGS     ?= -O2 -g
 WARN       ?= -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
 C_FLAGS     = -std=c99 $(WARN) -fPIC -fvisibility=hidden -D_POSIX_C_SOURCE=200809L $(CPPFLAGS) $(CFLAGS) \
               $(call PC,--cflags $(LUA_PC))
-CORE_LIBS = $(call PC,--cflags --libs libcrypto libsodium,-lcrypto -lsodium)
+CORE_LIBS   = $(call PC,--cflags --libs libcrypto libsodium,-lcrypto -lsodium)
 CURL_LIBS   = $(call PC,--cflags --libs libcurl,-lcurl) -lpthread
 
-# macOS resolves Lua's symbols when the module is loaded, which its linker must be told.
+# On macOS Lua's symbols are resolved when the module is loaded.
 ifeq ($(shell uname -s),Darwin)
 SO_FLAGS = -bundle -undefined dynamic_lookup
 else
 SO_FLAGS = -shared
 endif
 
-build: $(BUILD)/pusher/core.so $(BUILD)/pusher/curl.so ## both C modules for LUA=5.4 (or 5.1 5.2 5.3 jit)
+build: $(BUILD)/pusher/core.so $(BUILD)/pusher/curl.so ## build both C modules for LUA=5.4 (or 5.1 5.2 5.3 jit)
 
 $(BUILD)/pusher/core.so: $(CORE_SRC) $(wildcard src/*.h src/*/*.h) Makefile
 	@mkdir -p $(@D)
@@ -49,7 +49,7 @@ $(BUILD)/pusher/curl.so: $(CURL_SRC) $(wildcard src/*.h src/*/*.h) Makefile
 	@mkdir -p $(@D)
 	$(CC) $(C_FLAGS) $(SO_FLAGS) -o $@ $(CURL_SRC) $(LDFLAGS) $(CURL_LIBS)
 
-install: build ## into DESTDIR, PREFIX, INST_LIBDIR, INST_LUADIR
+install: build ## install below PREFIX (/usr/local) or into INST_LIBDIR and INST_LUADIR; DESTDIR is honoured
 	install -d $(DESTDIR)$(INST_LIBDIR)/pusher
 	install -m 755 $(BUILD)/pusher/*.so $(DESTDIR)$(INST_LIBDIR)/pusher
 	cd lua && find . -name '*.lua' -exec sh -c 'install -d "$$1/$${2%/*}" && install -m 644 "$$2" "$$1/$$2"' \
@@ -60,45 +60,44 @@ clean: ## remove everything that was built
 
 # ---- demo -------------------------------------------------------------------------------------------------
 
-demo: ## starts a local Channels server, publishes, and shows the events arriving (LUA=5.4)
-	@scripts/setup core
+demo: ## start a local Channels server, publish, and show the events arriving (LUA=5.4)
+	@scripts/setup core $(if $(filter 5.4 jit,$(LUA)),,luas)
 	@$(MAKE) -s build
 	@LUA_PATH="./lua/?.lua;./?.lua;;" LUA_CPATH="./$(BUILD)/?.so;;" $(if $(filter jit,$(LUA)),luajit,lua$(LUA)) \
 	  tools/demo.lua
 
-openresty-demo: ## a chat in nginx beside a local Channels server; prints its address, ends with Ctrl-C
+openresty-demo: ## run a chat in nginx beside a local Channels server, until Ctrl-C
 	@scripts/setup core nginx node
 	@$(MAKE) -s build LUA=jit
 	@$(MAKE) -s spec/system/interop/node_modules/.installed
-	@$(JIT_RUN) tools/openresty_demo.lua
+	@$(JIT_RUN) tools/openresty_demo.lua spec/system/interop/node_modules/pusher-js
 
 # ---- test -------------------------------------------------------------------------------------------------
 
-# Fork, threads, environment, and a name server that hangs: for specs only.
-test-modules: $(BUILD)/pusher_test/process.so $(BUILD)/pusher_test/slow_resolver.so
+test-modules: $(BUILD)/pusher_test/process.so $(BUILD)/pusher_test/slow_resolver.so ## build the C helpers of the specs
 
 $(BUILD)/pusher_test/%.so: spec/helpers/%.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(C_FLAGS) $(SO_FLAGS) -o $@ $< $(LDFLAGS) -lpthread -ldl
 
-test: ## all specs on Lua 5.4; SPEC=spec/x_spec.lua runs one, ARGS are busted's
+test: ## run all specs on Lua 5.4; SPEC=spec/x_spec.lua runs one, ARGS are busted's
 	@scripts/setup core
 	@$(MAKE) -s build test-modules LUA=5.4
 	@$(MAKE) -s build LUA=jit
 	@scripts/specs 5.4 $(ARGS) $(SPEC)
 
-test-lua: ## all specs on LUA=5.1 5.2 5.3 5.4 or jit
+test-lua: ## run all specs on LUA=5.1, 5.2, 5.3, 5.4 or jit
 	@scripts/setup core luas
 	@$(MAKE) -s build test-modules
 	@$(MAKE) -s build LUA=jit
 	@scripts/specs $(LUA) $(ARGS) $(SPEC)
 
-test-all: $(LUAS:%=test-all-%) ## all specs on every Lua, one after another
+test-all: $(LUAS:%=test-all-%) ## run all specs on every Lua, one after another; test-all-5.1 and so on run one
 $(LUAS:%=test-all-%):
 	@echo "== Lua $(@:test-all-%=%)"
 	@$(MAKE) -s test-lua LUA=$(@:test-all-%=%)
 
-test-interop: ## with clients and a server written by others: pusher, pusher-js and soketi from npm
+test-interop: ## test with third-party clients and a third-party server: pusher, pusher-js and soketi from npm
 	@scripts/setup core node
 	@$(MAKE) -s build LUA=5.4
 	@$(MAKE) -s spec/system/interop/node_modules/.installed spec/system/interop/soketi/node_modules/.installed
@@ -111,16 +110,16 @@ spec/system/interop/node_modules/.installed: spec/system/interop/package.json sp
 spec/system/interop/soketi/node_modules/.installed: spec/system/interop/soketi/package.json spec/system/interop/soketi/install.sh
 	sh spec/system/interop/soketi/install.sh
 
-test-game: ## a real Luanti server, event loops on every Lua, the publisher's promises over 100,000 events
+test-game: ## test in a real Luanti server, in event loops on every Lua, and the publisher over 100,000 events
 	@scripts/setup core luas game
 	@for lua in $(LUAS); do $(MAKE) -s build LUA=$$lua || exit; done
 	@scripts/specs jit spec/system/game/luanti_check.lua spec/system/game/loops_check.lua
-	@scripts/specs 5.4 spec/system/game/promises_check.lua
+	@scripts/specs 5.4 spec/system/game/guarantees_check.lua
 
-# LuaJIT, as nginx has it, with what was built for it.
+# LuaJIT, which is the Lua of nginx.
 JIT_RUN = LUA_PATH="./lua/?.lua;./?.lua;;" LUA_CPATH="./build/jit/?.so;;" luajit
 
-test-openresty: ## inside nginx, under load with wrk, and the chat in Chromium
+test-openresty: ## test inside nginx, under load with wrk, and the chat in Chromium
 	@scripts/setup core nginx node browser
 	@$(MAKE) -s build LUA=jit
 	@$(MAKE) -s spec/system/nginx/browser/node_modules/.installed
@@ -130,34 +129,29 @@ test-openresty: ## inside nginx, under load with wrk, and the chat in Chromium
 spec/system/nginx/browser/node_modules/.installed: $(addprefix spec/system/nginx/browser/,package.json package-lock.json)
 	cd $(<D) && npm ci --ignore-scripts --no-audit --no-fund && touch node_modules/.installed
 
-bench-openresty: ## what the nginx handlers cost beside an empty one, what slow servers and reloads do to them
-	@scripts/setup core nginx
-	@$(MAKE) -s build LUA=jit
-	@$(JIT_RUN) bench/openresty/run.lua
-
-test-rock: ## luarocks make and make install into empty trees
+test-rock: ## test luarocks make and make install in empty trees
 	@scripts/setup core luas rocks
 	@$(MAKE) -s build LUA=5.4
 	@scripts/specs 5.4 spec/system/packaging_check.lua
 
-# ---- judge ------------------------------------------------------------------------------------------------
+# ---- lint -------------------------------------------------------------------------------------------------
 
 STRICT = -O2 -Werror
 
-lint: lint-lua lint-c lint-cc ## luacheck, cppcheck, clang-format, gcc and clang with -Werror, exported symbols
+lint: lint-lua lint-c lint-cc ## run all linters
 
-lint-lua:
+lint-lua: ## run luacheck
 	@scripts/setup core lint
-	luacheck -q lua spec examples bench *.rockspec
+	luacheck -q lua spec tools scripts examples bench *.rockspec .busted .luacheckrc
 
-lint-c:
+lint-c: ## run clang-format and cppcheck
 	@scripts/setup core lint
-	clang-format --dry-run -Werror $(wildcard src/*.h src/*/*.[ch] spec/helpers/*.c spec/system/*/*.c bench/*.[ch])
+	clang-format --dry-run -Werror $(wildcard src/*.h src/*/*.[ch] spec/helpers/*.c spec/system/*.c spec/system/*/*.c bench/*.[ch])
 	cppcheck -q --std=c99 --language=c --enable=warning,style,performance,portability --inline-suppr \
 	  --suppress=missingIncludeSystem --suppress=constVariable --suppress=constParameterCallback \
 	  --suppress=normalCheckLevelMaxBranches --error-exitcode=1 src
 
-lint-cc:
+lint-cc: ## compile with gcc and clang and -Werror, and check which symbols are exported
 	@scripts/setup core luas lint
 	@$(MAKE) -s build LUA=5.1 BUILD=build/lint-gcc CC=gcc CFLAGS="$(STRICT)"
 	@$(MAKE) -s build LUA=5.4 BUILD=build/lint-clang CC=clang CFLAGS="$(STRICT)"
@@ -170,9 +164,9 @@ lint-cc:
 
 # nodelete: the modules stay mapped after lua_close, so that a leak's call chain keeps its names.
 ASAN_FLAGS = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
-HARD_GC    = --helper=spec/helpers/hard_gc.lua
+HARD_GC    = --helper=scripts/hard_gc.lua
 
-asan: ## the specs on 5.4 with AddressSanitizer, UBSan and a garbage collector that never rests
+asan: ## run the specs on 5.4 with AddressSanitizer, UBSan and a garbage collector that always runs
 	@scripts/setup core
 	@$(MAKE) -s build LUA=jit
 	@$(MAKE) -s build test-modules build/asan-5.4/lua LUA=5.4 BUILD=build/asan-5.4 CFLAGS="$(ASAN_FLAGS)" \
@@ -181,28 +175,29 @@ asan: ## the specs on 5.4 with AddressSanitizer, UBSan and a garbage collector t
 	  ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1 \
 	  scripts/specs 5.4 $(HARD_GC) $(ARGS) $(SPEC)
 
-build/asan-5.4/lua: spec/helpers/lua_host.c Makefile
+build/asan-5.4/lua: spec/system/asan_host.c Makefile
 	@mkdir -p $(@D)
 	$(CC) -std=c99 $(WARN) $(CFLAGS) -o $@ $< $(call PC,--cflags --libs $(LUA_PC)) -lm
 
-valgrind: ## the specs on 5.4 under valgrind; any error or lost block fails
+valgrind: ## run the specs on 5.4 under valgrind; any error or lost block fails
 	@scripts/setup core memory
 	@$(MAKE) -s build LUA=jit
 	@$(MAKE) -s build test-modules LUA=5.4
 	@RUNNER="valgrind -q --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
 	  --error-exitcode=99 --child-silent-after-fork=yes --keep-debuginfo=yes" \
-	  scripts/specs 5.4 $(ARGS) $(or $(SPEC),$(VALGRIND_SPECS))
+	  scripts/specs 5.4 $(ARGS) $(SPEC)
 
-# Reports name our code only: libcurl and libcrypto are not built with the sanitizer.
+# Reports cover our code only: libcurl and libcrypto are not built with the sanitizer.
 TSAN_FLAGS = -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 THREADS    = 8
 TRIGGERS   = 10000
 
-threads: ## 8 threads with a Lua state each use the modules at once, under ThreadSanitizer (TRIGGERS=10000 each)
+threads: ## run 8 threads with a Lua state each under ThreadSanitizer (TRIGGERS=10000 each)
 	@scripts/setup core
 	@$(MAKE) -s build LUA=jit
 	@$(MAKE) -s build build/threads/host LUA=5.4 BUILD=build/threads CFLAGS="$(TSAN_FLAGS)" LDFLAGS=-Wl,-z,nodelete
-	@LUA_PATH="./lua/?.lua;./?.lua;;" LUA_CPATH="./build/threads/?.so;;" TSAN_OPTIONS="halt_on_error=1 suppressions=scripts/tsan.supp" \
+	@LUA_PATH="./lua/?.lua;./?.lua;;" LUA_CPATH="./build/threads/?.so;;" \
+	  TSAN_OPTIONS="halt_on_error=1 suppressions=scripts/tsan.supp" \
 	  lua5.4 spec/system/threads/run.lua build/threads/host $(THREADS) $(TRIGGERS)
 
 build/threads/host: spec/system/threads/host.c Makefile
@@ -213,26 +208,31 @@ build/threads/host: spec/system/threads/host.c Makefile
 
 BENCH_RUN = LUA_PATH="./?.lua;;" LUA_CPATH="build/5.4/?.so;;" lua5.4 bench/run.lua
 
-bench: bench-build ## time and memory, beside bare C and the libraries of Go and Node (ARGS: see bench/README.md)
+bench: bench-build ## measure time and memory beside bare C, Go and Node (ARGS: see bench/README.md)
 	@$(BENCH_RUN) $(ARGS)
 
-bench-smoke: bench-build ## the same, short; fails when a ratio is worse than half its target
+bench-smoke: bench-build ## run a short benchmark; fails when a ratio is worse than half its target
 	@$(BENCH_RUN) --rounds 3 --ms 60 --gate $(ARGS)
 
 SOAK = 1000000
-soak: ## memory stays flat over a million (SOAK) triggers, authorizations and published events
+soak: ## check that memory stays flat over a million (SOAK) triggers, authorizations and published events
 	@scripts/setup core nginx
 	@$(MAKE) -s build build/5.4/bench/probe.so LUA=5.4
 	@$(MAKE) -s build build/jit/bench/probe.so LUA=jit
 	@for lua in 5.4 jit; do LUA_PATH="lua/?.lua;./?.lua;;" LUA_CPATH="build/$$lua/?.so;;" \
 	  $$([ $$lua = jit ] && echo luajit || echo lua$$lua) bench/soak.lua $(SOAK) || exit; done
 
-bench-core: bench-build ## pusher.core, call by call, beside bare C
+bench-core: bench-build ## measure each call of pusher.core beside bare C
 	@$(MAKE) -s build/bench/bare_hmac
 	@for lua in 5.4 jit; do LUA_CPATH="build/$$lua/?.so;;" $$([ $$lua = jit ] && echo luajit || echo lua$$lua) \
 	  bench/core.lua build/bench/bare_hmac || exit; done
 
-bench-build:
+bench-openresty: ## measure the nginx handlers beside an empty one, also with slow servers and reloads
+	@scripts/setup core nginx
+	@$(MAKE) -s build LUA=jit
+	@$(JIT_RUN) bench/openresty/run.lua
+
+bench-build: ## build what the benchmarks need
 	@scripts/setup core nginx node go
 	@$(MAKE) -s build build/5.4/bench/probe.so build/bench/bare LUA=5.4
 	@$(MAKE) -s build build/jit/bench/probe.so LUA=jit
@@ -246,24 +246,28 @@ $(BUILD)/bench/probe.so: bench/probe.c
 
 BARE_C = $(CC) -std=c99 -Wall -Wextra -D_POSIX_C_SOURCE=200809L $(CPPFLAGS) $(CFLAGS)
 
-# bare_*.c are programs of their own, too; here they are parts of one that is driven like the other sides.
+# bare_hmac.c is also a program of its own, see below; here it is linked into one that is driven like the other sides.
 build/bench/bare: $(wildcard bench/bare*.[ch])
 	@mkdir -p $(@D)
 	$(BARE_C) -Dmain=bare_hmac_main -c -o $(@D)/bare_hmac.o bench/bare_hmac.c
-	$(BARE_C) -DBARE_NO_MAIN -o $@ bench/bare.c bench/bare_easy.c bench/bare_multi.c $(@D)/bare_hmac.o \
+	$(BARE_C) -o $@ bench/bare.c bench/bare_easy.c bench/bare_multi.c $(@D)/bare_hmac.o \
 	  $(LDFLAGS) $(CORE_LIBS) $(CURL_LIBS)
 
 build/bench/bare_hmac: bench/bare_hmac.c
 	@mkdir -p $(@D)
 	$(BARE_C) -o $@ $< $(LDFLAGS) $(CORE_LIBS)
 
+# ---- help -------------------------------------------------------------------------------------------------
+
+help: ## list all targets
+	@awk '/^# ---- / { print "\n" $$3 } \
+	  /^[a-z-]+:.*## / { name = text = $$0; sub(/:.*/, "", name); sub(/.*## /, "", text); printf "  %-16s  %s\n", name, text }' \
+	  Makefile
+
 print-%:
 	@echo $($*)
 
-help:
-	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' Makefile | expand -t 20
-
-.PHONY: build install clean demo help
-.PHONY: test test-modules test-lua test-all $(LUAS:%=test-all-%) test-interop test-game test-rock
+.PHONY: build install clean demo openresty-demo help
+.PHONY: test test-modules test-lua test-all $(LUAS:%=test-all-%) test-interop test-game test-openresty test-rock
 .PHONY: lint lint-lua lint-c lint-cc asan valgrind threads
-.PHONY: bench bench-smoke bench-core bench-build soak
+.PHONY: bench bench-smoke bench-core bench-openresty bench-build soak

@@ -8,7 +8,7 @@ source = { url = "." }
 description = {
   summary = "Server library for Pusher Channels and servers that speak its protocol",
   detailed = [[
-    Publishes events, asks about channels, authorizes subscribers, signs users in, checks webhooks,
+    Publishes events, queries channels, authorizes subscribers, authenticates users, checks webhooks,
     encrypts end to end and sends push notifications. For plain Lua, OpenResty and game servers.]],
   license = "MIT",
 }
@@ -28,9 +28,8 @@ build = {
   modules = {
     ["pusher.core"] = {
       sources = {
-        "src/core/core.c", "src/core/clock.c", "src/core/digest.c", "src/core/mac.c", "src/core/base64.c", "src/core/utf8.c", "src/names.c",
-        "src/core/secretbox.c",
-        "src/core/rsa.c",
+        "src/core/base64.c", "src/core/channel_auth.c", "src/core/core.c", "src/core/digest.c", "src/core/mac.c",
+        "src/core/rsa.c", "src/core/scratch.c", "src/core/secretbox.c", "src/core/utf8.c",
       },
       defines = { "_POSIX_C_SOURCE=200809L" },
       libraries = { "crypto", "sodium" },
@@ -39,9 +38,9 @@ build = {
     },
     ["pusher.curl"] = {
       sources = {
-        "src/curl/curl.c", "src/curl/buffer.c", "src/curl/settings.c", "src/curl/request.c", "src/curl/sockets.c",
-        "src/curl/transfer.c", "src/curl/result.c", "src/curl/easy.c", "src/curl/poller.c", "src/curl/jobs.c",
-        "src/curl/engine.c", "src/curl/step.c", "src/curl/async.c",
+        "src/curl/async.c", "src/curl/buffer.c", "src/curl/curl.c", "src/curl/easy.c", "src/curl/engine.c",
+        "src/curl/fields.c", "src/curl/jobs.c", "src/curl/poller.c", "src/curl/request.c", "src/curl/result.c",
+        "src/curl/settings.c", "src/curl/sigpipe.c", "src/curl/sockets.c", "src/curl/step.c", "src/curl/transfer.c",
       },
       defines = { "_POSIX_C_SOURCE=200809L" },
       libraries = { "curl", "pthread" },

@@ -16,19 +16,23 @@ static int in_flight(long count)
     return bare_multi(url, count);
 }
 
-/* The MAC of a private channel's authorization is the least that any of these can do. */
+/* Of authorizing a private channel only the MAC: what no side can do without. */
 static const struct {
     const char *name;
     int (*run)(long count);
-} works[] = {{"authorize_private", bare_hmac}, {"trigger", trigger}, {"in_flight", in_flight}};
+} cases[] = {
+    {"authorize_private", bare_hmac},
+    {"trigger",           trigger  },
+    {"in_flight",         in_flight}
+};
 
-static void answer(const char *name, long count)
+static void reply(const char *name, long count)
 {
-    for (size_t i = 0; i < sizeof(works) / sizeof(works[0]); i++) {
-        if (strcmp(works[i].name, name) != 0)
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        if (strcmp(cases[i].name, name) != 0)
             continue;
         double wall = bare_now_us(CLOCK_MONOTONIC), cpu = bare_now_us(CLOCK_PROCESS_CPUTIME_ID);
-        if (works[i].run(count) != 0) {
+        if (cases[i].run(count) != 0) {
             puts("error a request failed");
             return;
         }
@@ -52,9 +56,10 @@ int main(int argc, char **argv)
              "&auth_signature=da454824c97ba181a32ccc17a72625ba02771f50b50e1e7430e47a1f3f457e6c",
              argv[2]);
     setvbuf(stdout, NULL, _IOLBF, 0);
-    curl_global_init(CURL_GLOBAL_DEFAULT);
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return 2;
     while (fgets(line, sizeof(line), stdin) != NULL)
         if (sscanf(line, "%63s %31s", name, count) == 2)
-            answer(name, strcmp(name, "show") == 0 ? 0 : atol(count));
+            reply(name, strcmp(name, "show") == 0 ? 0 : atol(count));
     return 0;
 }

@@ -1,4 +1,4 @@
-/* What the bare libcurl loops share: a request like a trigger's, and the clocks. */
+/* Shared by the bare libcurl loops: a request like a trigger's, and the clocks. */
 #ifndef BARE_CURL_H
 #define BARE_CURL_H
 
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-/* Both return 0 when every answer was a 200. */
+/* Both return 0 when every response was a 200. */
 int bare_easy(const char *url, long count);
 int bare_multi(const char *url, long count);
 
@@ -58,22 +58,6 @@ static inline double bare_now_us(clockid_t clock)
     struct timespec now;
     clock_gettime(clock, &now);
     return now.tv_sec * 1e6 + now.tv_nsec / 1e3;
-}
-
-static inline int bare_main(int argc, char **argv, int (*run)(const char *url, long count))
-{
-    if (argc != 3) {
-        fprintf(stderr, "usage: %s URL COUNT\n", argv[0]);
-        return 2;
-    }
-    long count = atol(argv[2]);
-    curl_global_init(CURL_GLOBAL_DEFAULT);
-    double wall = bare_now_us(CLOCK_MONOTONIC), cpu = bare_now_us(CLOCK_PROCESS_CPUTIME_ID);
-    int failed = run(argv[1], count);
-    wall = bare_now_us(CLOCK_MONOTONIC) - wall;
-    cpu = bare_now_us(CLOCK_PROCESS_CPUTIME_ID) - cpu;
-    printf("%.2f us wall  %.2f us CPU\n", wall / count, cpu / count);
-    return failed;
 }
 
 #endif

@@ -1,5 +1,4 @@
-/* The least libcurl can cost: one POST after another on one easy handle, nothing else.
- * bare_easy URL COUNT -> microseconds per request, wall and CPU. */
+/* The minimum cost of libcurl: one POST after another on one easy handle, nothing else. */
 #include "bare_curl.h"
 
 int bare_easy(const char *url, long count)
@@ -13,10 +12,3 @@ int bare_easy(const char *url, long count)
     curl_slist_free_all(headers);
     return failed;
 }
-
-#ifndef BARE_NO_MAIN
-int main(int argc, char **argv)
-{
-    return bare_main(argc, argv, bare_easy);
-}
-#endif

@@ -96,12 +96,20 @@ static int random_bytes(void)
 static const struct {
     const char *name;
     int (*run)(void);
-} works[] = {{"mac_hex", mac_hex}, {"mac_verify", mac_hex},          {"mac_oneshot", mac_oneshot},
+} cases[] = {
+    {"mac_hex",       mac_hex      },
+    {"mac_verify",    mac_hex      },
+    {"mac_oneshot",   mac_oneshot  },
 #if OPENSSL_VERSION_NUMBER >= 0x30000000L
-             {"mac_evp", mac_evp},
+    {"mac_evp",       mac_evp      },
 #endif
-             {"md5_hex", md5_hex}, {"channel_key", channel_key},     {"seal", seal},
-             {"open", open_box},   {"base64_encode", base64_encode}, {"random", random_bytes}};
+    {"md5_hex",       md5_hex      },
+    {"channel_key",   channel_key  },
+    {"seal",          seal         },
+    {"open",          open_box     },
+    {"base64_encode", base64_encode},
+    {"random",        random_bytes }
+};
 
 static EVP_MD_CTX *state(const EVP_MD *md, unsigned char pad)
 {
@@ -172,9 +180,9 @@ static double measure(int (*run)(void), double ms)
 int main(int argc, char **argv)
 {
     set_up();
-    for (size_t i = 0; argc == 3 && i < sizeof(works) / sizeof(works[0]); i++)
-        if (strcmp(argv[1], works[i].name) == 0)
-            return printf("%.1f\n", measure(works[i].run, atof(argv[2]))) < 0;
+    for (size_t i = 0; argc == 3 && i < sizeof(cases) / sizeof(cases[0]); i++)
+        if (strcmp(argv[1], cases[i].name) == 0)
+            return printf("%.1f\n", measure(cases[i].run, atof(argv[2]))) < 0;
     fprintf(stderr, "usage: bare_hmac NAME MS\n");
     return 1;
 }

@@ -1,4 +1,4 @@
---- What pusher.core costs per call, beside the same work in a bare C loop (bare_hmac.c).
+--- The cost of each call of pusher.core, beside the same work in a bare C loop (bare_hmac.c).
 -- bench/core.lua [BARE [ROUNDS [MS]]]; `make bench-core` runs it on Lua 5.4 and LuaJIT.
 
 local core = require "pusher.core"
@@ -16,7 +16,7 @@ local box = core.seal(body, key, nonce)
 local encoded = core.base64_encode(body)
 
 -- Each runs n times, with the call written out: a call through a variable would be measured as well.
-local works = {
+local cases = {
   { "nothing", function(n) for _ = 1, n do core.equal("", "") end end },
   { "mac_hex", function(n) for _ = 1, n do mac:hex(text) end end },
   { "mac_verify", function(n) for _ = 1, n do mac:verify(signature, text) end end },
@@ -42,9 +42,9 @@ end
 
 local function measure_bare(name)
   local pipe = assert(io.popen(("%s %s %d 2>/dev/null"):format(bare, name, ms)))
-  local answer = tonumber(pipe:read("*l") or nil)
+  local nanoseconds = tonumber(pipe:read("*l") or nil)
   pipe:close()
-  return answer
+  return nanoseconds
 end
 
 local function median(list)
@@ -52,16 +52,16 @@ local function median(list)
   return list[math.floor((#list + 1) / 2)]
 end
 
-print(("%-14s %10s %10s %8s   (CPU ns per call, %s)"):format("work", "Lua", "bare C", "ratio",
+print(("%-14s %10s %10s %8s   (CPU ns per call, %s)"):format("case", "Lua", "bare C", "ratio",
   rawget(_G, "jit") and jit.version or _VERSION))
-for _, work in ipairs(works) do
+for _, case in ipairs(cases) do
   local ours, theirs = {}, {}
-  for round = 1, rounds do -- in turns, so that noise of the machine falls on both
-    ours[round] = measure(work[2])
-    theirs[round] = measure_bare(work[1])
+  for round = 1, rounds do -- in turns, so that noise of the machine affects both
+    ours[round] = measure(case[2])
+    theirs[round] = measure_bare(case[1])
   end
   local lua, c = median(ours), median(theirs)
-  print(("%-14s %10.1f %10s %8s"):format(work[1], lua, c and ("%.1f"):format(c) or "",
+  print(("%-14s %10.1f %10s %8s"):format(case[1], lua, c and ("%.1f"):format(c) or "",
     c and ("%.2f"):format(lua / c) or ""))
 end
 for _, name in ipairs { "mac_evp", "mac_oneshot" } do

@@ -1,17 +1,18 @@
---- Holds what was measured against the targets.
+--- Compares the figures with their targets.
 
 local stats = require "bench.stats"
 
 local judge = {}
 
--- What misses its target by more than this factor is no noise any more, unless the target says otherwise.
-local ABSURD = 2
+-- A figure that misses its target by more than this factor is not noise and fails the gate, unless the target has a
+-- `gate` of its own.
+local GATE_FACTOR = 2
 
---- One target, for one of our sides. Wall time depends on who else uses the machine, so only CPU time is ever absurd.
+--- One target, for one of our sides. Wall time depends on who else uses the machine, so only CPU time fails the gate.
 -- @tparam table target an entry of works.lua
 -- @tparam table ours `wall` and `cpu`: nanoseconds for each round
 -- @tparam ?table other the side compared with, likewise
--- @treturn ?table `value`, `limit` (text), `reached`, `absurd`; nil when the other side was not measured
+-- @treturn ?table `value`, `limit` (text), `reached`, `failed`; nil when the other side was not measured
 function judge.one(target, ours, other)
   local of, value = target.of
   if target.us then
@@ -24,21 +25,21 @@ function judge.one(target, ours, other)
     value = stats.ratio(ours[of], other[of])
   end
   local verdict = { value = value }
-  local most, least = target.us or target.at_most, target.at_least
-  if least then
-    verdict.limit, verdict.reached = ">= " .. least, value >= least
-    verdict.absurd = value < (target.gate or least / ABSURD)
+  local max, min = target.us or target.at_most, target.at_least
+  if min then
+    verdict.limit, verdict.reached = ">= " .. min, value >= min
+    verdict.failed = value < (target.gate or min / GATE_FACTOR)
   else
-    verdict.limit, verdict.reached = "<= " .. most .. (target.us and " us" or ""), value <= most
-    verdict.absurd = value > (target.gate or most * ABSURD)
+    verdict.limit, verdict.reached = "<= " .. max .. (target.us and " us" or ""), value <= max
+    verdict.failed = value > (target.gate or max * GATE_FACTOR)
   end
-  verdict.absurd = verdict.absurd and of == "cpu"
+  verdict.failed = verdict.failed and of == "cpu"
   return verdict
 end
 
---- Bytes against the most they may be; likewise.
-function judge.weight(bytes, at_most)
-  return { reached = bytes <= at_most, absurd = bytes > ABSURD * at_most }
+--- Bytes and their limit; likewise.
+function judge.memory(bytes, at_most)
+  return { reached = bytes <= at_most, failed = bytes > GATE_FACTOR * at_most }
 end
 
 return judge

@@ -1,4 +1,4 @@
---- What things weigh, in bytes of resident memory. Each is measured in a process of its own, which run.lua starts:
+--- Bytes of resident memory of a client and an event. Each is measured in a process of its own, which run.lua starts:
 -- bench/memory.lua NAME inputs.json PORT -> one number.
 
 local ours = require "bench.ours_client"
@@ -13,14 +13,14 @@ end
 local function nothing()
 end
 
--- Carries nothing, so that a client is weighed without libcurl.
+-- Sends nothing, so that a client is measured without libcurl.
 local function no_transport()
   return { send = nothing, close = nothing }
 end
 
--- Resident bytes for each of `count` things that `make` makes. A tenth is made before, which pays what all share.
--- Garbage is collected on the way: it would stay resident.
-local function weigh(count, make)
+-- Resident bytes for each of `count` things that `make` makes. A tenth is made before, which pays for what all share.
+-- Garbage is collected in between, or it would stay resident.
+local function measure(count, make)
   local kept, before = {}, nil
   for i = 1, count * 1.1 do
     kept[i] = make(i) or true
@@ -34,31 +34,31 @@ local function weigh(count, make)
   return (probe.rss() - before) / #kept * 1.1
 end
 
-local weights = {}
+local cases = {}
 
-function weights.client()
-  return weigh(2000, function()
+function cases.client()
+  return measure(2000, function()
     return new_client { transport = no_transport() }
   end)
 end
 
--- With libcurl's own and a kept connection.
-function weights.client_in_use()
-  return weigh(200, function()
+-- With libcurl's own memory and a kept connection.
+function cases.client_in_use()
+  return measure(200, function()
     local client = new_client()
     assert(client:trigger(inputs.channel, inputs.event, inputs.data))
     return client
   end)
 end
 
-function weights.waiting_event()
+function cases.waiting_event()
   local client = new_client { transport = no_transport(), log = nothing }
   local publisher = assert(client:publisher { max_queue = 200000 })
-  local bytes = weigh(100000, function(i)
+  local bytes = measure(100000, function(i)
     assert(publisher:trigger(inputs.channel .. "-" .. i % 50, inputs.event, inputs.data))
   end)
   publisher:close(0)
   return bytes
 end
 
-print(("%.0f"):format(assert(weights[arg[1]], "unknown weight")()))
+print(("%.0f"):format(assert(cases[arg[1]], "unknown case")()))

@@ -6,50 +6,49 @@ local probe = require "bench.probe"
 
 local inputs = ours.inputs(arg[1])
 
--- What the parts have in common.
+-- Shared by the parts.
 local bench = { inputs = inputs }
 
 function bench.client(other)
   return ours.client(inputs, tonumber(arg[2]), other)
 end
 
--- Works are single operations, run n times by the loop below; what one returns is shown to the runner, which
--- compares the sides. Loops do n operations themselves; when one returns numbers, they are its wall and CPU
--- nanoseconds.
-local works, loops = {}, {}
+-- Cases are single operations, run n times by the loop below; the runner compares their results with the other sides'.
+-- Loops do n operations themselves; when one returns numbers, they are its wall and CPU nanoseconds.
+local cases, loops = {}, {}
 
 local client = bench.client()
 local webhook_headers = { ["X-Pusher-Key"] = inputs.key, ["X-Pusher-Signature"] = inputs.webhook_signature }
 
-function works.authorize_private()
+function cases.authorize_private()
   return client:authorize_channel(inputs.private_form)
 end
 
-function works.authorize_presence()
+function cases.authorize_presence()
   return client:authorize_channel(inputs.presence_form, inputs.member)
 end
 
-function works.authorize_encrypted()
+function cases.authorize_encrypted()
   return client:authorize_channel(inputs.encrypted_form)
 end
 
-function works.webhook()
+function cases.webhook()
   local hook, message = client:webhook(webhook_headers, inputs.webhook_body)
   return hook and hook.events[1].data, message
 end
 
-function works.trigger()
+function cases.trigger()
   local result, message = client:trigger(inputs.channel, inputs.event, inputs.data)
   return result and "ok", message
 end
 
-require("bench.ours_multi")(bench, loops)
+require("bench.ours_async")(bench, loops)
 require("bench.ours_publisher")(bench, loops)
 
-local function repeated(work)
+local function repeated(case)
   return function(n)
     for _ = 1, n do
-      local result, message = work()
+      local result, message = case()
       if not result then
         error(message, 0)
       end
@@ -64,17 +63,17 @@ local function run(loop, n)
   return ("%.0f %.0f"):format(own_wall or probe.wall_ns() - wall, own_cpu or probe.cpu_ns() - cpu)
 end
 
-local function answer(line)
+local function reply(line)
   local first, second = line:match("^(%S+) (%S+)$")
   if first == "show" then
-    return works[second] and assert(works[second]()) or "none"
+    return cases[second] and assert(cases[second]()) or "none"
   end
-  local loop = loops[first] or (works[first] and repeated(works[first]))
+  local loop = loops[first] or (cases[first] and repeated(cases[first]))
   return loop and run(loop, tonumber(second)) or "none"
 end
 
 io.stdout:setvbuf("line")
 for line in io.lines() do
-  local ok, text = pcall(answer, line)
+  local ok, text = pcall(reply, line)
   print(ok and text or "error " .. tostring(text))
 end

@@ -1,10 +1,10 @@
---- What the transport that never blocks is measured by.
+--- The cases of the async transport.
 
 local async = require "pusher.transport.async"
 local probe = require "bench.probe"
 
 local IDLE = 1000
-local UNDER_WAY = 8 -- calls that hang while the steps are timed
+local HANGING = 8 -- calls that hang while the steps are timed
 
 local function own_descriptors()
   local pipe = assert(io.popen("ls /proc/$PPID/fd | wc -l"))
@@ -13,7 +13,7 @@ local function own_descriptors()
   return count
 end
 
--- Starts `n` triggers, at most `width` at a time, and steps until all are answered.
+-- Starts `n` triggers, at most `width` at a time, and steps until all are done.
 local function trigger_many(bench, client, transport, n, width)
   local inputs, left, running, failure = bench.inputs, n, 0, nil
   local function done(result, message)
@@ -51,7 +51,7 @@ local function longest_tick(bench, where)
     end
     for _ = 1, n do
       local wall_before, cpu_before = probe.wall_ns(), probe.thread_cpu_ns()
-      if running < UNDER_WAY then
+      if running < HANGING then
         running = running + 1
         assert(client:trigger(inputs.channel, inputs.event, inputs.data)):on_done(done)
       end
@@ -76,7 +76,7 @@ return function(bench, loops)
 
   loops.idle_step_0 = steps(assert(async.new {}))
 
-  -- One call hangs, so that the step cannot know without asking that there is nothing to do.
+  -- One call hangs, so that the step has to ask whether there is something to do.
   local waiting
   function loops.waiting_step(n)
     if not waiting then

@@ -16,7 +16,7 @@ end
 --- A client of the server under test.
 -- @tparam table inputs
 -- @tparam number port
--- @tparam[opt] table other options that are to be others
+-- @tparam[opt] table other options to add or replace
 function ours.client(inputs, port, other)
   local options = {
     app_id = inputs.app_id, key = inputs.key, secret = inputs.secret,

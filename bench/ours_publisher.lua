@@ -1,4 +1,4 @@
---- What the publisher is measured by.
+--- The cases of the publisher.
 
 local async = require "pusher.transport.async"
 local probe = require "bench.probe"
@@ -9,7 +9,7 @@ local QUEUE = 10000
 return function(bench, loops)
   local inputs = bench.inputs
   local transport = assert(async.new { keepalive = { idle = 3600, pool_size = 8 } })
-  -- Publishers are dropped with events in them, of which nobody needs to hear.
+  -- Publishers are collected with events in them; their reports are not wanted here.
   local client = bench.client { transport = transport, log = function() end }
   local publisher = assert(client:publisher { max_queue = QUEUE })
   local channels = {}
@@ -39,7 +39,7 @@ return function(bench, loops)
     end
   end
 
-  -- The call alone; what was accepted is given up afterwards, untimed.
+  -- The call alone; the accepted events are given up afterwards, untimed.
   function loops.publisher_trigger(n)
     local own = assert(client:publisher { max_queue = n })
     local wall, cpu = probe.wall_ns(), probe.cpu_ns()

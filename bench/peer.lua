@@ -1,4 +1,4 @@
---- One side of the benchmark: a process that lives through the whole run and answers line by line.
+--- One side of the benchmark: a process that lives through the whole run and replies line by line.
 
 local peer = {}
 peer.__index = peer
@@ -16,31 +16,31 @@ function peer.start(name, command, dir)
   return setmetatable({ name = name, input = input, out = out }, peer)
 end
 
---- Sends one line, returns the line answered.
+--- Sends one line, returns the reply.
 function peer:ask(line)
   self.input:write(line, "\n")
-  local answer = self.out:read("l")
-  if not answer then error(("side '%s' ended at '%s'"):format(self.name, line), 0) end
-  local failure = answer:match("^error (.*)")
+  local reply = self.out:read("l")
+  if not reply then error(("side '%s' ended at '%s'"):format(self.name, line), 0) end
+  local failure = reply:match("^error (.*)")
   if failure then error(("side '%s' at '%s': %s"):format(self.name, line, failure), 0) end
-  return answer
+  return reply
 end
 
---- Runs a work n times.
--- @treturn ?number wall nanoseconds for one operation, nil when this side does not know the work
+--- Does n operations of a case.
+-- @treturn ?number wall nanoseconds for one operation, nil when this side does not know the case
 -- @treturn ?number CPU nanoseconds for one operation
-function peer:run(work, n)
-  local answer = self:ask(("%s %d"):format(work, n))
-  if answer == "none" then return nil end
-  local wall, cpu = answer:match("^(%S+) (%S+)$")
-  if not wall then error(("side '%s' answered '%s' to '%s'"):format(self.name, answer, work), 0) end
+function peer:run(case, n)
+  local reply = self:ask(("%s %d"):format(case, n))
+  if reply == "none" then return nil end
+  local wall, cpu = reply:match("^(%S+) (%S+)$")
+  if not wall then error(("side '%s' replied '%s' to '%s'"):format(self.name, reply, case), 0) end
   return tonumber(wall) / n, tonumber(cpu) / n
 end
 
---- The text one operation yields, for comparing the sides; nil when unknown.
-function peer:show(work)
-  local answer = self:ask("show " .. work)
-  return answer ~= "none" and answer or nil
+--- The result of one operation as text, for comparing the sides; nil when unknown.
+function peer:show(case)
+  local reply = self:ask("show " .. case)
+  return reply ~= "none" and reply or nil
 end
 
 function peer:stop()

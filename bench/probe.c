@@ -1,4 +1,4 @@
-/* bench.probe: what a benchmark needs of the system and plain Lua lacks: clocks, memory, ports.
+/* bench.probe: clocks, memory and ports, which plain Lua lacks.
  * Used by the benchmark only; no part of the library. */
 #include <lauxlib.h>
 #include <lua.h>
@@ -14,7 +14,6 @@
 static int push_clock(lua_State *L, clockid_t id)
 {
     struct timespec t;
-
     if (clock_gettime(id, &t) != 0)
         return luaL_error(L, "no such clock");
     /* A double counts nanoseconds exactly for 104 days. */
@@ -42,7 +41,6 @@ static int l_sleep_ms(lua_State *L)
 {
     lua_Number ms = luaL_checknumber(L, 1);
     struct timespec t;
-
     t.tv_sec = (time_t)(ms / 1000);
     t.tv_nsec = (long)((ms - (lua_Number)t.tv_sec * 1000) * 1e6);
     nanosleep(&t, NULL);
@@ -54,7 +52,6 @@ static int l_rss(lua_State *L)
 {
     long pages = 0;
     FILE *f = fopen("/proc/self/statm", "r");
-
     if (f != NULL) {
         if (fscanf(f, "%*s %ld", &pages) != 1)
             pages = 0;
@@ -72,7 +69,6 @@ static int bound_socket(int *port)
     struct sockaddr_in address;
     socklen_t size = sizeof(address);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-
     if (fd < 0)
         return -1;
     memset(&address, 0, sizeof(address));
@@ -87,13 +83,11 @@ static int bound_socket(int *port)
     return fd;
 }
 
-/* A port that was free a moment ago, for a server that cannot pick its own; also: one that refuses.
- */
+/* A port that was free a moment ago: for a server that cannot pick its own, or to be refused. */
 static int l_free_port(lua_State *L)
 {
     int port = 0;
     int fd = bound_socket(&port);
-
     if (fd < 0)
         return luaL_error(L, "cannot bind a socket");
     close(fd);
@@ -101,12 +95,11 @@ static int l_free_port(lua_State *L)
     return 1;
 }
 
-/* A port that takes connections and never answers, as long as the process lives. */
+/* A port that accepts connections and never responds, as long as the process lives. */
 static int l_hung_port(lua_State *L)
 {
     int port = 0;
     int fd = bound_socket(&port);
-
     if (fd < 0 || listen(fd, 1024) != 0)
         return luaL_error(L, "cannot listen");
     lua_pushinteger(L, port);
@@ -114,19 +107,22 @@ static int l_hung_port(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"wall_ns", l_wall_ns},     {"cpu_ns", l_cpu_ns}, {"thread_cpu_ns", l_thread_cpu_ns},
-    {"sleep_ms", l_sleep_ms},   {"rss", l_rss},       {"free_port", l_free_port},
-    {"hung_port", l_hung_port}, {NULL, NULL},
+    {"wall_ns",       l_wall_ns      },
+    {"cpu_ns",        l_cpu_ns       },
+    {"thread_cpu_ns", l_thread_cpu_ns},
+    {"sleep_ms",      l_sleep_ms     },
+    {"rss",           l_rss          },
+    {"free_port",     l_free_port    },
+    {"hung_port",     l_hung_port    },
+    {NULL,            NULL           },
 };
 
 __attribute__((visibility("default"))) int luaopen_bench_probe(lua_State *L);
 
 int luaopen_bench_probe(lua_State *L)
 {
-    const luaL_Reg *f;
-
     lua_newtable(L);
-    for (f = functions; f->name != NULL; f++) {
+    for (const luaL_Reg *f = functions; f->name != NULL; f++) {
         lua_pushcfunction(L, f->func);
         lua_setfield(L, -2, f->name);
     }

@@ -1,4 +1,4 @@
---- Prints what was measured: the medians of every side, then each target and whether it is reached.
+--- Prints the medians of every side, then each target and whether it is reached.
 
 local judge = require "bench.judge"
 local stats = require "bench.stats"
@@ -24,24 +24,24 @@ local function cell(m)
 end
 
 local function print_medians(all)
-  line("work, us wall / us CPU", "ours, Lua 5.4", "ours, LuaJIT", "bare C", "Go", "Node")
+  line("case, us wall / us CPU", "ours, Lua 5.4", "ours, LuaJIT", "bare C", "Go", "Node")
   line("---", "---", "---", "---", "---", "---")
   for _, entry in ipairs(all) do
     local cells = {}
     for i, column in ipairs(columns) do cells[i] = cell(entry.measured[column[1]]) end
-    line(entry.work.title, table.unpack(cells))
+    line(entry.case.title, table.unpack(cells))
   end
 end
 
 local function describe(target)
   if target.us then return target.of end
-  local words = target.at_least and "%s / ours, %s" or "ours / %s, %s"
-  return words:format(target.over, target.of)
+  local ratio = target.at_least and "%s / ours, %s" or "ours / %s, %s"
+  return ratio:format(target.over, target.of)
 end
 
--- One row: the verdicts on our two sides. Returns how many of them are absurd.
+-- One row: the verdicts on our two sides. Returns how many of them fail the gate.
 local function print_target(entry, target)
-  local values, reached, limit, absurd = {}, {}, nil, 0
+  local values, reached, limit, failed = {}, {}, nil, 0
   for i, column in ipairs(our_columns) do
     local ours, other = entry.measured[column[1]], entry.measured[target.over]
     local verdict = ours and judge.one(target, ours, other)
@@ -49,52 +49,52 @@ local function print_target(entry, target)
     if verdict then
       values[i], reached[i] = ("%.2f"):format(verdict.value), verdict.reached and "yes" or "NO"
       limit = verdict.limit
-      if verdict.absurd then absurd = absurd + 1 end
+      if verdict.failed then failed = failed + 1 end
     end
   end
   if limit then
-    line(entry.work.title, describe(target), values[1], values[2], limit, table.concat(reached, " / "))
+    line(entry.case.title, describe(target), values[1], values[2], limit, table.concat(reached, " / "))
   end
-  return absurd
+  return failed
 end
 
 local function print_targets(all)
-  local absurd = 0
-  line("work", "ratio", "Lua 5.4", "LuaJIT", "target", "reached")
+  local failed = 0
+  line("case", "ratio", "Lua 5.4", "LuaJIT", "target", "reached")
   line("---", "---", "---", "---", "---", "---")
   for _, entry in ipairs(all) do
-    for _, target in ipairs(entry.work.targets) do absurd = absurd + print_target(entry, target) end
+    for _, target in ipairs(entry.case.targets) do failed = failed + print_target(entry, target) end
   end
-  return absurd
+  return failed
 end
 
-local function print_weights(weights)
-  local absurd = 0
+local function print_memory(memory)
+  local failed = 0
   line("memory, bytes", "Lua 5.4", "LuaJIT", "target", "reached")
   line("---", "---", "---", "---", "---")
-  for _, entry in ipairs(weights) do
-    local limit, words = entry.weight.at_most, {}
+  for _, entry in ipairs(memory) do
+    local limit, reached = entry.case.at_most, {}
     for i, column in ipairs(our_columns) do
-      local verdict = limit and judge.weight(entry[column[1]], limit)
-      words[i] = verdict and (verdict.reached and "yes" or "NO") or "-"
-      absurd = absurd + (verdict and verdict.absurd and 1 or 0)
+      local verdict = limit and judge.memory(entry[column[1]], limit)
+      reached[i] = verdict and (verdict.reached and "yes" or "NO") or "-"
+      failed = failed + (verdict and verdict.failed and 1 or 0)
     end
-    line(entry.weight.title, ("%.0f"):format(entry.lua), ("%.0f"):format(entry.luajit),
-      limit and "<= " .. limit or "-", table.concat(words, " / "))
+    line(entry.case.title, ("%.0f"):format(entry.lua), ("%.0f"):format(entry.luajit),
+      limit and "<= " .. limit or "-", table.concat(reached, " / "))
   end
-  return absurd
+  return failed
 end
 
 --- Prints the tables.
--- @tparam table all list of `work` and `measured`
--- @tparam table weights list of `weight` and the bytes of our sides
--- @treturn number how many figures miss their target by more than the factor 2
-function report.print(all, weights)
+-- @tparam table all list of `case` and `measured`
+-- @tparam table memory list of `case` and the bytes of our sides
+-- @treturn number how many figures fail the gate, see judge.lua
+function report.print(all, memory)
   print_medians(all)
   print()
-  local absurd = print_targets(all)
+  local failed = print_targets(all)
   print()
-  return absurd + print_weights(weights)
+  return failed + print_memory(memory)
 end
 
 return report

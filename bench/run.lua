@@ -1,12 +1,12 @@
 --- The benchmark. See README.md; `make bench` calls it.
 --
--- lua5.4 bench/run.lua [--rounds N] [--ms N] [--only WORK] [--sides a,b,c] [--gate]
+-- lua5.4 bench/run.lua [--rounds N] [--ms N] [--only CASE] [--sides a,b,c] [--gate]
 
+local cases = require "bench.works"
 local peer = require "bench.peer"
 local report = require "bench.report"
 local same = require "bench.same"
 local server = require "bench.server"
-local todo = require "bench.works"
 
 local options = { rounds = 9, ms = 200, sides = "lua,luajit,bare,go,node", gate = false }
 
@@ -45,12 +45,12 @@ local function start_sides(dir, port)
   return sides
 end
 
--- How often a side does the work in one round, so that every round takes about as long.
+-- How many operations a side does in one round, so that every round takes about as long.
 -- Ends with a whole round, which warms up compilers and connections.
-local function calibrate(side, name, work)
-  -- The first time may set things up that have no part in the figure.
+local function calibrate(side, name, case)
+  -- The first time may include set-up that is not part of the figure.
   if not side:run(name, 1) then return nil end
-  if work.worst then return work.worst end
+  if case.worst then return case.worst end
   local n, goal = 64, options.ms * 1e6
   while true do
     local wall = side:run(name, n)
@@ -59,11 +59,11 @@ local function calibrate(side, name, work)
   end
 end
 
-local function measure(work, sides)
+local function measure(case, sides)
   local taking_part, measured = {}, {}
   for _, side in ipairs(sides) do
-    local name = work.ask and work.ask[side.name] or work.name
-    local n = calibrate(side, name, work)
+    local name = case.ask and case.ask[side.name] or case.name
+    local n = calibrate(side, name, case)
     if n then
       taking_part[#taking_part + 1] = { side = side, name = name, n = n }
       measured[side.name] = { wall = {}, cpu = {}, text = side:show(name) }
@@ -74,7 +74,7 @@ local function measure(work, sides)
       -- Each round begins with another side.
       local t = taking_part[(i + round) % #taking_part + 1]
       local wall, cpu = t.side:run(t.name, t.n)
-      local scale = work.worst and t.n or 1
+      local scale = case.worst and t.n or 1
       measured[t.side.name].wall[round] = wall * scale
       measured[t.side.name].cpu[round] = cpu * scale
     end
@@ -84,29 +84,29 @@ end
 
 local function measure_all(sides)
   local all = {}
-  for _, work in ipairs(todo.works) do
-    if not options.only or work.name:find(options.only, 1, true) then
-      local measured = measure(work, sides)
-      same.check(work.name, measured)
-      all[#all + 1] = { work = work, measured = measured }
+  for _, case in ipairs(cases.time) do
+    if not options.only or case.name:find(options.only, 1, true) then
+      local measured = measure(case, sides)
+      same.check(case.name, measured)
+      all[#all + 1] = { case = case, measured = measured }
     end
   end
   return all
 end
 
-local function weigh(command, name, port)
+local function measure_memory(command, name, port)
   local pipe = assert(io.popen(("%s bench/memory.lua %s bench/inputs.json %d"):format(command, name, port)))
-  local bytes = assert(pipe:read("n"), name .. " could not be weighed")
+  local bytes = assert(pipe:read("n"), "the memory of " .. name .. " could not be measured")
   pipe:close()
   return bytes
 end
 
-local function weigh_all(port)
+local function measure_all_memory(port)
   local all = {}
-  for _, weight in ipairs(todo.weights) do
-    if not options.only or weight.name:find(options.only, 1, true) then
-      all[#all + 1] = { weight = weight, lua = weigh(luas.lua, weight.name, port),
-        luajit = weigh(luas.luajit, weight.name, port) }
+  for _, case in ipairs(cases.memory) do
+    if not options.only or case.name:find(options.only, 1, true) then
+      all[#all + 1] = { case = case, lua = measure_memory(luas.lua, case.name, port),
+        luajit = measure_memory(luas.luajit, case.name, port) }
     end
   end
   return all
@@ -119,16 +119,16 @@ local function main()
   pipe:close()
   local nginx = server.start(dir)
   local sides = start_sides(dir, nginx.port)
-  local all, weights = measure_all(sides), weigh_all(nginx.port)
+  local times, memory = measure_all(sides), measure_all_memory(nginx.port)
   -- Backwards: a later side has inherited the fifos of the earlier ones and would keep them open.
   for i = #sides, 1, -1 do
     sides[i]:stop()
   end
   nginx.stop()
   os.execute("rm -rf " .. dir)
-  local absurd = report.print(all, weights)
-  if options.gate and absurd > 0 then
-    io.stderr:write(absurd, " figures miss their target by more than the factor 2\n")
+  local failed = report.print(times, memory)
+  if options.gate and failed > 0 then
+    io.stderr:write(failed, " figures miss their target by more than the gate allows, see judge.lua\n")
     os.exit(1)
   end
 end

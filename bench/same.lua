@@ -1,4 +1,4 @@
---- Sides are only worth comparing when they did the same work: their answers must say the same.
+--- Sides can only be compared when they did the same work: their results must be equal.
 
 local cjson = require "cjson"
 
@@ -17,16 +17,16 @@ local function flat(text)
   return table.concat(lines, "\n")
 end
 
---- Raises when two sides answered differently.
--- @tparam string work
--- @tparam table measured by side: a table with `text`, what one operation yielded
-function same.check(work, measured)
+--- Raises when two sides have different results.
+-- @tparam string case
+-- @tparam table measured by side: a table with `text`, the result of one operation
+function same.check(case, measured)
   local first, first_text
   for side, m in pairs(measured) do
     local text = m.text and flat(m.text)
     if text and not first then first, first_text = side, text end
     if text and text ~= first_text then
-      error(("%s: '%s' and '%s' answer differently:\n%s\n%s"):format(work, first, side, first_text, text), 0)
+      error(("%s: '%s' and '%s' have different results:\n%s\n%s"):format(case, first, side, first_text, text), 0)
     end
   end
 end

@@ -1,4 +1,4 @@
---- An nginx on loopback that answers every request with `{}`: own directory, own port, ends with us.
+--- An nginx on loopback that responds to every request with `{}`: own directory, own port, ends with us.
 
 local probe = require "bench.probe"
 
@@ -24,14 +24,13 @@ http {
   server {
     listen 127.0.0.1:%d backlog=2048;
     location / { return 200 "{}"; }
-    # An app whose answers take a second, so that every call needs a connection of its own.
+    # An app whose responses take a second, so that every call needs a connection of its own.
     location /apps/slow/ { limit_rate 512; return 200 '{"padding":"%s"}'; }
   }
 }
 ]]
 
--- The shell ends nginx when its input ends: at stop(), or when the runner dies. Debian keeps nginx where only root
--- looks.
+-- The shell ends nginx when its input ends: at stop(), or when the runner dies. Debian installs nginx in /usr/sbin.
 local keeper = [[PATH=$PATH:/usr/sbin
 nginx -p %s -c nginx.conf -e error.log &
 nginx=$!

@@ -1,8 +1,8 @@
 --- Memory stays flat: a million authorizations, triggers and published events, and as many failures of each kind that
 -- costs memory. `make soak` runs it on Lua 5.4 and LuaJIT; SOAK=100000 makes it shorter.
 --
--- bench/soak.lua COUNT: exits 1 when a kind of work has grown the process by more than GROWTH: when even the least of
--- its last quarter is that far above the most of its first half.
+-- bench/soak.lua COUNT: exits 1 when a case has grown the process by more than GROWTH: when the minimum of its
+-- last quarter is that far above the maximum of its first half.
 
 local async = require "pusher.transport.async"
 local ours = require "bench.ours_client"
@@ -10,7 +10,7 @@ local probe = require "bench.probe"
 local server = require "bench.server"
 
 local COUNT = tonumber(arg[1]) or 1000000
-local GROWTH = 1024 * 1024 -- bytes, four for each of the quarter million in between: no leak is as small
+local GROWTH = 1024 * 1024 -- bytes, four for each of the quarter million in between: no leak is that small
 local SAMPLES = 20
 
 local function temporary_directory()
@@ -32,21 +32,21 @@ local function refused(result, _, details)
   assert(result == nil and details.code, "a failure was expected")
 end
 
-local works = {}
+local cases = {}
 
 local plain = client()
 local headers = { ["X-Pusher-Key"] = inputs.key, ["X-Pusher-Signature"] = inputs.webhook_signature }
 
-works[1] = { "authorizations and webhooks", function(i)
-  assert(plain:authorize(inputs.private_form))
-  assert(plain:authorize(inputs.presence_form, inputs.member))
-  assert(plain:authorize(inputs.encrypted_form))
+cases[1] = { "authorizations and webhooks", function(i)
+  assert(plain:authorize_channel(inputs.private_form))
+  assert(plain:authorize_channel(inputs.presence_form, inputs.member))
+  assert(plain:authorize_channel(inputs.encrypted_form))
   assert(plain:webhook(headers, inputs.webhook_body))
-  refused(plain:authorize("socket_id=1.1%0A&channel_name=private-" .. i))
+  refused(plain:authorize_channel("socket_id=1.1%0A&channel_name=private-" .. i))
   refused(plain:webhook(headers, inputs.webhook_body .. i))
 end }
 
-works[2] = { "triggers, blocking", function(i)
+cases[2] = { "triggers, blocking", function(i)
   assert(plain:trigger(inputs.channel, inputs.event, inputs.data))
   if i % 10 == 0 then
     assert(plain:trigger("private-encrypted-" .. i % 1000, inputs.event, inputs.data))
@@ -62,7 +62,7 @@ local function done(result, message)
   failure = failure or (not result and message)
 end
 
-works[3] = { "triggers, 64 in flight", function(i)
+cases[3] = { "triggers, 64 in flight", function(i)
   running = running + 1
   assert(many:trigger(inputs.channel, inputs.event, inputs.data)):on_done(done)
   if i % 100 == 0 then
@@ -83,7 +83,7 @@ local publisher = assert(client({ transport = "async" }):publisher {
   on_result = function() results = results + 1 end,
 })
 
-works[4] = { "published events", function(i)
+cases[4] = { "published events", function(i)
   local params = i % 7 == 0 and { replace = "position" } or nil
   while not publisher:trigger(inputs.channel .. "-" .. i % 1000, inputs.event, inputs.data, params) do
     publisher:step(1)
@@ -97,26 +97,26 @@ end, function(count)
 end }
 
 local refusing = client { port = probe.free_port() }
-works[5] = { "triggers, connection refused", function()
+cases[5] = { "triggers, connection refused", function()
   refused(refusing:trigger(inputs.channel, inputs.event, inputs.data))
 end, nil, 10 } -- a tenth of the count: each makes a socket
 
-local function growth(course)
-  local most, least = 0, math.huge
-  for i, bytes in ipairs(course) do
+local function growth(samples)
+  local max, min = 0, math.huge
+  for i, bytes in ipairs(samples) do
     if i <= SAMPLES / 2 then
-      most = math.max(most, bytes)
+      max = math.max(max, bytes)
     elseif i > SAMPLES * 3 / 4 then
-      least = math.min(least, bytes)
+      min = math.min(min, bytes)
     end
   end
-  return least - most
+  return min - max
 end
 
--- Runs one work; prints the course of its memory and returns whether it stayed flat. `settle` ends what is under way.
+-- Runs one case; prints its memory over time and returns whether it stayed flat. `settle` ends what is in flight.
 local function soak(name, run, settle, fraction)
   local count = math.floor(COUNT / (fraction or 1))
-  local started, course, words = probe.wall_ns(), {}, {}
+  local started, samples, shown = probe.wall_ns(), {}, {}
   for i = 1, count do
     run(i)
     if i % math.floor(count / SAMPLES) == 0 then
@@ -124,12 +124,12 @@ local function soak(name, run, settle, fraction)
         settle(i)
       end
       collectgarbage()
-      course[#course + 1] = probe.rss()
-      words[#words + 1] = ("%.1f"):format(course[#course] / 1048576)
+      samples[#samples + 1] = probe.rss()
+      shown[#shown + 1] = ("%.1f"):format(samples[#samples] / 1048576)
     end
   end
-  local flat = growth(course) <= GROWTH
-  print(("%s %d: %s, %s MiB (%.0f s)"):format(name, count, flat and "flat" or "GREW", table.concat(words, " "),
+  local flat = growth(samples) <= GROWTH
+  print(("%s %d: %s, %s MiB (%.0f s)"):format(name, count, flat and "flat" or "GREW", table.concat(shown, " "),
     (probe.wall_ns() - started) / 1e9))
   return flat
 end
@@ -137,8 +137,8 @@ end
 io.stdout:setvbuf("line")
 print("resident memory, " .. (rawget(_G, "jit") and jit.version or _VERSION)) -- luacheck: ignore jit
 local all_flat = true
-for _, work in ipairs(works) do
-  all_flat = soak((table.unpack or unpack)(work)) and all_flat -- luacheck: ignore unpack
+for _, case in ipairs(cases) do
+  all_flat = soak((table.unpack or unpack)(case)) and all_flat -- luacheck: ignore unpack
 end
 nginx.stop()
 os.execute("rm -rf " .. dir)

@@ -1,4 +1,4 @@
---- Medians over rounds, and ratios of what was measured in the same round.
+--- Medians over rounds, and ratios of figures of the same round.
 
 local stats = {}
 
@@ -12,7 +12,7 @@ function stats.median(list)
   return (sorted[n / 2] + sorted[n / 2 + 1]) / 2
 end
 
---- Median of a[i] / b[i]: noise that lasts longer than a round falls on both sides and cancels out.
+--- Median of a[i] / b[i]: noise that lasts longer than a round affects both sides and cancels out.
 function stats.ratio(a, b)
   local ratios = {}
   for i = 1, math.min(#a, #b) do ratios[i] = a[i] / b[i] end

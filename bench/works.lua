@@ -1,9 +1,9 @@
---- What is measured, and what is to be reached. Names are those that the sides know.
+--- The cases that are measured, by time and by memory, and their targets. Names are those that the sides know.
 --
--- worst: how many operations are done to find the longest, which then is the figure.
+-- worst: the number of operations of which the longest is the figure.
 -- targets: `over` is the side compared with; `at_least` wants its time / ours, `at_most` ours / its time;
 -- `us` wants our time in microseconds. `of` is "wall" or "cpu"; `gate` is where `make bench-smoke` fails, half (twice)
--- the target unless given. `ask` is another name for the work at that side.
+-- the target unless given. `ask` is the name of the case at a side that has another one.
 
 local function both(over, at_least, gate)
   return { over = over, of = "wall", at_least = at_least },
@@ -18,7 +18,7 @@ local function targets(...)
   return list
 end
 
-local works = {
+local time = {
   { name = "authorize_private", title = "authorize private channel",
     targets = targets({ both("go", 4) }, { both("node", 4) }) },
   { name = "authorize_presence", title = "authorize presence channel",
@@ -26,7 +26,7 @@ local works = {
   { name = "authorize_encrypted", title = "authorize encrypted channel",
     targets = targets({ both("go", 4) }, { both("node", 4) }) },
   { name = "webhook", title = "webhook check and decode",
-    -- Three quarters of the time on Lua 5.4 is lua-cjson's, which makes the tables.
+    -- On Lua 5.4 lua-cjson takes three quarters of the time; it makes the tables.
     targets = targets({ both("go", 3, 0.7) }) },
   { name = "trigger", title = "trigger, one after another",
     targets = {
@@ -43,9 +43,9 @@ local works = {
   { name = "publisher_trigger", title = "publisher:trigger",
     targets = { { of = "cpu", us = 3 } } },
   { name = "publisher_idle_step", title = "publisher:step, nothing to do", targets = { { of = "cpu", us = 1 } } },
-  { name = "idle_step_0", title = "idle step, nothing under way", targets = { { of = "cpu", us = 1 } } },
+  { name = "idle_step_0", title = "idle step, nothing in flight", targets = { { of = "cpu", us = 1 } } },
   { name = "idle_step_1000", title = "idle step, 1000 idle connections", targets = { { of = "cpu", us = 1 } } },
-  { name = "waiting_step", title = "step, one call waits for its answer", targets = { { of = "cpu", us = 2 } } },
+  { name = "waiting_step", title = "step, one call waits for its response", targets = { { of = "cpu", us = 2 } } },
   { name = "tick_hung", title = "longest tick of 300, server hangs", worst = 300,
     targets = { { of = "wall", us = 1000 }, { of = "cpu", us = 1000 } } },
   { name = "tick_refused", title = "longest tick of 300, server refuses", worst = 300,
@@ -54,11 +54,11 @@ local works = {
     targets = { { of = "wall", us = 1000 }, { of = "cpu", us = 1000 } } },
 }
 
--- Bytes of resident memory (memory.lua), and how many they may be at most.
-local weights = {
+-- Bytes of resident memory (memory.lua), and their limits.
+local memory = {
   { name = "client", title = "a client, beside libcurl's own", at_most = 16384 },
   { name = "client_in_use", title = "a client with libcurl's own and a kept connection" },
   { name = "waiting_event", title = "an event of 44 bytes that waits in the publisher" },
 }
 
-return { works = works, weights = weights }
+return { time = time, memory = memory }

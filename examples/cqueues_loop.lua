@@ -1,4 +1,4 @@
---- Publishing from a cqueues loop: the publisher is an object that cqueues can poll.
+--- Publishing from a cqueues loop: the publisher is an object that cqueues can poll. Run it with:
 --
 --     PUSHER_URL=https://KEY:SECRET@api-CLUSTER.pusher.com/apps/APP_ID luajit examples/cqueues_loop.lua [EVENTS]
 

@@ -1,8 +1,8 @@
---- A game server's loop: 60 ticks and 500 events a second, and no tick waits for the network.
+--- A game server's loop: 60 ticks and 500 events a second, and no tick waits for the network. Run it with:
 --
 --     PUSHER_URL=https://KEY:SECRET@api-CLUSTER.pusher.com/apps/APP_ID lua5.4 examples/game_loop.lua [SECONDS]
 
-local clock = require "pusher.core" -- for now() and sleep(); a game has its own
+local clock = require "pusher.core" -- private; only for now() and sleep(), which a game has itself
 local pusher = require "pusher"
 
 local TICKS, EVENTS = 60, 500 -- a second
@@ -22,7 +22,7 @@ for tick = 1, seconds * TICKS do
   local before = clock.now()
   while triggered < tick * EVENTS / TICKS do
     triggered = triggered + 1
-    assert(publisher:trigger("room-" .. triggered % 50, "shot", { number = triggered, x = tick, y = -tick }))
+    assert(publisher:trigger("zone-" .. triggered % 50, "shot", { number = triggered, x = tick, y = -tick }))
   end
   publisher:step()
   local work = clock.now() - before

@@ -1,4 +1,4 @@
---- Publishing from a libuv loop (luv): one descriptor and one timer drive everything.
+--- Publishing from a libuv loop (luv): one descriptor and one timer drive everything. Run it with:
 --
 --     PUSHER_URL=https://KEY:SECRET@api-CLUSTER.pusher.com/apps/APP_ID lua5.4 examples/luv_loop.lua [EVENTS]
 
@@ -8,18 +8,18 @@ local uv = require "luv"
 local left = tonumber(arg[1] or 100)
 local client = assert(pusher.from_env(nil, { transport = "async" }))
 local publisher = assert(client:publisher())
-local answers, alarm, work = uv.new_poll(publisher:pollfd()), uv.new_timer(), uv.new_timer()
+local responses, timer, work = uv.new_poll(publisher:pollfd()), uv.new_timer(), uv.new_timer()
 
--- Does what can be done now, and asks to be woken when there will be more, should no answer come before.
+-- Does what can be done now, and sets the timer for the next turn, in case no response arrives before.
 local function turn()
   publisher:step()
   local seconds = publisher:timeout()
   if seconds then
-    alarm:start(math.ceil(seconds * 1000), 0, turn)
+    timer:start(math.ceil(seconds * 1000), 0, turn)
   end
 end
 
-answers:start("r", turn)
+responses:start("r", turn)
 
 -- The application: an event every few milliseconds.
 work:start(0, 5, function()
@@ -27,7 +27,7 @@ work:start(0, 5, function()
   turn()
   left = left - 1
   if left == 0 then
-    for _, handle in ipairs { answers, alarm, work } do
+    for _, handle in ipairs { responses, timer, work } do
       handle:close()
     end
   end

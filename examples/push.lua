@@ -17,8 +17,8 @@ local uid = require "pusher.push.tinode.uid"
 
 local ANN, BOB = uid.from_decimal("1001"), uid.from_decimal("1002")
 
--- A handler of our own: receipts as Channels events to users that are signed in. Over the async transport
--- `push` returns at once, and `step` moves what is under way.
+-- A handler of our own: receipts as Channels events to users that are signed in. Over the async transport `push`
+-- returns at once, and `step` moves what is in flight.
 local channels = {}
 
 function channels:init(config)
@@ -31,28 +31,21 @@ end
 function channels:push(receipt)
   for user, recipient in pairs(receipt.to) do
     local payload = { topic = receipt.payload.topic, seq = receipt.payload.seq, unread = recipient.unread }
-    local pending, message, details = self.client:send_to_user(uid.user_id(user), receipt.payload.what, payload)
-    if not pending then
-      return nil, message, details
-    end
-    pending:on_done(function(sent, why)
-      print(("channels: %s %s"):format(uid.user_id(user), sent and "sent" or why))
+    self.client:send_to_user(uid.user_id(user), receipt.payload.what, payload):on_done(function(sent, message)
+      print(("channels: %s %s"):format(uid.user_id(user), sent and "sent" or message))
     end)
   end
   return true
 end
 
 function channels:step(seconds)
-  local running, message, details = self.transport:step(seconds)
-  if not running then
-    return nil, message, details
-  end
-  return running == 0
+  return self.transport:step(seconds) -- how many calls are in flight
 end
 
 function channels:stop(seconds)
   self:step(seconds)
   self.client:close()
+  self.transport:close()
 end
 
 -- A store of devices; a real one is a table of a database.
@@ -99,7 +92,7 @@ push.register("channels", channels)
 push.register("fcm", assert(fcm.new { devices = devices, remove = remove, on_result = on_result }))
 assert(push.init(read_config(arg[1])))
 
-print(("taken by %d handlers"):format(assert(push.push {
+print(("accepted by %d handlers"):format(assert(push.push {
   to = { [ANN] = { unread = 3 }, [BOB] = { unread = 1 } },
   payload = {
     what = push.ACT_MSG, topic = "grpAbCdEf", from = uid.user_id(uid.from_decimal("1003")), seq = 42,

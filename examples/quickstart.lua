@@ -1,4 +1,4 @@
---- The shortest program: publishes one event and tells how it went.
+--- The shortest program: publishes one event and prints the outcome. Run it with:
 --
 --     PUSHER_URL=https://KEY:SECRET@api-CLUSTER.pusher.com/apps/APP_ID lua5.4 examples/quickstart.lua
 

@@ -1,93 +1,108 @@
--- The rules that hold the tree together: who may require whom, who may look at nginx, how long things may get.
+-- The rules that hold the tree together: who may require whom, who may look at nginx, how long things may get, which
+-- words are not used. CONTRIBUTING.md explains them.
 
 local source = require("spec.helpers.source")
 
 local LUA_FILES = source.files("lua", "lua")
 local C_FILES = source.files("src", "c", "h")
 
--- The layers, from the bottom. A module belongs to the first layer with a pattern that fits its name.
-local LAYERS = {
-  { name = "errors", "^pusher%.errors$" },
+local PUBLIC = { "beams", "client", "openresty", "pending", "publisher", "push", "transport" }
+
+-- A module belongs to the first part with a pattern that fits its name.
+local PARTS = {
   { name = "core", "^pusher%.core$" },
-  { name = "driver", "^pusher%.curl$" },
+  { name = "curl", "^pusher%.curl$" },
+  { name = "base", "^pusher%.base%." },
   { name = "pending", "^pusher%.pending$" },
-  { name = "transport", "^pusher%.transport%." },
-  { name = "chooser", "^pusher%.transport$" },
-  { name = "client", "^pusher%.client$", "^pusher%.client%." },
-  { name = "door", "^pusher$" },
-  { name = "service", "^pusher%.publisher", "^pusher%.openresty", "^pusher%.push", "^pusher%.beams" },
-  { name = "pure", "^pusher%." },
+  { name = "transport.curl", "^pusher%.transport%.curl$" },
+  { name = "transport.async", "^pusher%.transport%.async$" },
+  { name = "transport.ngx", "^pusher%.transport%.ngx$", "^pusher%.transport%.ngx%." },
+  { name = "public", "^pusher$", "^pusher%.%w+$", "^pusher%.push%.fcm$", "^pusher%.push%.stdout$" },
+  { name = "channels", "^pusher%.channels%." },
+  { name = "publisher", "^pusher%.publisher%." },
+  { name = "openresty", "^pusher%.openresty%." },
+  { name = "beams", "^pusher%.beams%." },
+  { name = "push", "^pusher%.push%." },
+  { name = "driver", "^pusher%.driver%." },
 }
 
--- What a layer may require besides itself. Nothing requires the door, and only the door the client.
+-- What a part may require besides itself. Nothing but two transports requires libcurl, so nginx never loads it.
 local ALLOWED = {
-  errors = {},
-  pure = { "errors", "core" },
-  pending = { "errors" },
-  transport = { "errors", "driver", "pending" },
-  chooser = { "errors", "transport" },
-  service = { "errors", "core", "pure", "pending", "chooser" },
-  client = { "errors", "core", "pure", "pending", "chooser", "transport", "service" },
-  door = { "errors", "core", "pure", "client" },
+  base = { "core" },
+  pending = { "base", "core" },
+  ["transport.curl"] = { "base", "core", "curl", "pending" },
+  ["transport.async"] = { "base", "core", "curl", "pending" },
+  ["transport.ngx"] = { "base", "core", "pending" },
+  channels = { "base", "core" },
+  publisher = { "base", "core", "driver" },
+  openresty = { "base", "core", "channels" },
+  beams = { "base", "core" },
+  push = { "base", "core", "driver" },
+  driver = { "base", "core" },
+  public = { "base", "core", "pending", "channels", "publisher", "openresty", "beams", "push", "driver" },
 }
 
--- Foreign modules, and who may ask for them.
-local FOREIGN = {
-  cjson = { ["pusher.base.json"] = true },
-  ffi = { ["pusher.transport.ngx.certificate"] = true },
+-- Third-party modules, and the one module that may require each.
+local THIRD_PARTY = { cjson = "pusher.base.json", ffi = "pusher.transport.ngx.certificate" }
+
+-- Where a module's name may be computed, and where nginx is visible: files, or folders that end in a slash.
+local MAY_COMPUTE = { "lua/pusher/transport.lua" }
+local MAY_SEE_NGX = {
+  "lua/pusher/transport.lua", "lua/pusher/driver/nginx.lua", "lua/pusher/transport/ngx.lua", "lua/pusher/transport/ngx/",
+  "lua/pusher/openresty.lua",
 }
 
-local MAY_LOOK_AT_NGX = {
-  ["lua/pusher/transport.lua"] = true,
-  ["lua/pusher/openresty.lua"] = true,
+-- Specs of something else than one Lua module: files, or folders that end in a slash.
+local OTHER_SPECS = {
+  "spec/architecture_spec.lua", "spec/readme_spec.lua", -- the tree and its text
+  "spec/core_spec.lua", "spec/core/", "spec/curl_spec.lua", -- C modules
+  "spec/client/", -- the client against a server
+  "spec/publisher/guarantees_spec.lua", "spec/push/example_spec.lua", "spec/push/wire_spec.lua", -- several modules together
 }
 
-local function layer_of(module)
-  for _, layer in ipairs(LAYERS) do
-    for _, pattern in ipairs(layer) do
+local RETIRED = {
+  "answer", "answers", "answered", "trouble", "problem", "problems", "told", "tell", "tells", "telling", "under way",
+  "room", "rooms", "door", "carrier", "spare", "blank", "blanks", "glance", "nap", "scout", "complain", "ledger", "peace",
+  "patience", "comes to", "came to", "is over", "cap", "caps", "capped", "silent_until", "flying", "take_off", "tls_stands",
+  "next_spare",
+}
+
+local function part_of(module)
+  for _, part in ipairs(PARTS) do
+    for _, pattern in ipairs(part) do
       if module:find(pattern) then
-        return layer.name
+        return part.name
       end
     end
   end
   return nil
 end
 
-local function allows(from, to)
-  if from == to then
-    return true
-  end
-  for _, name in ipairs(ALLOWED[from] or {}) do
-    if name == to then
+local function contains(list, value)
+  for _, member in ipairs(list) do
+    if member == value then
       return true
     end
   end
   return false
 end
 
+-- The entry of a list of files and folders that covers a path.
+local function entry_for(list, path)
+  for _, entry in ipairs(list) do
+    if path == entry or (entry:sub(-1) == "/" and path:sub(1, #entry) == entry) then
+      return entry
+    end
+  end
+  return nil
+end
+
 local function may_require(from, to)
-  local layer = layer_of(to)
-  if layer then
-    return allows(layer_of(from), layer)
+  local part = part_of(to)
+  if not part then
+    return THIRD_PARTY[to] == from
   end
-  local base = to:match("^[^.]+")
-  if base == "ngx" or base == "resty" then
-    return from:find("ngx", 1, true) or from:find("openresty", 1, true)
-  end
-  return FOREIGN[base] and FOREIGN[base][from]
-end
-
-local function edges_of(path)
-  return source.requires(source.read(path))
-end
-
-local function lua_opens(line)
-  return line:match("^local function ([%w_]+)") or line:match("^function ([%w_.:]+)")
-end
-
--- .clang-format puts a function's brace alone at the left margin, and nothing else's.
-local function c_opens(line)
-  return line == "{" and "function"
+  return part == part_of(from) or contains(ALLOWED[part_of(from)], part)
 end
 
 -- Lists what breaks a rule, so that a failure names all of it at once.
@@ -95,82 +110,105 @@ local function assert_none(list)
   assert.equal("", table.concat(list, "\n"))
 end
 
+-- Lists the files where found(path) holds and that are not in `list`, and the entries of `list` that nothing needs.
+local function exceptions(list, files, found)
+  local broken, used = {}, {}
+  for _, path in ipairs(files) do
+    if found(path) then
+      local entry = entry_for(list, path)
+      used[entry or ""] = true
+      broken[#broken + 1] = not entry and path or nil
+    end
+  end
+  for _, entry in ipairs(list) do
+    broken[#broken + 1] = not used[entry] and entry .. " needs no exception" or nil
+  end
+  return broken
+end
+
 describe("the tree", function()
-  it("holds files to look at", function()
+  it("has files", function()
     assert.is_true(#LUA_FILES > 10)
     assert.is_true(#C_FILES > 5)
   end)
 
+  it("has the public modules in lua/pusher, and private ones in folders only", function()
+    local names = {}
+    for _, path in ipairs(LUA_FILES) do
+      names[#names + 1] = path:match("^lua/pusher/([%w_]+)%.lua$")
+    end
+    assert.same(PUBLIC, names)
+  end)
+
   it("has only the allowed require edges", function()
-    local broken = {}
+    local broken, used = {}, {}
     for _, path in ipairs(LUA_FILES) do
       local from = source.module_name(path)
-      for _, to in ipairs((edges_of(path))) do
+      for _, to in ipairs((source.requires(source.read(path)))) do
+        used[to] = true
         if not may_require(from, to) then
           broken[#broken + 1] = ("%s (%s) requires %s (%s)"):format(
-            from, layer_of(from), to, layer_of(to) or "foreign")
+            from, part_of(from), to, part_of(to) or "third-party")
         end
       end
+    end
+    for name in pairs(THIRD_PARTY) do
+      broken[#broken + 1] = not used[name] and name .. " needs no exception" or nil
     end
     assert_none(broken)
   end)
 
-  it("asks for a module by a computed name only where transports and push handlers are chosen", function()
-    local broken = {}
-    for _, path in ipairs(LUA_FILES) do
-      local _, computed = edges_of(path)
-      if computed > 0 and path ~= "lua/pusher/transport.lua" and path ~= "lua/pusher/push.lua" then
-        broken[#broken + 1] = path
-      end
-    end
-    assert_none(broken)
+  it("computes a module's name only where a transport is chosen", function()
+    assert_none(exceptions(MAY_COMPUTE, LUA_FILES, function(path)
+      return select(2, source.requires(source.read(path))) > 0
+    end))
   end)
 
-  it("has no circle of requires", function()
-    local edges, state, circles = {}, {}, {}
+  it("has no cycle of requires", function()
+    local edges = {}
     for _, path in ipairs(LUA_FILES) do
-      edges[source.module_name(path)] = (edges_of(path))
+      edges[source.module_name(path)] = (source.requires(source.read(path)))
     end
-    local function visit(module, trail)
-      if state[module] == "open" then
-        circles[#circles + 1] = trail .. " -> " .. module
-      elseif edges[module] and not state[module] then
-        state[module] = "open"
-        for _, to in ipairs(edges[module]) do
-          visit(to, trail .. " -> " .. module)
-        end
-        state[module] = "done"
-      end
-    end
-    for module in pairs(edges) do
-      visit(module, "")
-    end
-    assert_none(circles)
+    assert_none(source.cycles(edges))
   end)
 
   it("looks at ngx only where the library meets nginx", function()
-    local broken = {}
+    assert_none(exceptions(MAY_SEE_NGX, LUA_FILES, function(path)
+      return source.code(source.read(path)):find("%f[%w_.]ngx%f[^%w_]")
+    end))
+  end)
+
+  it("has a spec for every module, and a module for every spec", function()
+    local expected, missing = {}, {}
     for _, path in ipairs(LUA_FILES) do
-      local code = source.code(source.read(path), true)
-      local named = path:find("ngx", 1, true) or MAY_LOOK_AT_NGX[path]
-      if not named and code:find("%f[%w_.]ngx%f[^%w_]") then
-        broken[#broken + 1] = path
-      end
+      local spec = path:gsub("^lua/pusher/", "spec/"):gsub("^lua/", "spec/"):gsub("%.lua$", "_spec.lua")
+      expected[spec], missing[spec] = true, true
     end
+    local broken = exceptions(OTHER_SPECS, source.files("spec", "lua"), function(path)
+      missing[path] = nil
+      return path:find("_spec%.lua$") and not expected[path]
+    end)
+    for spec in pairs(missing) do
+      broken[#broken + 1] = spec .. " is missing"
+    end
+    table.sort(broken)
     assert_none(broken)
   end)
 
-  it("has a spec for every module", function()
-    local missing = {}
-    for _, path in ipairs(LUA_FILES) do
-      local spec = path:gsub("^lua/pusher/", "spec/"):gsub("^lua/", "spec/"):gsub("%.lua$", "_spec.lua")
-      local file = io.open(spec)
-      missing[#missing + 1] = not file and spec or nil
-      if file then
-        file:close()
+  it("has examples that a user can copy, and tools that need no specs", function()
+    local broken = {}
+    for folder, forbidden in pairs { examples = { "spec", "tools" }, tools = { "spec" } } do
+      for _, path in ipairs(source.files(folder, "lua", "conf")) do
+        local text = source.read(path)
+        for _, other in ipairs(forbidden) do
+          if text:find("require[%s(]*[\"']" .. other .. "%.") then
+            broken[#broken + 1] = path .. " requires " .. other
+          end
+        end
       end
     end
-    assert_none(missing)
+    table.sort(broken)
+    assert_none(broken)
   end)
 
   it("makes no global, and works under a global table that refuses them", function()
@@ -183,14 +221,8 @@ describe("the tree", function()
     file:write([[
       setmetatable(_G, {
         __newindex = function(_, name) error("global " .. tostring(name) .. " is written", 2) end,
-        __index = function(_, name)
-          if name ~= "ngx" and name ~= "jit" and name ~= "unpack" and name ~= "setfenv" and name ~= "utf8"
-            and name ~= "loadstring" and name ~= "bit" and name ~= "bit32" then
-            error("global " .. tostring(name) .. " is read", 2)
-          end
-        end,
+        __index = function(_, name) error("global " .. tostring(name) .. " is read", 2) end,
       })
-      require = require
       for _, name in ipairs { ]], table.concat(modules, ", "), [[ } do
         local ok, message = pcall(require, name)
         if not ok then print(name, message) end
@@ -230,6 +262,15 @@ describe("length", function()
     return broken, seen
   end
 
+  local function lua_opens(line)
+    return line:match("^local function ([%w_]+)") or line:match("^function ([%w_.:]+)")
+  end
+
+  -- .clang-format puts a function's brace alone at the left margin, and nothing else's.
+  local function c_opens(line)
+    return line == "{" and "function"
+  end
+
   it("of a file is at most 400 lines", function()
     assert_none(too_long(LUA_FILES, 400))
     assert_none(too_long(C_FILES, 400))
@@ -249,10 +290,21 @@ describe("C", function()
   -- A library neither ends the process nor writes without a bound.
   local BANNED = { "abort", "exit", "_exit", "assert", "sprintf", "vsprintf", "strcpy", "strcat", "strtok", "gets" }
 
+  -- The C files of each shared object, and where each name that they share is defined.
+  local function linked(name)
+    local files, owner = source.files("src/" .. name, "c"), {}
+    for _, path in ipairs(files) do
+      for symbol in pairs(source.c_definitions(source.read(path))) do
+        owner[symbol] = path
+      end
+    end
+    return files, owner
+  end
+
   it("calls nothing that ends the process or writes without a bound", function()
     local broken = {}
     for _, path in ipairs(C_FILES) do
-      local code = source.read(path):gsub("/%*.-%*/", ""):gsub('"[^"\n]*"', '""')
+      local code = source.c_code(source.read(path))
       for _, name in ipairs(BANNED) do
         if code:find("%f[%w_]" .. name .. "%s*%(") then
           broken[#broken + 1] = path .. ": " .. name
@@ -262,7 +314,44 @@ describe("C", function()
     assert_none(broken)
   end)
 
-  it("exports the two entry points and nothing else", function()
+  it("has no cycle among its files", function()
+    for _, name in ipairs { "core", "curl" } do
+      local files, owner = linked(name)
+      local edges, count = {}, 0
+      for _, path in ipairs(files) do
+        local to, seen = {}, { [path] = true }
+        for symbol in source.c_code(source.read(path)):gmatch("%f[%w_]pusher_[%w_]+") do
+          local file = owner[symbol]
+          if file and not seen[file] then
+            seen[file], to[#to + 1], count = true, file, count + 1
+          end
+        end
+        edges[path] = to
+      end
+      assert.is_true(count > 5)
+      assert_none(source.cycles(edges))
+    end
+  end)
+
+  it("declares every function in the section of the file that defines it", function()
+    local broken, seen = {}, 0
+    for _, name in ipairs { "core", "curl" } do
+      local header = "src/" .. name .. "/internal.h"
+      local _, owner = linked(name)
+      for symbol, section in pairs(source.c_declarations(source.read(header))) do
+        local file = (owner[symbol] or "no file"):match("[^/]*$")
+        seen = seen + 1
+        if not section:find(file, 1, true) then
+          broken[#broken + 1] = ("%s: %s of %s is in the section %q"):format(header, symbol, file, section)
+        end
+      end
+    end
+    table.sort(broken)
+    assert_none(broken)
+    assert.is_true(seen > 20)
+  end)
+
+  it("exports the entry point of each module and nothing else", function()
     for _, name in ipairs { "core", "curl" } do
       local list = assert(io.popen(("nm -D --defined-only %s/pusher/%s.so"):format(os.getenv("PUSHER_BUILD"), name)))
       local exported = {}
@@ -277,8 +366,26 @@ describe("C", function()
   end)
 end)
 
-describe("the version", function()
-  it("is written in one place, and the changelog knows it", function()
+describe("text", function()
+  it("uses no retired word", function()
+    local broken = {}
+    local files = source.files("lua src bench scripts", "lua", "c", "h", "md") -- tools has commands of these names
+    files[#files + 1] = "README.md"
+    for _, path in ipairs(files) do
+      local text = source.read(path)
+      for _, phrase in ipairs(RETIRED) do
+        for _, place in ipairs(source.places(text, phrase)) do
+          broken[#broken + 1] = ("%s:%d: %s: %s"):format(path, place.line, phrase, place.text)
+        end
+      end
+      if path:find("%.lua$") and source.code(text, true):find("%f[%w_.]reason%f[^%w_]") then
+        broken[#broken + 1] = path .. ": a variable called reason"
+      end
+    end
+    assert_none(broken)
+  end)
+
+  it("has the version in one place, and the changelog knows it", function()
     local version = require("pusher")._VERSION
     assert.is_truthy(version:match("^%d+%.%d+%.%d+$"))
     local places = {}

@@ -1,3 +1,4 @@
+local async = require "pusher.transport.async"
 local beams = require "pusher.beams"
 local cjson = require "cjson"
 local core = require "pusher.core"
@@ -83,7 +84,7 @@ describe("pusher.beams", function()
     end
   end)
 
-  it("leaves the caller's table as it is", function()
+  it("does not modify the caller's table", function()
     local publish = { fcm = { a = 1 }, interests = { "mine" } }
     local transport = fake.new(200, '{"publishId":"p"}')
     assert(assert(new { transport = transport }):publish_to_interests({ "i" }, publish))
@@ -111,7 +112,7 @@ describe("pusher.beams", function()
       assert.are.equal(0, #transport.requests)
     end)
 
-    it("a request without a payload, or one that is no JSON", function()
+    it("a request without a payload, or with a value that JSON does not have", function()
       local client = assert(new())
       refused("invalid", client:publish_to_interests({ "a" }, {}))
       refused("invalid", client:publish_to_users({ "a" }, { web = print }))
@@ -129,9 +130,9 @@ describe("pusher.beams", function()
     end)
 
     it("options that are missing or wrong", function()
-      assert.are.equal("Instance Id cannot be an empty string", refused("config", new { instance_id = "" }))
-      assert.are.equal("Secret Key cannot be an empty string", refused("config", new { secret_key = "" }))
-      assert.are.equal("Instance Id cannot be an empty string", refused("config", beams.new {}))
+      assert.are.equal('option "instance_id" is missing', refused("config", new { instance_id = "" }))
+      assert.are.equal('option "secret_key" is missing', refused("config", new { secret_key = "" }))
+      assert.are.equal('option "instance_id" is missing', refused("config", beams.new {}))
       refused("config", new { instance_id = "evil.example/" })
       refused("config", new { secret_key = "a\r\nX: y" })
       refused("config", new { webhook_secret = "" })
@@ -181,8 +182,8 @@ describe("pusher.beams", function()
         assert.is_nil(result)
         assert.are.equal(case.status, details.status)
         if case.error then
-          local words = case.error:match("^Failed to publish notification: (.*)$")
-          assert.matches(words, message, 1, true)
+          local text = case.error:match("^Failed to publish notification: (.*)$")
+          assert.matches(text, message, 1, true)
         end
       end)
     end
@@ -210,14 +211,19 @@ describe("pusher.beams", function()
     end
   end)
 
-  it("has a code for every other answer", function()
+  it("has a code for every other response", function()
     for status, code in pairs { [402] = "forbidden", [413] = "too_large", [429] = "rate_limited", [500] = "server",
       [503] = "server", [302] = "response" } do
       local client = assert(new { transport = fake.new(status, "oops", "Retry-After: 7\r\n") })
-      local result, _, details = client:publish_to_users({ "a" }, PUBLISH)
+      local result, message, details = client:publish_to_users({ "a" }, PUBLISH)
       assert.is_nil(result)
       assert.are.equal(code, details.code)
+      assert.are.equal(status, details.status)
+      assert.are.equal("oops", details.body)
+      assert.is_nil(details.hint)
       assert.are.equal(7, details.retry_after)
+      assert.are.equal(("the server responded with status %d: %s"):format(status,
+        status == 302 and "redirects are not followed" or "oops"), message)
     end
     for _, body in ipairs { "", "oops", "null", "5" } do
       local result, _, details = assert(new { transport = fake.new(200, body) }):publish_to_users({ "a" }, PUBLISH)
@@ -293,7 +299,7 @@ describe("pusher.beams", function()
       assert.are.equal("unauthorized", select(3, client:webhook({ [known.header] = known.value }, known.body .. " ")).code)
     end)
 
-    it("refuses a body that is no event, though signed", function()
+    it("refuses a body that is not an event, though signed", function()
       local client = assert(new())
       local mac = core.mac(known.secret, "sha1")
       for _, body in ipairs { "", "null", "[]", "{}", '{"metadata":{}}', '{"metadata":{"event_type":5}}', "oops" } do
@@ -333,6 +339,50 @@ describe("pusher.beams", function()
       local own = client.transport
       client:close()
       assert.are.equal("closed", select(3, own:send({}, print)).code)
+    end)
+  end)
+
+  describe("over a transport that does not block", function()
+    local function assert_pending(code, call)
+      local reported
+      call:on_done(function(result, message, details)
+        assert.is_nil(result)
+        assert.is_string(message)
+        reported = details.code
+      end)
+      assert.are.equal(code, reported)
+    end
+
+    it("returns a done pending from a call that is refused, as the client does", function()
+      local transport = assert(async.new())
+      local client = assert(new { transport = transport })
+      assert_pending("invalid", client:publish_to_interests({}, PUBLISH))
+      assert_pending("invalid", client:publish_to_users({ "a" }, {}))
+      assert_pending("invalid", client:delete_user(""))
+      assert_pending("invalid", client:delete_user(".."))
+      client:close()
+      assert_pending("closed", client:publish_to_interests({ "a" }, PUBLISH))
+      assert_pending("closed", client:publish_to_users({ "a" }, PUBLISH))
+      assert_pending("closed", client:delete_user("u"))
+      assert.are.equal(0, transport:step())
+      transport:close()
+    end)
+
+    it("returns the failure itself where nothing would be sent", function()
+      local transport = assert(async.new())
+      local client = assert(new { transport = transport })
+      assert.are.equal("invalid", select(3, client:generate_token("")).code)
+      assert.are.equal("unauthorized", select(3, client:webhook({}, "")).code)
+      client:close()
+      assert.are.equal("closed", select(3, client:generate_token("u")).code)
+      assert.are.equal("closed", select(3, client:webhook({}, "")).code)
+      transport:close()
+    end)
+
+    it("returns a done pending from a closed client whose own transport is closed, too", function()
+      local client = assert(beams.new { instance_id = "i", secret_key = "k", transport = "async" })
+      client:close()
+      assert_pending("closed", client:delete_user("u"))
     end)
   end)
 

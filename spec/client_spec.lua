@@ -101,7 +101,7 @@ describe("pusher.client", function()
     refused("invalid", client:post("/a", { f = print }))
   end)
 
-  it("builds requests for other HTTP clients and reads their answers", function()
+  it("builds requests for other HTTP clients and reads their responses", function()
     local client, transport = new()
     local request = client:build_request("POST", "/events", nil, { a = 1 })
     assert.equal(0, #transport.requests)
@@ -148,7 +148,6 @@ describe("pusher.client", function()
     for _, call in ipairs {
       function() client:trigger(nil, "e", "x") end,
       function() client:trigger("a", 7, "x") end,
-      function() client:trigger("a", "e") end,
       function() client:trigger("a", "e", "x", "1.1") end,
       function() client:trigger_batch("x") end,
       function() client:send_to_user(7, "e", "x") end,
@@ -174,7 +173,7 @@ describe("pusher.client", function()
     end
   end)
 
-  it("hands the transport's failure on as it is", function()
+  it("returns the transport's failure unchanged", function()
     local failing = { close = function() end }
     function failing.send()
       return require("pusher.base.errors").fail("timeout", "too slow")
@@ -182,7 +181,7 @@ describe("pusher.client", function()
     refused("timeout", new(failing):trigger("a", "e", "x"))
   end)
 
-  it("lets a transport answer with something else than results", function()
+  it("lets a transport return something else than results", function()
     local pending = {}
     local client = new { close = function() end, send = function() return pending end }
     assert.equal(pending, client:trigger("a", "e", "x"))
@@ -223,7 +222,7 @@ describe("pusher.client", function()
     local client, transport = new()
     client:close()
     client:close()
-    assert.is_true(transport.closed)
+    assert.is_nil(transport.closed) -- it is the caller's
     assert.truthy(tostring(client):find("closed"))
     new({ send = function() end }):close() -- a transport without close
     refused("closed", client:trigger("a", "e", "x"))
@@ -233,5 +232,127 @@ describe("pusher.client", function()
     refused("closed", client:authorize_channel("socket_id=1.1&channel_name=private-a"))
     refused("closed", client:authenticate_user("socket_id=1.1", { id = "1" }))
     refused("closed", client:webhook({}, ""))
+  end)
+
+  it("closes the transport that it made", function()
+    for _, name in ipairs { "curl", "async" } do
+      local client = assert(pusher.new { app_id = "3", key = "k", secret = "s", transport = name })
+      local made, closed = client.transport, false
+      local close = made.close
+      function made:close()
+        closed = true
+        return close(self)
+      end
+      client:close()
+      assert.is_true(closed)
+    end
+  end)
+
+  it("signs the path prefix only when asked to", function()
+    local function target(extra)
+      local client, transport = new(nil, extra)
+      client:get("/channels")
+      return transport.last.target
+    end
+    local bare = target()
+    local unsigned = target { path_prefix = "/p" }
+    local signed = target { path_prefix = "/p", sign_path_prefix = true }
+    assert.equal("/p" .. bare, unsigned)
+    assert.equal("/p/apps/3/channels?", signed:match("^[^?]*%?"))
+    assert.not_equal(unsigned, signed)
+    assert.equal("/apps/3/channels?", bare:match("^[^?]*%?"))
+  end)
+
+  it("sends push notifications to an endpoint of their own, without the prefix", function()
+    local client, transport = new(fake.new(200, '{"number_of_subscribers":3}'),
+      { path_prefix = "/p", push_notification_host = "push:8443" })
+    assert.same({ number_of_subscribers = 3 }, client:notify({ "news" }, { fcm = {} }))
+    local sent = transport.last
+    assert.same({ "https", "push", 8443, "/server_api/v1/apps/3/notifications" },
+      { sent.scheme, sent.host, sent.port, sent.target:match("^[^?]*") })
+  end)
+
+  -- What is refused before it is sent, by each call that a transport would send.
+  local REFUSED = {
+    trigger = { "a b", "e", "x" }, trigger_batch = { {} }, send_to_user = { "", "e", "x" },
+    terminate_user_connections = { "" }, channels = { { nonsense = 1 } }, channel = { "a b" }, channel_users = { "a b" },
+    notify = { {}, { fcm = {} } }, get = { "x" }, post = { "x" },
+  }
+  local ACCEPTED = {
+    trigger = { "a", "e" }, trigger_batch = { { { channel = "a", name = "e" } } }, send_to_user = { "7", "e" },
+    terminate_user_connections = { "7" }, channels = {}, channel = { "a" }, channel_users = { "a" },
+    notify = { { "a" }, { fcm = {} } }, get = { "/x" }, post = { "/x" },
+  }
+
+  describe("over a transport with fail", function()
+    local transport, client
+
+    before_each(function()
+      transport = fake.new()
+      function transport:fail(message, details)
+        self.failures = (self.failures or 0) + 1
+        return { message = message, details = details }
+      end
+      client = new(transport)
+    end)
+
+    it("returns what that makes of a refused call", function()
+      for name, given in pairs(REFUSED) do
+        local got = client[name](client, given[1], given[2], given[3])
+        assert.equal("invalid", got.details.code, name)
+        assert.equal("string", type(got.message))
+      end
+      assert.equal("invalid", client:get("/x", { auth_key = "x" }).details.code)
+      assert.equal("invalid", client:post("/x", { f = print }).details.code)
+      assert.equal(12, transport.failures)
+      assert.equal(0, #transport.requests)
+    end)
+
+    it("does so on a closed client, too", function()
+      client:close()
+      for name, given in pairs(ACCEPTED) do
+        local got = client[name](client, given[1], given[2])
+        assert.equal("closed", got.details.code, name)
+      end
+      assert.equal(10, transport.failures)
+      refused("closed", client:build_request("GET", "/channels"))
+      refused("closed", client:authorize_channel("socket_id=1.1&channel_name=private-a"))
+      assert.equal(10, transport.failures)
+    end)
+
+    it("is not asked by methods that send nothing", function()
+      refused("invalid", client:build_request("GET", "x"))
+      refused("invalid", client:authorize_channel("x"))
+      assert.is_nil(transport.failures)
+    end)
+  end)
+
+  it("returns a pending from every call over the async transport, done when the call is refused", function()
+    local client = assert(pusher.new { app_id = "3", key = "k", secret = "s", transport = "async" })
+    local function is_done(code, call, given)
+      if not client.transport.fail then
+        return refused(code, call(client, given[1], given[2], given[3]))
+      end
+      local seen
+      call(client, given[1], given[2], given[3]):on_done(function(result, _, details)
+        seen = result == nil and details.code
+      end)
+      assert.equal(code, seen)
+    end
+    for name, given in pairs(REFUSED) do
+      is_done("invalid", client[name], given)
+    end
+    client:close()
+    for name, given in pairs(ACCEPTED) do
+      is_done("closed", client[name], given)
+    end
+  end)
+
+  it("sends null where no data is given", function()
+    local client, transport = new()
+    client:trigger("a", "e")
+    assert.equal('{"name":"e","channels":["a"],"data":"null"}', transport.last.body)
+    client:send_to_user("7", "e")
+    assert.equal("null", cjson.decode(transport.last.body).data)
   end)
 end)

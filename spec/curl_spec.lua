@@ -1,6 +1,7 @@
 -- What pusher.curl checks before it touches the network. What it does there: spec/transport/.
 
 local curl = require "pusher.curl"
+local options = require "pusher.base.options"
 
 local function request(over)
   local out = { method = "GET", scheme = "http", host = "127.0.0.1", port = 1, target = "/", headers = {}, timeout = 1 }
@@ -10,19 +11,22 @@ local function request(over)
   return out
 end
 
+-- The table that transports hand to C.
+local function complete(given)
+  return assert(options.transport(given or {}))
+end
+
 describe("pusher.curl", function()
-  it("knows its libcurl, and a clock that goes on", function()
+  it("knows its libcurl", function()
     assert.matches("^libcurl/%d", curl.LIBCURL)
-    local first = curl.clock()
-    assert.is_true(curl.clock() >= first)
   end)
 
   for _, kind in ipairs { "easy", "async" } do
     describe(kind, function()
       local handles
 
-      local function open(options)
-        local handle = assert(curl[kind](options or {}))
+      local function open(given)
+        local handle = assert(curl[kind](complete(given)))
         handles[#handles + 1] = handle
         return handle
       end
@@ -42,20 +46,57 @@ describe("pusher.curl", function()
         end
       end)
 
-      it("refuses options that make no sense", function()
+      it("raises unless the options are complete, of the right types and within the limits of C", function()
+        local count = { "1", {}, true, -1, 0 / 0, math.huge, 1e300 }
+        for field, values in pairs {
+          timeout = count, connect_timeout = count, max_response_bytes = count, max_pending = count,
+          keepalive = { 60, true, "60" }, tls_verify = { "no", 0 }, proxy = { 8080, {} }, no_proxy = { {} }, ca_file = { true },
+        } do
+          for _, value in ipairs(values) do
+            local settings = complete()
+            settings[field] = value
+            assert.error_matches(function() curl[kind](settings) end, "bad option field '" .. field .. "'")
+          end
+        end
+        for _, field in ipairs { "timeout", "connect_timeout", "keepalive", "tls_verify", "max_response_bytes", "max_pending" } do
+          local settings = complete()
+          settings[field] = nil
+          assert.error_matches(function() curl[kind](settings) end, "bad option field '" .. field .. "'")
+        end
+        for _, field in ipairs { "idle", "pool_size" } do
+          for _, value in ipairs { false, "60", -1, 0 / 0, 1e300 } do
+            local settings = complete()
+            settings.keepalive[field] = value or nil
+            assert.error_matches(function() curl[kind](settings) end, "bad keepalive field '" .. field .. "'")
+          end
+        end
+      end)
+
+      it("is handed no wrong option by its transport", function()
+        local transport = require("pusher.transport." .. (kind == "easy" and "curl" or kind))
         for _, wrong in ipairs {
           { timeout = 0 }, { timeout = -1 }, { timeout = 0 / 0 }, { timeout = "5" }, { connect_timeout = 0 },
           { keepalive = 60 }, { keepalive = { idle = -1 } }, { keepalive = { idle = "60" } },
           { keepalive = { pool_size = -1 } }, { keepalive = { pool_size = 1.5 } }, { keepalive = { pool_size = 1e9 } },
           { max_response_bytes = 0 }, { max_response_bytes = 1e10 }, { max_response_bytes = 0 / 0 },
           { max_pending = 0 }, { max_pending = 1.5 }, { tls_verify = "no" }, { tls_verify = 0 },
-          { proxy = 8080 }, { proxy = "http://a\r\nb" }, { proxy = "http://a\0b" }, { no_proxy = {} },
-          { ca_file = "a\0b" }, { ca_file = true },
+          { proxy = 8080 }, { no_proxy = {} }, { ca_file = true },
         } do
-          local handle, message, code = curl[kind](wrong)
+          local made, message, details = transport.new(wrong)
           local name = next(wrong)
-          assert.is_nil(handle, name)
+          assert.is_nil(made, name)
           assert.matches(name, message)
+          assert.equal("config", details.code)
+        end
+      end)
+
+      it("refuses texts with control characters", function()
+        for _, wrong in ipairs { { proxy = "http://a\r\nb" }, { proxy = "http://a\0b" }, { no_proxy = "a\nb" },
+          { no_proxy = "\127" }, { ca_file = "a\0b" } } do
+          local name = next(wrong)
+          local handle, message, code = curl[kind](complete(wrong))
+          assert.is_nil(handle, name)
+          assert.equal('option "' .. name .. '" must not contain control characters', message)
           assert.equal("config", code)
         end
       end)
@@ -64,7 +105,7 @@ describe("pusher.curl", function()
         for _, proxy in ipairs { "http://us er:secret@x:1", "foo://user:secret@x:1", "http://user:secret@x:0x",
           "://user:secret@", "http://user:secret@[zz]:1", "http://user:secret@", "http://user:secret@x:99999",
           "file:///secret" } do
-          local handle, message, code = curl[kind] { proxy = proxy }
+          local handle, message, code = curl[kind](complete { proxy = proxy })
           assert.is_nil(handle, proxy)
           assert.matches("proxy", message)
           assert.is_nil(message:find("secret", 1, true))
@@ -76,17 +117,16 @@ describe("pusher.curl", function()
         end
       end)
 
-      it("takes options at their limits", function()
-        open { timeout = 1e300, connect_timeout = math.huge, keepalive = { idle = 0, pool_size = 0 },
+      it("accepts options at their limits", function()
+        open { timeout = 2147483647, connect_timeout = 2147483647, keepalive = { idle = 0, pool_size = 0 },
           max_response_bytes = 1, max_pending = 1 }
-        open { timeout = 1e-9, keepalive = { idle = 1e300, pool_size = 1000000 }, max_response_bytes = 2147483647,
-          proxy = "", no_proxy = "", tls_verify = false }
-        open { unknown = true, encryption_master_key = "of another room" }
+        open { timeout = 0.001, keepalive = { idle = 2147483647, pool_size = 1000000 }, max_response_bytes = 2147483647,
+          max_pending = 1000000, proxy = "", no_proxy = "", tls_verify = false }
       end)
 
       it("runs no metamethods of the tables it is given", function()
         local trap = { __index = function() error("called") end, __len = function() error("called") end }
-        open(setmetatable({}, trap))
+        handles[1] = assert(curl[kind](setmetatable(complete(), trap)))
         local ok, message = pcall(try, open(), { headers = setmetatable({}, trap) })
         assert.is_true(ok, message)
         assert.is_false(pcall(open()[kind == "easy" and "perform" or "add"], open(), setmetatable({}, trap)))
@@ -144,7 +184,7 @@ describe("pusher.curl", function()
         end
       end)
 
-      it("says what it is", function()
+      it("names itself", function()
         local handle = open()
         assert.matches("^pusher%." .. kind .. ": ", tostring(handle))
         handle:close()
@@ -152,7 +192,7 @@ describe("pusher.curl", function()
         assert.is_false(getmetatable(handle))
       end)
 
-      it("may be closed twice, and is of no use after that", function()
+      it("may be closed twice, and raises after that", function()
         local handle = open { proxy = "http://127.0.0.1:1", ca_file = "x" }
         handle:close()
         handle:close()
@@ -161,11 +201,14 @@ describe("pusher.curl", function()
 
       it("may be left to the garbage collector at any stage", function()
         for round = 1, 20 do
-          local handle = curl[kind] { proxy = "http://127.0.0.1:1", timeout = 1 }
+          local handle = curl[kind](complete { proxy = "http://127.0.0.1:1", timeout = 1 })
           if round % 2 == 0 then
             try(handle)
           end
-          curl[kind] { proxy = "http://127.0.0.1:1", timeout = -1 }
+          curl[kind](complete { proxy = "http://127.0.0.1:1", ca_file = "\n" })
+          local broken = complete { proxy = "http://127.0.0.1:1" }
+          broken.ca_file = {}
+          pcall(curl[kind], broken)
           pcall(try, handle, { headers = { { "X", "y" }, { "X" } } })
         end
         collectgarbage()
@@ -176,33 +219,33 @@ describe("pusher.curl", function()
 
   describe("async", function()
     it("hands out nothing while there is nothing", function()
-      local async = curl.async {}
+      local async = curl.async(complete())
       assert.equal(0, select("#", async:done()))
       assert.equal(0, async:step())
-      assert.equal(0, async:step(1000))
-      assert.is_nil(async:timeout_ms())
+      assert.equal(0, async:step(1))
+      assert.is_nil(async:timeout())
       assert.is_false(async:cancel(1))
       assert.error_matches(function() async:step(-1) end, "negative")
       assert.error_matches(function() async:step("x") end, "number expected")
       assert.error_matches(function() async:cancel() end, "number expected")
       async:close()
-      for _, name in ipairs { "add", "step", "done", "cancel", "pollfd", "timeout_ms" } do
+      for _, name in ipairs { "add", "step", "done", "cancel", "pollfd", "timeout" } do
         assert.error_matches(function() async[name](async, request()) end, "closed async handle")
       end
     end)
 
     it("numbers the transfers, with integers where Lua has them", function()
-      local async = curl.async {}
+      local async = curl.async(complete())
       local first, second = async:add(request()), async:add(request())
       assert.equal("1 2", first .. " " .. second)
-      assert.equal(0, async:timeout_ms())
+      assert.equal(0, async:timeout())
       assert.is_true(async:cancel(first))
       assert.is_false(async:cancel(first))
       async:close()
     end)
 
     it("keeps no more than max_pending", function()
-      local async = curl.async { max_pending = 3 }
+      local async = curl.async(complete { max_pending = 3 })
       for _ = 1, 3 do
         assert(async:add(request()))
       end

@@ -37,7 +37,7 @@ describe("pusher.openresty", function()
     os.remove(path)
   end
 
-  it("answers a subscriber", function()
+  it("responds to a subscriber", function()
     local status, text, api, record = handle { body = GOOD, content_type = FORM }
     assert.equal(200, status)
     assert.equal(client:authorize_channel(GOOD), text)
@@ -46,7 +46,7 @@ describe("pusher.openresty", function()
     assert.same({}, record.log)
   end)
 
-  it("answers one who signs in", function()
+  it("responds to one who signs in", function()
     local status, text = handle({ body = "socket_id=1.2", content_type = FORM }, "authenticate_user", function()
       return { id = "7" }
     end)
@@ -82,7 +82,7 @@ describe("pusher.openresty", function()
     assert.equal(405, (handle({ method = "GET" }, "webhook", {})))
   end)
 
-  it("tells a body of another type from a bad form", function()
+  it("distinguishes a body of another type from a bad form", function()
     for _, case in ipairs { { "application/json", '{"socket_id":"1.2"}', 415 }, { "application/x-www-form-urlencodedx", "x", 415 },
       { nil, "x", 415 }, { "multipart/form-data; boundary=x", "--x", 415 }, { FORM, "x", 400 },
       { "Application/X-WWW-Form-Urlencoded; charset=UTF-8", "x", 400 }, { "application/json", "", 400 }, { nil, nil, 400 } } do
@@ -139,7 +139,7 @@ describe("pusher.openresty", function()
     end)
   end)
 
-  it("logs why, in one line, without secrets", function()
+  it("logs the message in one line, without secrets", function()
     local _, _, _, record = handle({ body = GOOD, content_type = FORM }, "authorize_channel", function()
       return nil, "banned\nforged line"
     end)
@@ -148,6 +148,14 @@ describe("pusher.openresty", function()
       error("no database", 0)
     end)
     assert.same({ "error: pusher authorize_channel: 500, the application raised: no database" }, record.log)
+  end)
+
+  it("decides without nginx, by the same names", function()
+    local status, text = openresty.decide.authorize_channel(client, function() return true end, GOOD)
+    assert.same({ 200, (client:authorize_channel(GOOD)) }, { status, text })
+    status, text = openresty.decide.authenticate_user(client, function() return { id = "7" } end, "socket_id=1.2")
+    assert.same({ 200, (client:authenticate_user("socket_id=1.2", { id = "7" })) }, { status, text })
+    assert.equal(401, (openresty.decide.webhook(client, {}, {}, "x")))
   end)
 
   it("raises where it is called when the arguments are mixed up", function()

@@ -2,26 +2,26 @@ local errors = require "pusher.base.errors"
 local pending = require "pusher.pending"
 
 describe("pusher.pending", function()
-  local driver, call
+  local transport, call
 
   before_each(function()
-    driver = { reports = {}, abandoned = {} }
-    function driver:report(text, reason)
-      self.reports[#self.reports + 1] = { text, reason }
+    transport = { logged = {}, abandoned = {} }
+    function transport.log(level, message)
+      transport.logged[#transport.logged + 1] = level .. ": " .. message
     end
-    function driver:abandon(which)
+    function transport:abandon(which)
       self.abandoned[#self.abandoned + 1] = which
     end
-    call = pending.new(driver)
+    call = pending.new(transport)
   end)
 
-  it("is no outcome while the call is under way", function()
+  it("is not an outcome while the call is in flight", function()
     assert.is_false(call.done)
     local result, message, details = call:result()
     assert.is_nil(result)
     assert.is_string(message)
     assert.same({ code = "pending", retryable = false }, details)
-    assert.equal("pusher.pending: under way", tostring(call))
+    assert.equal("pusher.pending: in flight", tostring(call))
   end)
 
   it("keeps the result, also when asked twice", function()
@@ -48,7 +48,7 @@ describe("pusher.pending", function()
   it("keeps results that are false or nil", function()
     pending.settle(call, false)
     assert.is_false((call:result()))
-    local nothing = pending.new(driver)
+    local nothing = pending.new(transport)
     pending.settle(nothing, nil)
     assert.is_true(nothing.done)
     assert.equal(3, select("#", nothing:result()))
@@ -64,7 +64,7 @@ describe("pusher.pending", function()
     assert.equal(1, calls)
   end)
 
-  it("tells all who asked, in their order, with what it came to", function()
+  it("calls back all who asked, in their order, with the outcome", function()
     local seen = {}
     for index = 1, 3 do
       assert.equal(call, call:on_done(function(...)
@@ -77,7 +77,7 @@ describe("pusher.pending", function()
       { 3, nil, "gone", { code = "network" } } }, seen)
   end)
 
-  it("tells at once who asks when it is done", function()
+  it("calls back at once when it is done", function()
     pending.settle(call, 5)
     local seen
     assert.equal(call, call:on_done(function(result) seen = result end))
@@ -96,16 +96,15 @@ describe("pusher.pending", function()
   end)
 
   it("reports what a callback raises and goes on with the next", function()
-    local told = false
+    local called = false
     local object = setmetatable({}, { __tostring = function() error("no") end })
     call:on_done(function() error("boom", 0) end):on_done(function() error(object) end)
-    call:on_done(function() told = true end)
+    call:on_done(function() called = true end)
     pending.settle(call, 1)
-    assert.is_true(told)
-    assert.equal("boom", driver.reports[1][2])
-    assert.equal(object, driver.reports[2][2])
+    assert.is_true(called)
     call:on_done(function() error("late", 0) end)
-    assert.equal("late", driver.reports[3][2])
+    assert.same({ "error: on_done raised: boom", "error: on_done raised: an error that cannot be shown",
+      "error: on_done raised: late" }, transport.logged)
   end)
 
   it("raises at the caller's line when it is given no function", function()
@@ -119,12 +118,12 @@ describe("pusher.pending", function()
 
   describe("wait", function()
     it("drives the transport until it is done", function()
-      function driver:drive(which, seconds)
+      function transport:drive(which, seconds)
         self.seconds = seconds
         pending.settle(which, "there")
       end
       assert.equal("there", (call:wait(2.5)))
-      assert.equal(2.5, driver.seconds)
+      assert.equal(2.5, transport.seconds)
     end)
 
     it("drives nothing when it is done", function()
@@ -134,7 +133,7 @@ describe("pusher.pending", function()
     end)
 
     it("says so when the time ran out", function()
-      function driver.drive() end
+      function transport.drive() end
       local result, _, details = call:wait(0.5)
       assert.is_nil(result)
       assert.equal("pending", details.code)
@@ -155,11 +154,11 @@ describe("pusher.pending", function()
   end)
 
   describe("cancel", function()
-    it("ends it, tells the transport and the callbacks", function()
+    it("ends it, and the transport and the callbacks learn of it", function()
       local seen
       call:on_done(function(_, message, details) seen = { message, details } end)
       assert.is_true(call:cancel())
-      assert.same({ call }, driver.abandoned)
+      assert.same({ call }, transport.abandoned)
       local result, message, details = call:result()
       assert.is_nil(result)
       assert.same({ code = "closed", retryable = false, cancelled = true }, details)
@@ -169,10 +168,10 @@ describe("pusher.pending", function()
     it("does nothing the second time, or when it is done", function()
       assert.is_true(call:cancel())
       assert.is_false(call:cancel())
-      local other = pending.new(driver)
+      local other = pending.new(transport)
       pending.settle(other, 1)
       assert.is_false(other:cancel())
-      assert.equal(1, #driver.abandoned)
+      assert.equal(1, #transport.abandoned)
       assert.equal(1, (other:result()))
     end)
   end)

@@ -59,7 +59,7 @@ describe("pusher.push", function()
           assert.is_true(ok)
         else
           assert.is_nil(ok)
-          -- What follows the prefix are the words of Go's decoder.
+          -- What follows the prefix is the message of Go's decoder.
           local expected = case.error:find("^failed to parse config: ") and "failed to parse config: " or case.error
           assert.are.equal(expected, message:sub(1, #expected))
           assert.are.equal("config", details.code)
@@ -81,7 +81,7 @@ describe("pusher.push", function()
       assert.are.same({ { x = 1 } }, a.configs)
     end)
 
-    it("tells a missing configuration from JSON's null, which is an empty one", function()
+    it("distinguishes a missing configuration from JSON null, which is an empty one", function()
       local a = recorder()
       assert.is_true(registry({ a = a }):init('[{"name":"a"},{"name":"a","config":null}]'))
       assert.are.same({ "missing", {} }, a.configs)
@@ -140,7 +140,7 @@ describe("pusher.push", function()
       assert.is_string(message)
     end)
 
-    it("raises on what is no configuration at all", function()
+    it("raises on an argument that is not a configuration", function()
       local made = registry {}
       assert.has_error(function()
         made:init(5)
@@ -149,7 +149,7 @@ describe("pusher.push", function()
   end)
 
   describe("register", function()
-    it("knows the original's words", function()
+    it("raises the original's messages", function()
       local made = registry {}
       for _, case in ipairs(vectors.register) do
         local called, message = pcall(function()
@@ -172,7 +172,7 @@ describe("pusher.push", function()
       end
     end)
 
-    it("raises on what is no handler, or no name", function()
+    it("raises on what is not a handler, or not a name", function()
       local made = registry {}
       for _, handler in ipairs { 5, "x", {}, { push = 5 }, print } do
         assert.has_error(function()
@@ -214,16 +214,16 @@ describe("pusher.push", function()
       local b = recorder()
       local made = registry { a = queue, b = b }
       made:init '[{"name":"a"},{"name":"b"}]'
-      local taken, message, details
+      local accepted, message, details
       for _ = 1, 5 do
-        taken, message, details = made:push(receipt())
+        accepted, message, details = made:push(receipt())
       end
-      assert.is_nil(taken)
+      assert.is_nil(accepted)
       assert.are.equal("the queue is full", message)
       assert.are.equal("full", details.code)
       assert.is_true(details.retryable)
       assert.are.equal("a", details.handler)
-      assert.are.equal(1, details.taken)
+      assert.are.equal(1, details.accepted)
       local stats = made:stats()
       assert.are.equal(case.queued, stats.a.pushed)
       assert.are.equal(case.dropped, stats.a.dropped)
@@ -264,7 +264,7 @@ describe("pusher.push", function()
       assert.are.equal(1, made:stats().a.dropped)
     end)
 
-    it("survives handlers that raise, and tells the others", function()
+    it("survives handlers that raise, and gives the receipt to the others", function()
       local logged = {}
       local made = registry({ a = { push = function()
         error("boom")
@@ -273,13 +273,14 @@ describe("pusher.push", function()
         error("a logger that raises")
       end })
       made:init '[{"name":"a"},{"name":"b"}]'
-      local taken, message, details = made:push(receipt())
-      assert.is_nil(taken)
+      local accepted, message, details = made:push(receipt())
+      assert.is_nil(accepted)
       assert.matches("boom", message)
-      assert.are.equal(1, details.taken)
+      assert.are.equal(1, details.accepted)
       assert.are.equal(1, made:stats().a.refused)
       assert.are.equal(1, made:stats().b.pushed)
-      assert.matches("^warn: push handler a: ", logged[1])
+      assert.matches("^error: push handler a: push raised: .*boom", logged[1])
+      assert.matches("^warn: push handler a: push raised: .*boom", logged[2])
     end)
 
     it("refuses malformed receipts, and goes on with others", function()
@@ -288,8 +289,8 @@ describe("pusher.push", function()
       made:init '[{"name":"a"}]'
       for _, bad in ipairs { {}, { to = {} }, { to = { [5] = {} }, payload = { what = "msg" } },
         receipt { topic = "\255" }, receipt { seq = -1 } } do
-        local taken, message, details = made:push(bad)
-        assert.is_nil(taken)
+        local accepted, message, details = made:push(bad)
+        assert.is_nil(accepted)
         assert.is_string(message)
         assert.are.equal("invalid", details.code)
       end
@@ -297,7 +298,7 @@ describe("pusher.push", function()
       assert.are.equal(1, #a.receipts)
     end)
 
-    it("raises on what is no receipt at all", function()
+    it("raises on an argument that is not a receipt", function()
       local made = registry {}
       assert.has_error(function()
         made:push()
@@ -317,7 +318,7 @@ describe("pusher.push", function()
         step = function(self, seconds)
           self.log[#self.log + 1] = seconds
           self.left = math.max(0, self.left - 1)
-          return self.left == 0
+          return self.left
         end,
         stop = function(self, seconds)
           self.stopped = (self.stopped or 0) + 1
@@ -327,24 +328,33 @@ describe("pusher.push", function()
       }
     end
 
-    it("let the handlers work, and say when nothing is left", function()
+    it("let the handlers work, and count what is left", function()
       local a = worker(2)
       local made = registry({ a = a, b = recorder() }, { now = function()
         return 100
       end })
       made:init '[{"name":"a"},{"name":"b"}]'
-      assert.is_true(made:step())
+      assert.are.equal(0, made:step())
       made:push(receipt())
-      assert.is_false(made:step())
-      assert.is_true(made:step(0.5))
+      assert.are.equal(1, made:step())
+      assert.are.equal(0, made:step(0.5))
       assert.are.same({ 0, 0, 0.5 }, a.log)
       made:push(receipt())
       local done, message, details = made:flush(0)
       assert.is_nil(done)
-      assert.is_string(message)
+      assert.are.equal("1 items are not settled yet", message)
       assert.are.equal("timeout", details.code)
       assert.is_true(made:flush())
       assert.are.equal(60, a.log[#a.log])
+    end)
+
+    it("count the items of all handlers", function()
+      local a, b = worker(4), worker(3)
+      local made = registry { a = a, b = b }
+      made:init '[{"name":"a"},{"name":"b"}]'
+      made:push(receipt())
+      assert.are.equal(5, made:step())
+      assert.are.equal(3, made:step())
     end)
 
     it("pass a handler's failure on, after the others had their turn", function()
@@ -374,7 +384,7 @@ describe("pusher.push", function()
       assert.are.equal(2, a.stopped_with)
       assert.is_false(made:stats().a.ready)
       assert.are.equal(0, made:push(receipt()))
-      assert.is_true(made:step())
+      assert.are.equal(0, made:step())
       assert.are.same({ 2 }, a.log) -- the last work before the end
     end)
 
@@ -398,7 +408,7 @@ describe("pusher.push", function()
       assert.is_true(time > 9.5 and time <= 10)
     end)
 
-    it("work off the others while one fails", function()
+    it("let the others finish while one fails", function()
       local a, b = worker(1), worker(5)
       a.step = function()
         return errors.fail("closed", "the transport is closed")
@@ -412,7 +422,7 @@ describe("pusher.push", function()
       assert.are.equal(0, b.left)
     end)
 
-    it("leave registrations alone: init starts the handlers anew", function()
+    it("keep registrations: init starts the handlers anew", function()
       local a = recorder()
       local made = registry { a = a }
       made:init '[{"name":"a"}]'
@@ -438,7 +448,7 @@ describe("pusher.push", function()
     fresh.register("a", a)
     assert.is_true(fresh.init '[{"name":"a"}]')
     assert.are.equal(1, fresh.push(receipt()))
-    assert.is_true(fresh.step())
+    assert.are.equal(0, fresh.step())
     assert.is_true(fresh.flush())
     assert.are.equal(1, fresh.stats().a.pushed)
     assert.is_true(fresh.stop())

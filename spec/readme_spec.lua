@@ -1,8 +1,8 @@
--- The README tells the truth: its Lua runs, its names exist, and nothing public is missing in it.
+-- The README is correct: its Lua runs, its names exist, and no public name is missing.
 --
 -- Each ```lua block runs against a local Channels server. `<!-- run: NAME -->` before a block picks one of the
--- set-ups below, which make the names that the block uses; without it that is "client". `require "pusher"` gives the
--- real module, only that a client made from it talks to the local server.
+-- set-ups below, which make the names that the block uses; the default is "client". `require "pusher"` returns the real
+-- module, except that its clients talk to the local server.
 
 local readme = require("spec.helpers.readme")
 
@@ -11,7 +11,7 @@ local TEXT = readme.text()
 local server
 local clients
 
--- What a client needs in order to reach the local server instead of the one that the README names.
+-- The given options, changed so that the client reaches the local server.
 local function local_options(given)
   local options = {}
   for name, value in pairs(given or {}) do
@@ -30,11 +30,11 @@ local function keep(client, message)
   return client
 end
 
--- The options of the README have to be good as they stand there; the call then goes to the local server.
+-- The options of the README have to be valid as written; the client then gets the local server's.
 local function make(options)
   local pusher = require("pusher")
   local tried = assert(pusher.new(options))
-  if type(options.transport) ~= "table" then -- closing would close the block's transport
+  if type(options.transport) ~= "table" then -- closing must not touch the block's transport
     tried:close()
   end
   return keep(pusher.new(local_options(options)))
@@ -65,7 +65,7 @@ end
 
 local setups = {}
 
---- A client, and the things that a web framework has at hand.
+--- A client, and what a web framework provides.
 function setups.client()
   return {
     pusher = local_pusher,
@@ -129,48 +129,77 @@ end)
 describe("the README's reference", function()
   local REFERENCE = readme.section(TEXT, "^Reference")
 
+  local function has_default(row, field, default)
+    local text = type(default) == "number" and ("%.14g"):format(default) or tostring(default)
+    text = text:gsub("%p", "%%%0")
+    return row:find(field and "%f[%w_]" .. field .. " = " .. text .. "%f[^%w.]" or "| " .. text .. " |")
+  end
+
+  it("has the declared defaults, and types that are allowed", function()
+    local wrong = {}
+    for title, module in pairs { ["^Options"] = "pusher.channels.settings", ["^Publisher"] = "pusher.publisher.settings" } do
+      local section = readme.section(TEXT, title)
+      for name, rule in pairs(require(module).DECLARED) do
+        local row = (section:match("\n|%s*(`" .. name .. "`[^\n]*)") or ""):gsub('[`"]', "")
+        for field, declared in pairs(rule.fields or { [false] = rule }) do
+          local default = declared.default
+          if default ~= nil and type(default) ~= "function" and not has_default(row, field, default) then
+            wrong[#wrong + 1] = ("%s: the default is %s, not as in %q"):format(field or name, tostring(default), row)
+          end
+        end
+        for kind in (title == "^Options" and row:match("|%s*([^|]*)") or ""):gmatch("%a+") do
+          if kind ~= "or" and not (" " .. table.concat(rule, " ") .. " "):find(" " .. kind .. " ", 1, true) then
+            wrong[#wrong + 1] = name .. " is documented as a " .. kind
+          end
+        end
+      end
+    end
+    table.sort(wrong)
+    assert.equal("", table.concat(wrong, "\n"))
+  end)
+
   it("has a row for each option, and no other", function()
     local known = require("pusher.channels.settings").DECLARED
     local section = readme.section(TEXT, "^Options")
-    local documented, problems = {}, {}
+    local documented, wrong = {}, {}
     for name in section:gmatch("\n|%s*`([%w_]+)`") do
       documented[name] = true
       if not known[name] then
-        problems[#problems + 1] = name .. " is documented, and unknown"
+        wrong[#wrong + 1] = name .. " is documented, and unknown"
       end
     end
     for name in pairs(known) do
       if not documented[name] then
-        problems[#problems + 1] = name .. " is an option, and not documented"
+        wrong[#wrong + 1] = name .. " is an option, and not documented"
       end
     end
-    table.sort(problems)
-    assert.equal("", table.concat(problems, "\n"))
+    table.sort(wrong)
+    assert.equal("", table.concat(wrong, "\n"))
   end)
 
-  it("has a row for each option of a publisher, and tells of all its methods", function()
-    local known = require("pusher.publisher.settings").KNOWN
+  it("has a row for each option of a publisher, and names all its methods", function()
+    local known = require("pusher.publisher.settings").DECLARED
     local client = assert(require("pusher").new { app_id = "1", key = "key", secret = "secret", cluster = "eu" })
     local publisher = client:publisher()
-    local section, documented, problems = readme.section(TEXT, "^Publisher"), {}, {}
+    local section, documented, wrong = readme.section(TEXT, "^Publisher"), {}, {}
     for row in section:gmatch("\n|([^|]+)|") do
       for name in row:gmatch("`([%w_]+)`") do
         documented[name] = true
       end
     end
     for name in pairs(known) do
-      problems[#problems + 1] = not documented[name] and name .. " is an option, and not documented" or nil
+      wrong[#wrong + 1] = not documented[name] and name .. " is an option, and not documented" or nil
     end
     for name, value in pairs(getmetatable(publisher).__index) do
       if type(value) == "function" and not TEXT:find("publisher:" .. name, 1, true) then
-        problems[#problems + 1] = "publisher has " .. name .. ", which the README does not tell of"
+        wrong[#wrong + 1] = "publisher has " .. name .. ", which the README does not name"
       end
     end
-    table.sort(problems)
-    assert.equal("", table.concat(problems, "\n"))
+    table.sort(wrong)
+    assert.equal("", table.concat(wrong, "\n"))
   end)
 
-  -- Objects of the API by the name that the README gives them.
+  -- Objects of the API, by their name in the README.
   local function objects()
     local pusher, push = require("pusher"), require("pusher.push")
     local options = { app_id = "1", key = "key", secret = "secret", host = "127.0.0.1", port = 1, transport = "async" }
@@ -190,7 +219,7 @@ describe("the README's reference", function()
   end
 
   -- What a transport offers to its pendings only.
-  local FOR_PENDINGS = { abandon = true, drive = true, report = true }
+  local FOR_PENDINGS = { abandon = true, drive = true, fail = true }
 
   local function public_names(object)
     local names = {}
@@ -205,36 +234,36 @@ describe("the README's reference", function()
   end
 
   it("names only what exists, and all of it", function()
-    local problems = {}
+    local wrong = {}
     for label, object in pairs(objects()) do
       local public = public_names(object)
       for name in TEXT:gmatch('%f[%w_."]' .. label .. "[:.]([%a_][%w_]*)%s*[({\"]") do
         if not public[name] then
-          problems[#problems + 1] = label .. " has no " .. name
+          wrong[#wrong + 1] = label .. " has no " .. name
         end
       end
       for name in pairs(public) do
         local where = label == "client" and REFERENCE or TEXT
         if not where:find("%f[%w_.]" .. label .. "[:.]" .. name .. "%f[^%w_]") then
-          problems[#problems + 1] = label .. " has " .. name .. ", which the README does not tell of"
+          wrong[#wrong + 1] = label .. " has " .. name .. ", which the README does not name"
         end
       end
       if object.close then
         object:close()
       end
     end
-    table.sort(problems)
-    assert.equal("", table.concat(problems, "\n"))
+    table.sort(wrong)
+    assert.equal("", table.concat(wrong, "\n"))
   end)
 
-  it("tells of every error code", function()
-    local section, problems = readme.section(TEXT, "^Errors"), {}
+  it("lists every error code", function()
+    local section, wrong = readme.section(TEXT, "^Errors"), {}
     for code in pairs(require("pusher.base.errors").CODES) do
       if not section:find("`" .. code .. "`", 1, true) then
-        problems[#problems + 1] = code
+        wrong[#wrong + 1] = code
       end
     end
-    table.sort(problems)
-    assert.equal("", table.concat(problems, ", "))
+    table.sort(wrong)
+    assert.equal("", table.concat(wrong, ", "))
   end)
 end)

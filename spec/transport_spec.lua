@@ -2,16 +2,16 @@ local transport = require "pusher.transport"
 
 describe("pusher.transport", function()
   local function resolved(wanted)
-    local carrier = assert(transport.resolve { transport = wanted })
-    if carrier.close then
+    local made = assert(transport.resolve { transport = wanted })
+    if made.close then
       finally(function()
-        carrier:close()
+        made:close()
       end)
     end
-    return carrier
+    return made
   end
 
-  it("takes curl outside nginx", function()
+  it("chooses curl outside nginx", function()
     assert.equal("curl", resolved(nil).name)
   end)
 
@@ -20,20 +20,22 @@ describe("pusher.transport", function()
     assert.equal("async", resolved("async").name)
   end)
 
-  it("takes ngx inside nginx", function()
+  it("chooses ngx inside nginx, and passes a transport's options only", function()
     _G.ngx = { socket = { tcp = function() end } }
     finally(function()
       _G.ngx = nil
       package.loaded["pusher.transport.ngx"] = nil
     end)
-    package.loaded["pusher.transport.ngx"] = { new = function(options)
-      return { name = "ngx", options = options }
+    package.loaded["pusher.transport.ngx"] = { new = function(given)
+      return { name = "ngx", given = given }
     end }
-    local options = { timeout = 3 }
-    assert.equal(options, transport.resolve(options).options)
+    local given = { timeout = 3, keepalive = { idle = 1 }, app_id = "1", secret = "s" }
+    local made = transport.resolve(given)
+    assert.equal("ngx", made.name)
+    assert.same({ timeout = 3, keepalive = { idle = 1 } }, made.given)
   end)
 
-  it("is not misled by something else that is called ngx", function()
+  it("ignores another global called ngx", function()
     _G.ngx = { log = print }
     finally(function()
       _G.ngx = nil
@@ -41,7 +43,7 @@ describe("pusher.transport", function()
     assert.equal("curl", resolved(nil).name)
   end)
 
-  it("takes an object that can send as it is", function()
+  it("returns an object that has a send method unchanged", function()
     local own = { send = function() end }
     assert.equal(own, resolved(own))
   end)
@@ -56,12 +58,58 @@ describe("pusher.transport", function()
     end
   end)
 
-  it("hands on what the transport says of its options", function()
+  it("passes a transport's options, and the transport's refusal back", function()
     for _, name in ipairs { "curl", "async" } do
       local result, message, details = transport.resolve { transport = name, timeout = -1 }
       assert.is_nil(result)
-      assert.matches("timeout", message)
+      assert.equal('option "timeout" must be a number from 0.001 to 2147483647, got -1', message)
       assert.equal("config", details.code)
+    end
+  end)
+
+  it("refuses as the transport does, and by the failure itself where it has no way of its own", function()
+    local details = { code = "invalid" }
+    for _, own in ipairs { {}, { fail = 0 } } do
+      assert.same({ nil, "text", details }, { transport.refuse(own, "text", details) })
+    end
+    local pending = {}
+    assert.equal(pending, transport.refuse({ fail = function(_, message, given)
+      return message == "text" and given == details and pending
+    end }, "text", details))
+  end)
+
+  it("raises at the caller's line when its options are no table", function()
+    _G.ngx = { socket = { tcp = function() end } }
+    finally(function()
+      _G.ngx = nil
+    end)
+    for _, name in ipairs { "curl", "async", "ngx" } do
+      local ok, message = pcall(function()
+        local made = require("pusher.transport." .. name).new("x")
+        return made
+      end)
+      assert.is_false(ok)
+      assert.truthy(message:find("transport_spec.lua:%d+: bad argument #1 to 'new' %(table or nil expected"), message)
+    end
+  end)
+
+  it("checks the options of a transport that is made directly", function()
+    _G.ngx = { socket = { tcp = function() end } }
+    finally(function()
+      _G.ngx = nil
+    end)
+    for _, name in ipairs { "curl", "async", "ngx" } do
+      local module = require("pusher.transport." .. name)
+      for field, given in pairs { ["timout"] = { timout = 1 }, app_id = { app_id = "1" }, ["keepalive.idel"] = { keepalive = { idel = 1 } },
+        max_pending = { max_pending = 0 } } do
+        local made, message, details = module.new(given)
+        assert.is_nil(made)
+        assert.truthy(message:find(field, 1, true), message)
+        assert.same({ "config", field }, { details.code, details.field })
+      end
+      local made = assert(module.new())
+      assert.equal(name, made.name)
+      made:close()
     end
   end)
 end)

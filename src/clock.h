@@ -1,4 +1,4 @@
-/* The one monotonic clock of both modules: no one can set it, so it is what waits are measured with. */
+/* The monotonic clock of both modules: setting the system's time does not change it. */
 #ifndef PUSHER_CLOCK_H
 #define PUSHER_CLOCK_H
 

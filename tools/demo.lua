@@ -1,7 +1,7 @@
 --- `make demo`: from nothing to an event received, on this machine alone.
 --
--- Starts the local Channels server and a subscriber that is connected to it by WebSocket, publishes
--- with the library, and succeeds only when the subscriber has received what was sent.
+-- Starts the local Channels server and a subscriber that is connected to it by WebSocket, publishes with the library,
+-- and succeeds only when the subscriber has received what was sent.
 
 local json = require "cjson"
 local pusher = require "pusher"
@@ -24,7 +24,7 @@ local function step(text, ...)
   print(("%-12s %s"):format(text, (table.concat({ ... }, " "))))
 end
 
--- The same interpreter again, as a user would start the program.
+-- With the same interpreter, as a user would start the program.
 local function run_quickstart(url)
   local status = os.execute(("PUSHER_URL='%s' %s examples/quickstart.lua"):format(url, arg[-1]))
   return status == true or status == 0
@@ -33,8 +33,8 @@ end
 local function subscribe(subscriber, channel, authorization)
   local request = authorization or {}
   request.channel = channel
-  local answer = subscriber:subscribe(request)
-  check(answer.event == "pusher_internal:subscription_succeeded", "the subscription was refused")
+  local reply = subscriber:subscribe(request)
+  check(reply.event == "pusher_internal:subscription_succeeded", "the subscription was refused")
   step("subscribed", channel)
 end
 
@@ -50,7 +50,7 @@ check(run_quickstart("http://" .. address), "examples/quickstart.lua failed")
 local event = check(subscriber:next_event { channel = PUBLIC, event = "my-event" }, "the event did not arrive")
 step("received", event.event, event.data)
 
--- An end-to-end encrypted channel: the server passes on what it cannot read.
+-- An end-to-end encrypted channel: the server forwards what it cannot read.
 local client = check(pusher.from_url("http://" .. address, { encryption_master_key_base64 = server.master_key_base64 }))
 local params = { socket_id = subscriber.socket_id, channel_name = SECRET }
 subscribe(subscriber, SECRET, json.decode((check(client:authorize_channel(params)))))

@@ -1,9 +1,8 @@
---- Starts a local test server as a process of its own, from any Lua.
+--- Starts a local server as a process of its own, from any Lua.
 --
--- Plain `io.popen` and a FIFO, so that nothing under test is needed to run it:
--- the server prints one line of JSON when it listens (the handshake), then
--- obeys one line of JSON per command. It ends with `stop()`, or by itself when
--- the process that started it is gone. See tools/local_server/README.md.
+-- Plain `io.popen` and a FIFO, so that nothing under test is needed to run it: the server prints one line of JSON when
+-- it listens (the handshake), then takes one command per line of JSON. It ends with `stop()`, or when the process that
+-- started it has ended. See tools/local_server/README.md.
 
 local cjson = require "cjson"
 
@@ -37,12 +36,11 @@ local function integers(value)
 end
 
 --- Starts a server and waits until it listens.
--- @tparam[opt] table options given to the server as they are (README.md has the
--- list), except `program`: the path of another program that starts with
--- `tools.local_server.http.program` (default: the Channels server), and `interpreter`
--- for one that is not Lua
--- @treturn table the members of the handshake (`host`, `port`, `tls_port`,
--- `app_id`, `key`, `secret`, `ca_file`, `pid`, …) with the methods below
+-- @tparam[opt] table options passed to the server unchanged (README.md has the list), except `program`: the path of
+--   another program that starts with `tools.local_server.http.program` (default: the Channels server), and
+--   `interpreter` for one that is not Lua
+-- @treturn table the members of the handshake (`host`, `port`, `tls_port`, `app_id`, `key`, `secret`, `ca_file`, `pid`,
+--   …) with the methods below
 function server.start(options)
   local settings = {}
   for name, value in pairs(options or {}) do
@@ -64,10 +62,10 @@ function server.start(options)
   return setmetatable(self, metatable)
 end
 
---- Sends a command and waits for its answer; raises when it was refused.
+--- Sends a command and waits for its reply; raises when it was refused.
 -- @tparam string command
 -- @tparam[opt] table arguments
--- @return what the server answers, decoded
+-- @return what the server replies, decoded
 function methods:command(command, arguments)
   local message = { command = command, arguments = arguments and next(arguments) and arguments }
   assert(self.commands, "the server has been stopped")
@@ -77,15 +75,15 @@ function methods:command(command, arguments)
   if not line then
     error("the local server died during '" .. command .. "'", 2)
   end
-  local answer = cjson.decode(line)
-  if answer.error then
-    error("local server: " .. answer.error, 2)
+  local reply = cjson.decode(line)
+  if reply.error then
+    error("local server: " .. reply.error, 2)
   end
-  return integers(answer.result)
+  return integers(reply.result)
 end
 
---- Ends the server at once (SIGKILL, so connections break as in a crash),
--- reaps it and removes its files. Does nothing the second time.
+--- Ends the server at once (SIGKILL, so connections break as in a crash), reaps it and removes its files. Does nothing
+-- the second time.
 function methods:stop()
   if not self.commands then
     return

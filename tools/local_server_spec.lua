@@ -1,4 +1,4 @@
--- The launcher, and what every local server does: misbehaving answers, proxies, TLS, an end with its parent.
+-- The launcher, and what every local server does: faults, proxies, TLS, an end with its parent.
 
 local curl = require "pusher.transport.curl"
 local local_server = require "tools.local_server"
@@ -10,7 +10,7 @@ describe("A local server", function()
     return { status = status, body = body, headers = headers }
   end
 
-  -- One request; the answer, or nil, message, details.
+  -- One request; returns the response, or nil, message, details.
   local function ask(target, options)
     options = options or {}
     return (options.http or http):send({
@@ -39,7 +39,7 @@ describe("A local server", function()
     server:reset()
   end)
 
-  it("tells its ports as whole numbers, each another", function()
+  it("reports its ports as whole numbers, each a different one", function()
     local seen = {}
     for name, value in pairs(server) do
       if name:find("port$") then
@@ -57,14 +57,14 @@ describe("A local server", function()
     assert.is_truthy(message:find("unknown option no_such_option", 1, true), message)
   end)
 
-  it("refuses an unknown command and goes on", function()
+  it("refuses an unknown command and keeps running", function()
     assert.has_error(function()
       server:no_such_command()
     end, "local server: unknown command no_such_command")
     assert.equal(0, server:inspect().requests)
   end)
 
-  it("ends at stop, its files with it, and a second stop does nothing", function()
+  it("removes its files at stop, and a second stop does nothing", function()
     local other = local_server.start()
     local ca = other.ca_file
     assert.is_truthy(io.open(ca))
@@ -87,11 +87,11 @@ describe("A local server", function()
     pipe:close()
     os.remove(script)
     assert.is_truthy(port)
-    -- The end takes a moment; a process that waits for it has nothing to listen to.
-    local answer, message, details
+    -- Ending takes a moment, and nothing signals it.
+    local response, message, details
     for _ = 1, 1000 do
-      answer, message, details = ask("/_misbehave/delay?ms=5", { port = tonumber(port) })
-      if not answer then
+      response, message, details = ask("/_misbehave/delay?ms=5", { port = tonumber(port) })
+      if not response then
         break
       end
     end
@@ -99,15 +99,15 @@ describe("A local server", function()
     assert.is_nil(io.open(ca))
   end)
 
-  it("tells what arrived, byte for byte", function()
-    local answer = ask("/_misbehave/none?a=%20b&c", { body = '{"x": 1}' })
-    assert.equal(200, answer.status)
-    assert.is_truthy(answer.body:find('"target":"\\/_misbehave\\/none?a=%20b&c"', 1, true))
+  it("reports what arrived, byte for byte", function()
+    local response = ask("/_misbehave/none?a=%20b&c", { body = '{"x": 1}' })
+    assert.equal(200, response.status)
+    assert.is_truthy(response.body:find('"target":"\\/_misbehave\\/none?a=%20b&c"', 1, true))
     assert.equal('{"x": 1}', server:requests()[1].body)
     assert.equal(1, server:inspect().requests)
   end)
 
-  it("spoils the requests it was told to, and no others", function()
+  it("applies a fault to the requests it was armed for, and no others", function()
     server:misbehave { mode = "status", status = 503, retry_after = 2, path = "/_misbehave", skip = 1, times = 2 }
     local statuses = {}
     for index = 1, 4 do
@@ -138,22 +138,22 @@ describe("A local server", function()
     end
   end)
 
-  it("gives a canned answer once", function()
+  it("sends a canned response once", function()
     server:answer { path = "/apps/", status = 202, headers = { ["X-What"] = "canned" }, body = '{"ok":true}' }
-    local answer = ask("/apps/1/events")
-    assert.equal(202, answer.status)
-    assert.equal('{"ok":true}', answer.body)
-    assert.is_truthy(answer.headers:lower():find("x-what: canned", 1, true))
+    local response = ask("/apps/1/events")
+    assert.equal(202, response.status)
+    assert.equal('{"ok":true}', response.body)
+    assert.is_truthy(response.headers:lower():find("x-what: canned", 1, true))
     assert.equal(404, ask("/apps/1/events").status)
   end)
 
-  -- What a transport makes of each is the transport contract's matter.
+  -- How a transport handles each is part of the transport contract.
   for _, mode in ipairs {
     "drop", "reset", "lose_answer", "cut", "cut?at=head", "cut?reset=1", "garbage", "garbage?form=chunk", "oversize", "hang",
   } do
-    it("is of no use to a client in mode " .. mode, function()
-      local answer, message, details = ask("/_misbehave/" .. mode, { timeout = mode == "hang" and 0.1 or 5 })
-      assert.is_nil(answer)
+    it("sends nothing usable in mode " .. mode, function()
+      local response, message, details = ask("/_misbehave/" .. mode, { timeout = mode == "hang" and 0.1 or 5 })
+      assert.is_nil(response)
       assert.is_string(message)
       assert.is_truthy(require("pusher.base.errors").CODES[details.code] ~= nil)
     end)
@@ -165,14 +165,14 @@ describe("A local server", function()
   } do
     it("is understood in mode " .. mode, function()
       local own = curl.new {}
-      local answer = assert(ask("/_misbehave/" .. mode, { http = own }))
-      assert.equal(200, answer.status)
-      assert.is_truthy(answer.body:find('"method":"POST"', 1, true))
+      local response = assert(ask("/_misbehave/" .. mode, { http = own }))
+      assert.equal(200, response.status)
+      assert.is_truthy(response.body:find('"method":"POST"', 1, true))
       own:close()
     end)
   end
 
-  it("counts who follows a redirect", function()
+  it("counts followed redirects", function()
     assert.equal(302, ask("/_misbehave/redirect").status)
     assert.equal(0, server:inspect().landed)
     ask("/_misbehave/landed")
@@ -190,18 +190,18 @@ describe("A local server", function()
     own:close()
   end)
 
-  it("offers HTTP/2 where that was asked for, and HTTP/1.1 as well", function()
+  it("offers HTTP/2 on one port, and HTTP/1.1 as well", function()
     local own = curl.new { ca_file = server.ca_file }
-    local answer = assert(ask("/_misbehave/none", { http = own, tls = true, host = "localhost", port = server.h2_port }))
-    assert.equal(200, answer.status)
+    local response = assert(ask("/_misbehave/none", { http = own, tls = true, host = "localhost", port = server.h2_port }))
+    assert.equal(200, response.status)
     own:close()
   end)
 
   it("has TLS listeners that no client should trust", function()
     for _, name in ipairs { "wrong_name_port", "expired_port", "untrusted_port" } do
       local own = curl.new { ca_file = server.ca_file }
-      local answer, _, details = ask("/", { http = own, tls = true, host = "localhost", port = server[name] })
-      assert.is_nil(answer, name)
+      local response, _, details = ask("/", { http = own, tls = true, host = "localhost", port = server[name] })
+      assert.is_nil(response, name)
       assert.equal("tls", details.code)
       own:close()
     end
@@ -209,8 +209,8 @@ describe("A local server", function()
 
   it("has ports that lead nowhere", function()
     for name, code in pairs { refusing_port = "network", black_hole_port = "timeout", silent_port = "timeout" } do
-      local answer, _, details = ask("/", { port = server[name], timeout = 0.2 })
-      assert.is_nil(answer, name)
+      local response, _, details = ask("/", { port = server[name], timeout = 0.2 })
+      assert.is_nil(response, name)
       assert.equal(code, details.code)
     end
   end)
@@ -232,9 +232,9 @@ describe("A local server", function()
     assert.same({ accepted = 2, forwarded = 1, tunnels = 0, refused = 1 }, seen.proxy_auth)
   end)
 
-  it("obeys commands over HTTP, too", function()
-    local answer = ask("/_control/inspect")
-    assert.is_truthy(answer.body:find('"result"', 1, true))
+  it("also executes commands over HTTP", function()
+    local response = ask("/_control/inspect")
+    assert.is_truthy(response.body:find('"result"', 1, true))
     assert.equal(0, server:inspect().requests)
   end)
 end)

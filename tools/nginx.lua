@@ -1,7 +1,7 @@
---- Starts an nginx of its own for a spec: private directory, free port, ended by its process id.
+--- Starts an nginx for a check, a benchmark or the demo: private directory, free port, ended by its process id.
 --
--- Needs LuaJIT with cqueues, like the local servers. The nginx ends by itself when the process
--- that started it is gone (Linux: setpriv --pdeathsig).
+-- Needs LuaJIT with cqueues, like the local servers. The nginx ends when the process that started it has ended (Linux:
+-- setpriv --pdeathsig).
 
 local cqueues = require "cqueues"
 local http = require "tools.nginx.http"
@@ -82,12 +82,12 @@ http {
 }
 ]]
 
---- What a configuration needs to know of this machine and this run.
+--- What a configuration needs to know about this machine and this run.
 -- @treturn table `modules`, `user`: directives or ""; `directory`, `root` (of the checkout), `port`: texts
 local function facts(self)
   return {
     modules = load_modules(),
-    -- Started by root, workers would turn into a user that cannot read the checkout.
+    -- Started by root, workers would run as a user that cannot read the checkout.
     user = output_of("id -u") == "0" and "user root root;" or "",
     directory = self.directory,
     root = output_of("pwd"),
@@ -110,13 +110,13 @@ local function has_ended(self)
   return output_of("kill -0 " .. self.pid .. " 2>/dev/null && echo running") ~= "running"
 end
 
--- Where the kernel does not tell of workers, nobody here asks for them.
+-- Only Linux lists the workers.
 local function has_workers(self, count)
-  local told, pids = pcall(self.workers, self)
-  return not told or #pids >= count
+  local known, pids = pcall(self.workers, self)
+  return not known or #pids >= count
 end
 
--- nginx writes its pid file when it listens; from then on the kernel answers connects. Its workers come after that.
+-- nginx writes its pid file when it listens; from then on the kernel accepts connections. Its workers start after that.
 local function wait_until_ready(self, workers)
   local deadline = cqueues.monotime() + START_SECONDS
   repeat
@@ -143,7 +143,7 @@ local function try_to_start(self, options)
   return wait_until_ready(self, options.workers or 1)
 end
 
---- Starts nginx and waits until it answers.
+--- Starts nginx and waits until it is ready.
 -- @tparam table options `http`, `server`: directives for these blocks; `workers` (1); `log_level` ("warn"); or
 -- `configuration` = function(facts) -> the whole text, which must have a pid file "pid" and an error.log in
 -- `facts.directory`; `environment` = "NAME=value …"
@@ -151,7 +151,7 @@ end
 function nginx.start(options)
   local self = setmetatable({ host = "127.0.0.1", directory = output_of("mktemp -d -t pusher-nginx.XXXXXX"), forgotten = 0 }, metatable)
   for _ = 1, ATTEMPTS do
-    -- Another program may take the port between our look and nginx's bind.
+    -- Another program may take the port before nginx binds it.
     if try_to_start(self, options) then
       return self
     end
@@ -161,19 +161,19 @@ function nginx.start(options)
   error("nginx did not start: " .. log, 2)
 end
 
---- What error.log holds, since the last forget_log().
+--- The content of error.log since the last forget_log().
 function methods:log()
   local ok, text = pcall(read_file, self.directory .. "/error.log")
   return ok and text:sub(self.forgotten + 1) or ""
 end
 
---- Makes log() begin at what comes next.
+--- Makes log() begin after the current end of error.log.
 function methods:forget_log()
   self.forgotten = self.forgotten + #self:log()
 end
 
 --- Waits for a line of error.log.
--- @treturn string the first line that has the pattern; raises when none comes
+-- @treturn string the first line that matches the pattern; raises after START_SECONDS
 function methods:wait_for_log(pattern)
   local deadline = cqueues.monotime() + START_SECONDS
   repeat
@@ -187,8 +187,8 @@ function methods:wait_for_log(pattern)
   error("no line with " .. pattern .. " in error.log: " .. self:log(), 2)
 end
 
---- Lines of error.log that tell of an error raised in Lua or of nginx's own trouble.
-function methods:trouble()
+--- Lines of error.log that report an error raised in Lua or a failure of nginx itself.
+function methods:failures()
   local lines = {}
   for line in self:log():gmatch("[^\n]+") do
     if line:find("lua entry thread aborted", 1, true) or line:find("runtime error", 1, true)
@@ -220,7 +220,7 @@ function methods:request(options)
   return http.request(options)
 end
 
---- Sends bytes and goes away without reading.
+--- Sends bytes and closes without reading.
 function methods:abort(bytes)
   local connection = http.connect(self.host, self.port)
   connection:write(bytes)

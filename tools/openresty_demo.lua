@@ -1,13 +1,14 @@
---- `make openresty-demo`: the chat beside a local Channels server, until Ctrl-C. luajit, from the root of the checkout.
+--- `make openresty-demo`: the chat beside a local Channels server, until Ctrl-C.
 --
--- nginx.conf is taken as it stands; only what belongs to this machine is put into it: a free port, where the library
--- was built, and folders for temporary files.
+-- luajit tools/openresty_demo.lua PUSHER_JS, from the root of the checkout; PUSHER_JS is the folder of the npm package.
+-- nginx.conf is used with few changes, all for this machine: a free port, the path of the library, and folders for
+-- temporary files.
 
 local nginx = require "tools.nginx"
 local local_server = require "tools.local_server"
 
 local HERE = "examples/openresty"
-local PUSHER_JS = "spec/system/interop/node_modules/pusher-js"
+local PUSHER_JS = assert(arg[1], "usage: tools/openresty_demo.lua PUSHER_JS")
 
 local function read(path)
   local file = assert(io.open(path, "rb"))
@@ -28,7 +29,7 @@ local function fill(directory)
   for _, name in ipairs { "dist/web/pusher-with-encryption.min.js", "LICENCE" } do
     run("cp", PUSHER_JS .. "/" .. name, directory .. "/html/vendor")
   end
-  -- Workers of a master that root started are somebody else.
+  -- Workers of a master that root started run as another user.
   run("chmod -R a+rX", directory)
 end
 
@@ -46,7 +47,7 @@ local function configuration(facts)
   replace("8080", facts.port)
   replace('lua_package_path "$prefix/?.lua;;";', ('lua_package_path "$prefix/?.lua;%s/lua/?.lua;;";\n'
     .. '  lua_package_cpath "%s/build/jit/?.so;;";'):format(facts.root, facts.root))
-  -- The way to pusher.com is not needed here.
+  -- Only needed for pusher.com.
   replace("  resolver 127.0.0.53 ipv6=off;\n", "")
   replace("  lua_ssl_trusted_certificate /etc/ssl/certs/ca-certificates.crt;\n", "")
   local folders = {}
@@ -69,7 +70,7 @@ io.write(("chat      http://127.0.0.1:%d/\n"):format(web.port))
 io.write("log       ", web.directory, "/error.log\n")
 io.write("Open it in two windows, one of them private. Ctrl-C ends it.\n")
 io.flush()
--- Ctrl-C reaches all three processes: nginx ends, and with it what it could say here.
+-- Ctrl-C reaches all three processes: nginx ends, and its output with it.
 pcall(function()
   web.pipe:read("*a")
 end)

@@ -1,12 +1,12 @@
---- The load measurements of the nginx parts: each returns plain figures. Used by `make test-openresty`,
--- which holds them against limits, and by `make bench-openresty`, which takes longer and prints them.
+--- The load measurements of the nginx parts: each returns plain figures. `make test-openresty` checks them against
+-- limits, `make bench-openresty` takes longer and prints them.
 --
--- The machine may be busy with other things, so two sides always take turns, and a ratio is the median
--- of the ratios of neighbours. Where the worker is the limit, what it can do in a second of its CPU time
--- is compared: that is what the requests per second of a saturated worker come from, and no other
--- program can take it away.
+-- The machine may be busy with other things, so two sides always take turns, and a ratio is the median of the ratios of
+-- neighbours. Where the worker is the limit, its requests per second of CPU time are compared, which other programs do
+-- not change.
 
 local nginx = require "tools.nginx"
+local stats = require "bench.stats"
 local wrk = require "bench.openresty.wrk"
 
 local measure = {}
@@ -54,7 +54,7 @@ local function refuse_errors(figures)
   return figures
 end
 
--- Requests that the worker answers in a second of its own CPU time.
+-- Requests that the worker serves in a second of its own CPU time.
 local function capacity(web, options)
   local worker = web:workers()[1]
   local before = wrk.cpu_us(worker)
@@ -62,14 +62,14 @@ local function capacity(web, options)
   return figures.requests / (wrk.cpu_us(worker) - before) * 1e6, figures.requests / figures.seconds
 end
 
---- What one location of a worker reaches of what another does.
+--- The rate of one location of a worker as a fraction of another's.
 -- @tparam table options `path`, `base` (location), `rounds`, `seconds` of each run, `close` = connection per request
 -- @treturn table `{ ratio =, us = CPU time of a request, base_us =, per_second =, base_per_second = }`
 function measure.compare(web, options)
   local ratios, us, base_us, rates, base_rates = {}, {}, {}, {}, {}
   for round = 1, options.rounds do
     local found, rate = {}, {}
-    -- The first of a pair is now the one, now the other.
+    -- The two take turns in being first.
     local paths = round % 2 == 1 and { options.path, options.base } or { options.base, options.path }
     for _, path in ipairs(paths) do
       found[path], rate[path] = capacity(web,
@@ -79,13 +79,13 @@ function measure.compare(web, options)
     us[round], base_us[round] = 1e6 / found[options.path], 1e6 / found[options.base]
     rates[round], base_rates[round] = rate[options.path], rate[options.base]
   end
-  return { ratio = wrk.median(ratios), us = wrk.median(us), base_us = wrk.median(base_us),
-    per_second = wrk.median(rates), base_per_second = wrk.median(base_rates) }
+  return { ratio = stats.median(ratios), us = stats.median(us), base_us = stats.median(base_us),
+    per_second = stats.median(rates), base_per_second = stats.median(base_rates) }
 end
 
---- What the auth location keeps of its requests per second while triggers wait for a slow server.
+--- The fraction of its requests per second that the auth location keeps while triggers wait for a slow server.
 -- @tparam table options `rounds`, `seconds`, `triggers` = how many wait at any time
--- @treturn table `{ ratio =, alone =, beside = requests per second, triggers = answered meanwhile }`
+-- @treturn table `{ ratio =, alone =, beside = requests per second, triggers = done meanwhile }`
 function measure.beside_slow_triggers(web, options)
   local ratios, alone, beside, triggers = {}, {}, {}, 0
   for round = 1, options.rounds do
@@ -106,11 +106,12 @@ function measure.beside_slow_triggers(web, options)
     order[2]()
     ratios[round] = beside[round] / alone[round]
   end
-  return { ratio = wrk.median(ratios), alone = wrk.median(alone), beside = wrk.median(beside), triggers = triggers }
+  return { ratio = stats.median(ratios), alone = stats.median(alone), beside = stats.median(beside),
+    triggers = triggers }
 end
 
--- Runs of `seconds` until so many requests were answered; wrk itself knows only time.
-local function answer_many(options, count)
+-- Runs of `seconds` until that many requests are done; wrk itself can only be limited by time.
+local function request_many(options, count)
   local done, seconds = 0, 0
   while done < count do
     local figures = refuse_errors(wrk.run(options))
@@ -124,9 +125,9 @@ end
 function measure.triggers(web, server, requests, connections)
   server:reset()
   local before = server:inspect().accepted.http
-  local done, seconds = answer_many({ url = url(web, "/trigger"), seconds = 2, connections = connections }, requests)
+  local done, seconds = request_many({ url = url(web, "/trigger"), seconds = 2, connections = connections }, requests)
   local after = server:inspect()
-  assert(after.events >= done, ("%d events for %d answers"):format(after.events, done))
+  assert(after.events >= done, ("%d events for %d responses"):format(after.events, done))
   return { requests = done, seconds = seconds, connections = after.accepted.http - before }
 end
 
@@ -134,9 +135,9 @@ end
 -- @treturn table `{ before_kb =, after_kb =, requests = }`
 function measure.memory(web, requests)
   local options = { url = url(web, "/auth"), seconds = 2, connections = 64 }
-  answer_many(options, requests / 10)
+  request_many(options, requests / 10)
   local before = wrk.resident_kb(web:workers()[1])
-  local done = answer_many(options, requests)
+  local done = request_many(options, requests)
   return { before_kb = before, after_kb = wrk.resident_kb(web:workers()[1]), requests = done }
 end
 

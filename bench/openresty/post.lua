@@ -1,7 +1,7 @@
--- For wrk: the requests that pusher-js sends, with the headers that Chromium adds. After "--": options as name=value.
+-- For wrk: the requests of pusher-js with the headers that Chromium adds. After "--": options as name=value.
 --   body=…         the form (default: one private channel)
 --   close=1        each request on a connection of its own, as different visitors come
--- The last line of output is JSON with what was counted.
+-- The last line of output is JSON with the counts.
 
 function init(args)
   local options = {}
@@ -12,7 +12,7 @@ function init(args)
     end
   end
   wrk.method = "POST"
-  wrk.body = options.body or "socket_id=1234.5678&channel_name=private-room-1"
+  wrk.body = options.body or "socket_id=1234.5678&channel_name=private-chat-1"
   local headers = {
     ["Content-Type"] = "application/x-www-form-urlencoded",
     ["User-Agent"] = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "

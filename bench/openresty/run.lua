@@ -1,18 +1,18 @@
---- `make bench-openresty`: the figures of measure.lua, taken longer than the tests take them.
+--- `make bench-openresty`: the figures of measure.lua, from longer runs than the tests do.
 
 local cqueues = require "cqueues"
+local local_server = require "tools.local_server"
 local measure = require "bench.openresty.measure"
-local test_server = require "tools.local_server"
 
-local function tell(...)
+local function report(...)
   io.write(string.format(...), "\n")
   io.flush()
 end
 
 local function compare(web, name, path, close)
   local got = measure.compare(web, { path = path, base = "/empty", rounds = 21, seconds = 1, close = close })
-  tell("%-44s %5.1f %%   %6.2f us, empty %6.2f us   %6.0f/s, empty %6.0f/s", name, got.ratio * 100, got.us, got.base_us,
-    got.per_second, got.base_per_second)
+  report("%-46s %5.1f %%   %6.2f us, empty %6.2f us   %6.0f/s, empty %6.0f/s", name, got.ratio * 100, got.us,
+    got.base_us, got.per_second, got.base_per_second)
 end
 
 local function with(options, run)
@@ -21,33 +21,34 @@ local function with(options, run)
   web:stop()
 end
 
-local server = test_server.start()
+local server = local_server.start()
 
-tell("one worker, beside an empty content_by_lua; CPU time of the worker per request")
+report("one worker, beside an empty content_by_lua; CPU time of the worker per request")
 with({}, function(web)
   compare(web, "authorize_channel, a connection each", "/auth", 1)
-  compare(web, "a constant answer, a connection each", "/constant", 1)
+  compare(web, "a constant response, a connection each", "/constant", 1)
   compare(web, "authorize_channel, kept connections", "/auth")
-  compare(web, "a constant answer, kept connections", "/constant")
+  compare(web, "a constant response, kept connections", "/constant")
 end)
 
 with({ port = server.port, pool_size = 64 }, function(web)
   local got = measure.triggers(web, server, 50000, 64)
-  tell("triggers from 64 requests at once: %.0f/s over %d connections", got.requests / got.seconds, got.connections)
+  report("triggers from 64 requests at once: %.0f/s over %d connections", got.requests / got.seconds, got.connections)
   server:misbehave { mode = "delay", ms = 500 }
   got = measure.beside_slow_triggers(web, { rounds = 11, seconds = 1, triggers = 16 })
-  tell("authorize_channel beside 16 triggers to a server that takes 500 ms: %.1f %% of %.0f/s", got.ratio * 100, got.alone)
+  report("authorize_channel beside 16 triggers to a server that takes 500 ms: %.1f %% of %.0f/s", got.ratio * 100,
+    got.alone)
   server:behave()
 end)
 
 with({}, function(web)
   local got = measure.memory(web, 2000000)
-  tell("memory of the worker: %d KiB, after %d more requests %d KiB", got.before_kb, got.requests, got.after_kb)
+  report("memory of the worker: %d KiB, after %d more requests %d KiB", got.before_kb, got.requests, got.after_kb)
 end)
 
 with({ port = server.port, workers = 2 }, function(web)
   local got = measure.reload(web, { seconds = 10, reloads = 6, wait = cqueues.sleep })
-  tell("reloads: %d subscribers and %d triggers answered, none lost, %d generations of workers", got.requests,
+  report("reloads: %d subscribers and %d triggers served, none lost, %d generations of workers", got.requests,
     got.triggers, got.generations)
 end)
 

@@ -1,23 +1,23 @@
---- Runs wrk, and reads what a worker of nginx costs (Linux).
+--- Runs wrk, and reads CPU time and memory of an nginx worker (Linux).
 
 local cjson = require "cjson"
 
 local wrk = {}
 
 local function command(options)
-  local words = {}
+  local list = {}
   for name, value in pairs(options.with or {}) do
-    words[#words + 1] = ("'%s=%s'"):format(name, tostring(value))
+    list[#list + 1] = ("'%s=%s'"):format(name, tostring(value))
   end
   return ("wrk -t1 -c%d -d%ds --timeout 30s -s bench/openresty/post.lua %s -- %s 2>&1"):format(
-    options.connections or 32, options.seconds or 1, options.url, table.concat(words, " "))
+    options.connections or 32, options.seconds or 1, options.url, table.concat(list, " "))
 end
 
 local function read(pipe)
   local text = pipe:read("*a")
   pipe:close()
   local line = text:match("({[^\n]*})%s*$")
-  assert(line, "wrk said: " .. text)
+  assert(line, "unexpected output of wrk: " .. text)
   return cjson.decode(line)
 end
 
@@ -50,17 +50,6 @@ function wrk.resident_kb(pid)
   local text = file:read("*a")
   file:close()
   return tonumber(text:match("VmRSS:%s*(%d+)"))
-end
-
---- The middle of a list of numbers.
-function wrk.median(list)
-  local sorted = {}
-  for index, value in ipairs(list) do
-    sorted[index] = value
-  end
-  table.sort(sorted)
-  local middle = math.floor((#sorted + 1) / 2)
-  return #sorted % 2 == 1 and sorted[middle] or (sorted[middle] + sorted[middle + 1]) / 2
 end
 
 return wrk

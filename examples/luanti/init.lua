@@ -1,6 +1,6 @@
--- Publishes what happens on a Luanti (Minetest) server to Pusher Channels.
--- Nothing here waits for the network: events are queued, globalstep moves them.
--- Set-up and settings: README.md.
+-- Publishes joins, leaves, chat and positions of a Luanti (Minetest) server to Pusher Channels.
+-- To run it, copy this folder to Luanti's mods/pusher; README.md has the settings.
+-- Nothing here waits for the network: events are queued, and globalstep sends them.
 
 local insecure = minetest.request_insecure_environment()
 assert(insecure, "pusher: list this mod in secure.trusted_mods")
@@ -15,13 +15,14 @@ local function with_require(callback)
   return assert(result, message)
 end
 
-local LEVELS = { error = "error", warning = "warning" }
+-- From the library's log levels to Luanti's.
+local LEVELS = { error = "error", warn = "warning", info = "info", debug = "verbose" }
 
 local client = with_require(function()
   return insecure.require("pusher").from_url(minetest.settings:get("pusher_url") or "", {
     transport = "async",
     log = function(level, message)
-      minetest.log(LEVELS[level] or "info", "[pusher] " .. message)
+      minetest.log(LEVELS[level], "[pusher] " .. message)
     end,
   })
 end)
@@ -29,7 +30,7 @@ end)
 local prefix = minetest.settings:get("pusher_prefix") or "luanti-"
 
 local publisher = assert(client:publisher {
-  overflow = "drop_oldest", -- a server that is away costs old positions, not memory
+  overflow = "drop_oldest", -- while the server is down, old positions are lost, not memory
   on_result = function(event, result, message)
     if not result then
       minetest.log("warning", ("[pusher] %s on %s: %s"):format(event.name, event.channel, message))
@@ -60,7 +61,7 @@ minetest.register_on_chat_message(function(name, message)
   publish("chat", "message", { name = name, text = message })
 end)
 
--- Of positions that wait, only a player's newest is sent.
+-- Of a player's queued positions only the newest is sent.
 local function publish_positions()
   for _, player in ipairs(minetest.get_connected_players()) do
     local name, position = player:get_player_name(), vector.round(player:get_pos())
@@ -76,7 +77,7 @@ minetest.register_globalstep(function()
   publisher:step()
 end)
 
--- "/channels": who listens, asked of the Channels server. The answer comes in a later step.
+-- "/channels": lists the channels that have subscribers. The response arrives in a later step.
 minetest.register_chatcommand("channels", {
   description = "Lists the channels that have subscribers",
   func = function(name)
@@ -93,7 +94,7 @@ minetest.register_chatcommand("channels", {
 })
 
 minetest.register_on_shutdown(function()
-  publisher:close(3) -- seconds; what cannot be sent by then is logged
+  publisher:close(3) -- seconds; events that cannot be sent by then are logged
   client:close()
 end)
 

@@ -1,20 +1,22 @@
---- The server side of the chat: who may enter, what is said, who came and went.
+--- The server side of the chat: who may subscribe, messages, joins and leaves. Run it with:
 --
--- A visitor gives a name and gets a cookie; nobody is asked for a password, so this shows how a site's own
--- sign-in is used, not how it is made.
+--     make openresty-demo        (or with an app of your own: README.md)
+--
+-- A visitor gives a name and gets a cookie, without a password: this shows where a site's own sign-in is used, not how
+-- to write one.
 
 local cjson = require "cjson"
 local pusher = require "pusher"
 
 local chat = {}
 
--- The rooms, and the channel each is on. Only members may write, everybody may read the lobby.
+-- Chat rooms and their channels. Only members may write, everybody may read the lobby.
 local CHANNELS = { lobby = "lobby", den = "private-encrypted-den" }
 local PEOPLE = "presence-people"
 local ENTRANCE = { [PEOPLE] = true, [CHANNELS.den] = true }
 
 local DAY = 86400
-local NAME = [[^[^\p{C}\s](?:[^\p{C}]{0,22}[^\p{C}\s])?$]] -- 1 to 24 characters, no blanks around
+local NAME = [[^[^\p{C}\s](?:[^\p{C}]{0,22}[^\p{C}\s])?$]] -- 1 to 24 characters, no space at either end
 local TEXT = [[^(?!\s*$)[^\p{Cc}\p{Cn}]{1,500}$]]
 
 chat.client = assert(pusher.from_env("PUSHER_URL", {
@@ -23,7 +25,7 @@ chat.client = assert(pusher.from_env("PUSHER_URL", {
 
 -- ---- visitors ----
 
--- The id and name of whoever sent the current request, or nothing.
+-- The id and name of the visitor who sent the current request, or nothing.
 local function visitor()
   local id = ngx.var.cookie_visitor
   local name = id and ngx.shared.people:get(id)
@@ -32,15 +34,15 @@ local function visitor()
   end
 end
 
-local function answer(status, value)
+local function respond(status, value)
   ngx.status = status
   ngx.header["Content-Type"] = "application/json"
   ngx.header["Cache-Control"] = "no-store"
   ngx.print(cjson.encode(value))
 end
 
--- The members of a JSON object in the request. Browsers send JSON to another site only after asking that site, so no
--- foreign page can speak for a visitor.
+-- The members of a JSON object in the request. Browsers send JSON to another site only with its permission (CORS), so
+-- no third-party page can post for a visitor.
 local function read_json()
   ngx.req.read_body()
   local kind = ngx.var.content_type or ""
@@ -57,12 +59,12 @@ end
 function chat.join()
   local name = read_json().name
   if not is_text(name, NAME) then
-    return answer(400, { error = "a name has 1 to 24 characters" })
+    return respond(400, { error = "a name has 1 to 24 characters" })
   end
   local id = ngx.var.request_id -- 16 random bytes in hex
   ngx.shared.people:set(id, name, DAY)
   ngx.header["Set-Cookie"] = "visitor=" .. id .. "; Path=/; Max-Age=" .. DAY .. "; HttpOnly; SameSite=Lax"
-  answer(200, { id = id, name = name })
+  respond(200, { id = id, name = name })
 end
 
 --- POST {"room":"lobby","text":"Hello"}: says something in a room.
@@ -71,54 +73,54 @@ function chat.say()
   local given = read_json()
   local channel = CHANNELS[given.room]
   if not id then
-    return answer(403, { error = "who are you?" })
+    return respond(403, { error = "who are you?" })
   elseif not channel or not is_text(given.text, TEXT) then
-    return answer(400, { error = "a message has a room and 1 to 500 characters" })
+    return respond(400, { error = "a message has a room and 1 to 500 characters" })
   end
-  -- On the den's channel the library encrypts; nobody between here and the browsers can read it.
+  -- On the den's channel the library encrypts; nobody between this server and the browsers can read it.
   local sent, message = chat.client:trigger(channel, "message", {
     id = id, name = name, text = given.text, time = ngx.now() * 1000,
   })
   if not sent then
     ngx.log(ngx.ERR, "the message was not sent: ", message)
-    return answer(502, { error = "the message was not sent" })
+    return respond(502, { error = "the message was not sent" })
   end
-  answer(200, {})
+  respond(200, {})
 end
 
--- ---- what the handlers of pusher.openresty ask ----
+-- ---- callbacks for pusher.openresty ----
 
---- May this visitor enter this channel?
+--- Whether this visitor may subscribe to this channel.
 function chat.authorize(_, channel)
   local id, name = visitor()
   if not id then
     return nil, "a visitor without a name"
   elseif not ENTRANCE[channel] then
-    return nil, "no such room"
+    return nil, "no such channel"
   end
   return { user_id = id, user_info = { name = name } }
 end
 
-local function tell(event, what)
+local function announce(event, what)
   local name = event.channel == PEOPLE and ngx.shared.people:get(event.user_id)
   if name then
     assert(chat.client:trigger(CHANNELS.lobby, "notice", { name = name, what = what, time = ngx.now() * 1000 }))
   end
 end
 
---- What to do when Channels tells that somebody came or went.
+--- Webhook events: somebody joined or left.
 chat.events = {
   member_added = function(event)
-    tell(event, "came in")
+    announce(event, "came in")
   end,
   member_removed = function(event)
-    tell(event, "left")
+    announce(event, "left")
   end,
 }
 
 -- ---- the page ----
 
---- A script with what the page must know. The secret is not among it.
+--- A script with the settings of the page. The secret is not among them.
 function chat.config()
   local scheme, key, place = os.getenv("PUSHER_URL"):match("^(https?)://([^:]+):[^@]+@([^/]+)")
   local host, port = place:match("^(.-):?(%d*)$")
@@ -127,7 +129,7 @@ function chat.config()
   ngx.header["Cache-Control"] = "no-store"
   ngx.print("window.chat = ", cjson.encode {
     key = key,
-    cluster = os.getenv "PUSHER_CLUSTER", -- pusher.com; else the server of PUSHER_URL takes the browsers, too
+    cluster = os.getenv "PUSHER_CLUSTER", -- pusher.com; else browsers connect to the server of PUSHER_URL, too
     host = host,
     port = tonumber(port) or (scheme == "https" and 443 or 80),
     secure = scheme == "https",

@@ -2,58 +2,58 @@
 --
 -- Rule: Beams docs, "Publish API", "Customer API", "Webhooks".
 
+local arguments = require "pusher.base.arguments"
 local audience = require "pusher.beams.audience"
+local closed = require "pusher.base.closed"
 local core = require "pusher.core"
 local endpoint = require "pusher.base.endpoint"
 local errors = require "pusher.base.errors"
+local http = require "pusher.base.http"
 local json_codec = require "pusher.base.json"
 local jwt = require "pusher.base.jwt"
-local options_module = require "pusher.base.options"
+local options = require "pusher.base.options"
+local transports = require "pusher.transport"
 local url = require "pusher.base.url"
-local response = require "pusher.channels.response"
-local transport = require "pusher.transport"
-local arguments = require "pusher.base.arguments"
-local webhook = require "pusher.channels.webhook"
 
 local beams = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.beams" }
 
 local TOKEN_SECONDS = 24 * 60 * 60
+local SHOWN_BODY_BYTES = 2048
 
 local fail, argument = errors.fail, arguments.check
 
-local OPTIONS = options_module.with_transport {
+local OPTIONS = options.with_transport {
   instance_id = { "string" },
   secret_key = { "string" },
   webhook_secret = { "string" },
   base_url = { "string" },
   transport = { "string", "table" },
-  json = { "table" },
+  json = json_codec.OPTION,
   log = { "function" },
   clock = { "function", default = os.time },
 }
-beams.OPTIONS = OPTIONS
 
---- The secret key is not shown.
+-- The secret key is not shown.
 function metatable.__tostring(self)
-  return ("pusher.beams (instance %s%s)"):format(self.instance_id, self.transport and "" or ", closed")
+  return ("pusher.beams (instance %s)"):format(self.instance_id)
 end
 
-local function check_options(options)
-  if not options.instance_id or options.instance_id == "" then
-    return fail("config", "Instance Id cannot be an empty string", { field = "instance_id" })
-  elseif not options.instance_id:find("^[%w%-]+$") then
-    return fail("config", 'option "instance_id" has a character that cannot stand in a host name',
+local function check_options(checked)
+  if not checked.instance_id or checked.instance_id == "" then
+    return fail("config", 'option "instance_id" is missing', { field = "instance_id" })
+  elseif not checked.instance_id:find("^[%w%-]+$") then
+    return fail("config", 'option "instance_id" is part of a host name and may have only letters, digits and "-"',
       { field = "instance_id" })
-  elseif not options.secret_key or options.secret_key == "" then
-    return fail("config", "Secret Key cannot be an empty string", { field = "secret_key" })
-  elseif options.secret_key:find("[%c%s]") then
-    return fail("config", 'option "secret_key" has a blank or a control character', { field = "secret_key" })
-  elseif options.webhook_secret == "" then
-    return fail("config", 'option "webhook_secret" is empty', { field = "webhook_secret" })
+  elseif not checked.secret_key or checked.secret_key == "" then
+    return fail("config", 'option "secret_key" is missing', { field = "secret_key" })
+  elseif checked.secret_key:find("[%c%s]") then
+    return fail("config", 'option "secret_key" must not have spaces or control characters', { field = "secret_key" })
+  elseif checked.webhook_secret == "" then
+    return fail("config", 'option "webhook_secret" must not be empty', { field = "webhook_secret" })
   end
-  return endpoint.parse(options.base_url or ("https://%s.pushnotifications.pusher.com"):format(options.instance_id),
+  return endpoint.parse(checked.base_url or ("https://%s.pushnotifications.pusher.com"):format(checked.instance_id),
     "base_url")
 end
 
@@ -63,40 +63,28 @@ end
 -- @treturn table|nil client; nil, message, details otherwise
 function beams.new(given)
   argument("new", 1, given, "table")
-  local options, message, details = options_module.check(given, OPTIONS)
-  if not options then
-    return nil, message, details
+  local checked, message, details = options.check(given, OPTIONS)
+  local at, transport
+  if checked then
+    at, message, details = check_options(checked)
   end
-  local at
-  at, message, details = check_options(options)
-  if not at then
-    return nil, message, details
+  if at then
+    transport, message, details = transports.resolve(checked)
   end
-  local json, carrier
-  json, message, details = json_codec.new(options.json)
-  if not json then
-    return nil, message, details
-  end
-  carrier, message, details = transport.resolve(options)
-  if not carrier then
+  if not transport then
     return nil, message, details
   end
   return setmetatable({
-    instance_id = options.instance_id,
-    at = at,
-    json = json,
-    transport = carrier,
-    keeps_transport = carrier ~= options.transport,
-    clock = options.clock,
-    timeout = options.timeout,
-    authorization = { "Authorization", "Bearer " .. options.secret_key },
-    token_mac = core.mac(options.secret_key),
-    webhook_mac = options.webhook_secret and core.mac(options.webhook_secret, "sha1"),
+    instance_id = checked.instance_id, at = at, json = checked.json, clock = checked.clock, timeout = checked.timeout,
+    transport = transport, owns_transport = transport ~= checked.transport,
+    authorization = { "Authorization", "Bearer " .. checked.secret_key },
+    token_mac = core.mac(checked.secret_key),
+    webhook_mac = checked.webhook_secret and core.mac(checked.webhook_secret, "sha1"),
   }, metatable)
 end
 
 -- {"error":"Bad Request","description":"…"}, or any other text.
-local function words(decoded, body)
+local function error_text(decoded, body)
   if type(decoded) ~= "table" or type(decoded.error) ~= "string" then
     return body
   end
@@ -106,23 +94,22 @@ end
 
 local function parser(self, shape)
   return function(status, body, headers)
-    -- The live service calls its JSON text/plain; nobody looks at that here.
+    -- The live service labels its JSON as text/plain; the header is ignored.
     local decoded = self.json.decode(body)
     if status >= 200 and status < 300 then
       return shape(decoded, status)
     end
-    local _, message, details = response.failure(status, words(decoded, body), body, headers, self.clock())
-    details.hint = nil -- it speaks of Channels
-    if status == 402 then
-      return fail("forbidden", message, details)
-    end
-    return nil, message, details
+    local redirect = status >= 300 and status < 400
+    local text = redirect and "redirects are not followed" or http.one_line(error_text(decoded, body))
+    return fail(status == 402 and "forbidden" or http.code(status),
+      ("the server responded with status %d%s"):format(status, text ~= "" and ": " .. text or ""),
+      { status = status, body = body:sub(1, SHOWN_BODY_BYTES), retry_after = http.retry_after(headers, self.clock()) })
   end
 end
 
 local function published(decoded, status)
   if type(decoded) ~= "table" then
-    return fail("response", "the server's answer is not a JSON object", { status = status })
+    return fail("response", "the server's response is not a JSON object", { status = status })
   end
   return { publish_id = type(decoded.publishId) == "string" and decoded.publishId or "" }
 end
@@ -132,23 +119,19 @@ local function deleted()
 end
 
 local function call(self, method, path, body, shape)
-  if not self.transport then
-    return fail("closed", "the Beams client is closed")
-  end
-  local headers = { self.authorization, { "Accept", "application/json" } }
-  if body then
-    headers[3] = { "Content-Type", "application/json" }
-  end
+  local headers = {
+    self.authorization, { "Accept", "application/json" }, body and { "Content-Type", "application/json" },
+  }
   return self.transport:send(endpoint.request(self.at, method, path, headers, body, self.timeout), parser(self, shape))
 end
 
--- The caller's table with the audience in it; his own stays as it is.
-local function body_of(self, name, list, publish)
-  local most_bytes, message, details = audience.check(name, list)
-  if not most_bytes then
+-- A copy of the caller's table, with the audience in it, as JSON.
+local function encode(self, name, list, publish)
+  local limit, message, details = audience.check(name, list)
+  if not limit then
     return nil, message, details
   elseif publish.apns == nil and publish.fcm == nil and publish.web == nil then
-    return fail("invalid", "a publish request needs at least one of apns, fcm and web", { field = "publish" })
+    return fail("invalid", "a publish request must have at least one of apns, fcm and web", { field = "publish" })
   end
   local copy = {}
   for key, value in pairs(publish) do
@@ -159,17 +142,17 @@ local function body_of(self, name, list, publish)
   body, message, details = self.json.encode(copy)
   if not body then
     return nil, message, details
-  elseif #body > most_bytes then
-    return fail("too_large", ("the request has %d bytes, at most %d are allowed"):format(#body, most_bytes),
-      { limit = most_bytes })
+  elseif #body > limit then
+    return fail("too_large", ("the request's body must have at most %d bytes, got %d"):format(limit, #body),
+      { limit = limit })
   end
   return body
 end
 
 local function publish_to(self, name, list, publish)
-  local body, message, details = body_of(self, name, list, publish)
+  local body, message, details = encode(self, name, list, publish)
   if not body then
-    return nil, message, details
+    return transports.refuse(self.transport, message, details)
   end
   local path = ("/publish_api/v1/instances/%s/publishes/%s"):format(self.instance_id, name)
   return call(self, "POST", path, body, published)
@@ -177,7 +160,7 @@ end
 
 --- Publishes to all devices that are subscribed to one of the interests.
 -- @tparam table interests list of 1 to 100 names, each 1 to 164 bytes of `A-Za-z0-9_-=@,.;`
--- @tparam table publish `{ apns =, fcm =, web = }`, at least one of them
+-- @tparam table publish `{ apns =, fcm =, web = }`, at least one of them; the table is not changed
 -- @treturn table|nil `{ publish_id = }`; nil, message, details otherwise
 function methods:publish_to_interests(interests, publish)
   argument("publish_to_interests", 1, interests, "table")
@@ -195,16 +178,14 @@ function methods:publish_to_users(users, publish)
   return publish_to(self, "users", users, publish)
 end
 
---- Makes the token with which a device says whose it is. Before it is handed out, the id must be checked against
--- the session of whoever asks. No I/O.
+--- Makes the token that ties a device to a user. Check the id against the session before you hand out the token.
+-- No I/O.
 -- @tparam string user_id 1 to 164 bytes of UTF-8
--- @treturn table|nil `{ token = JSON Web Token, good for a day }`: what, as JSON, the client SDK expects
+-- @treturn table|nil `{ token = JSON Web Token, valid for a day }`, which the client SDK expects as JSON; nil, message,
+--   details otherwise
 function methods:generate_token(user_id)
   argument("generate_token", 1, user_id, "string")
-  if not self.transport then
-    return fail("closed", "the Beams client is closed")
-  end
-  local ok, message, details = audience.check_user(user_id, "user_id")
+  local ok, message, details = audience.check_user(user_id)
   if not ok then
     return nil, message, details
   end
@@ -214,17 +195,18 @@ function methods:generate_token(user_id)
   return { token = jwt.compact(input, self.token_mac:raw(input)) }
 end
 
---- Forgets a user and all of his devices.
+--- Deletes a user and all of their devices.
 -- @tparam string user_id 1 to 164 bytes of UTF-8
 -- @treturn table|nil an empty table; nil, message, details otherwise
 function methods:delete_user(user_id)
   argument("delete_user", 1, user_id, "string")
-  local ok, message, details = audience.check_user(user_id, "user_id")
+  local ok, message, details = audience.check_user(user_id)
+  if user_id == "." or user_id == ".." then
+    -- Servers and proxies read these as path segments even when they are escaped (RFC 3986 section 5.2.4).
+    ok, message, details = fail("invalid", 'a user id of "." or ".." cannot be part of a path', { field = "user_id" })
+  end
   if not ok then
-    return nil, message, details
-  elseif user_id == "." or user_id == ".." then
-    -- Escaping does not keep servers and proxies from reading these as steps in the path.
-    return fail("invalid", "this user id cannot stand in a path", { field = "user_id" })
+    return transports.refuse(self.transport, message, details)
   end
   return call(self, "DELETE", ("/customer_api/v1/instances/%s/users/%s"):format(
     self.instance_id, url.escape(user_id)), nil, deleted)
@@ -237,12 +219,10 @@ end
 function methods:webhook(headers, body)
   argument("webhook", 1, headers, "table or function")
   argument("webhook", 2, body, "string")
-  if not self.transport then
-    return fail("closed", "the Beams client is closed")
-  elseif not self.webhook_mac then
+  if not self.webhook_mac then
     return fail("config", 'option "webhook_secret" is missing', { field = "webhook_secret" })
   end
-  local signature, message, details = webhook.header(headers, "webhook-signature", "Webhook-Signature")
+  local signature, message, details = http.request_header(headers, "webhook-signature", "Webhook-Signature")
   if not signature then
     return nil, message, details
   elseif not self.webhook_mac:verify(signature, body) then
@@ -250,24 +230,33 @@ function methods:webhook(headers, body)
   end
   local hook = self.json.decode(body)
   if type(hook) ~= "table" or type(hook.metadata) ~= "table" or type(hook.metadata.event_type) ~= "string" then
-    return fail("invalid", "the webhook's body is not { metadata = { event_type }, payload }")
+    return fail("invalid", "the webhook's body must be an object with metadata.event_type")
   end
   return hook
 end
 
---- Ends the client: connections are closed, secrets are wiped, later calls fail with `closed`.
-function methods:close()
-  if not self.transport then
-    return
+local SENDS_NOTHING = { generate_token = true, webhook = true }
+
+local function refuse_closed(self, method)
+  local _, message, details = fail("closed", "the Beams client is closed")
+  if SENDS_NOTHING[method] then
+    return nil, message, details
   end
-  if self.keeps_transport then
+  return transports.refuse(self.transport, message, details)
+end
+
+--- Closes the client: secrets are wiped, later calls fail with `closed`. A transport that the client made is closed,
+-- too; one that was given to it stays open.
+function methods:close()
+  if self.owns_transport then
     self.transport:close()
   end
-  self.transport, self.authorization = nil, nil
+  self.authorization = nil
   self.token_mac:close()
   if self.webhook_mac then
     self.webhook_mac:close()
   end
+  closed.set(self, refuse_closed)
 end
 
 return beams

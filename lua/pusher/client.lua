@@ -1,20 +1,20 @@
---- The client's methods. Each knows one order and nothing else:
--- validate -> payload -> request -> transport:send(request, parse).
+--- The client of one app. A method runs the stages of its call in order and does nothing else:
+-- payload or query (checked by validate) -> request -> transport:send(request, parse).
 
+local arguments = require "pusher.base.arguments"
 local auth = require "pusher.channels.auth"
+local closed = require "pusher.base.closed"
 local core = require "pusher.core"
 local encryption = require "pusher.channels.encryption"
 local errors = require "pusher.base.errors"
-local json = require "pusher.base.json"
 local notify = require "pusher.channels.notify"
 local payload = require "pusher.channels.payload"
 local publisher = require "pusher.publisher"
 local query = require "pusher.channels.query"
 local request = require "pusher.channels.request"
 local response = require "pusher.channels.response"
-local transport = require "pusher.transport"
+local transports = require "pusher.transport"
 local url = require "pusher.base.url"
-local arguments = require "pusher.base.arguments"
 local validate = require "pusher.channels.validate"
 local webhook = require "pusher.channels.webhook"
 
@@ -24,81 +24,109 @@ local metatable = { __index = methods, __name = "pusher.client" }
 
 local argument = arguments.check
 
---- Neither the key nor the secret is shown.
+-- Neither the key nor the secret is shown.
 function metatable.__tostring(self)
-  return ("pusher.client (app %s at %s)"):format(self.settings.app_id, self.settings.host)
+  return ("pusher.client (app %s at %s)"):format(self.app_id, self.host)
 end
 
-local function parsers(codec, clock)
-  local shapes = {
-    plain = false,
-    published = response.published,
-    batch = response.batch,
-    channels = response.channels,
-    users = response.users,
-    notified = notify.result,
+local SHAPES = {
+  plain = response.plain, published = response.published, batch = response.batch, channels = response.channels,
+  users = response.users, notified = notify.result,
+}
+
+local function parsers(parts)
+  local parse = {}
+  for name, shape in pairs(SHAPES) do
+    parse[name] = response.parser(parts.json, parts.clock, shape)
+  end
+  return parse
+end
+
+-- The HTTP API, and the older service for push notifications.
+local function endpoints(settings)
+  local scheme, path = settings.secure and "https" or "http", "/apps/" .. settings.app_id
+  local prefix = settings.path_prefix
+  return {
+    scheme = scheme, host = settings.host, port = settings.port, path = prefix .. path,
+    signed_path = prefix ~= "" and not settings.sign_path_prefix and path or nil,
+  }, {
+    scheme = scheme, host = settings.push_notification_host, port = settings.push_notification_port,
+    path = notify.PATH .. settings.app_id,
   }
-  local made = {}
-  for name, shape in pairs(shapes) do
-    made[name] = response.parser(codec, clock, shape or nil)
-  end
-  return made
 end
 
---- @tparam table settings as settings.check returns; taken over
+--- Makes a client; users call `pusher.new(options)`.
+-- @tparam table settings as settings.check returns
 -- @tparam string version the library's
--- @treturn client|nil
+-- @treturn client|nil client; nil, message, details otherwise
 function client.new(settings, version)
-  local codec, message, details = json.new(settings.json)
-  if not codec then
+  local transport, message, details = transports.resolve(settings)
+  if not transport then
     return nil, message, details
   end
-  local carrier
-  carrier, message, details = transport.resolve(settings)
-  if not carrier then
-    return nil, message, details
-  end
-  local mac = core.mac(settings.secret)
-  local sealer = encryption.new(settings.encryption_master_key, settings.random)
-  settings.mac, settings.secret, settings.encryption_master_key = mac, nil, nil
-  local parts = { key = settings.key, mac = mac, json = codec, sealer = sealer, clock = settings.clock }
-  return setmetatable({
-    settings = settings,
-    json = codec,
-    mac = mac,
-    sealer = sealer,
-    transport = carrier,
-    payload = payload.new(codec, sealer, settings),
-    auth = auth.new(parts),
-    hooks = webhook.new(parts),
-    build = request.builder(settings, version),
-    push_endpoint = {
-      host = settings.push_notification_host,
-      port = settings.push_notification_port,
-      base = notify.BASE .. settings.app_id,
-    },
-    parse = parsers(codec, settings.clock),
+  local api, push_endpoint = endpoints(settings)
+  local parts = {
+    key = settings.key, mac = core.mac(settings.secret), json = settings.json, clock = settings.clock, api = api,
+    timeout = settings.timeout, sealer = encryption.new(settings.encryption_master_key, settings.random),
+  }
+  local self = setmetatable({
+    app_id = settings.app_id, host = settings.host, parts = parts, push_endpoint = push_endpoint,
+    auth = auth.new(parts), webhooks = webhook.new(parts), payload = payload.new(parts.json, parts.sealer, settings),
+    build = request.builder(parts, version), parse = parsers(parts), transport = transport,
+    owns_transport = transport ~= settings.transport, closed = false,
   }, metatable)
+  self.for_publisher = {
+    transport = transport, build = self.build, parse = self.parse, payload = self.payload, timeout = settings.timeout,
+    log = settings.log, max_batch = settings.max_batch, random = settings.random,
+    is_closed = function()
+      return self.closed
+    end,
+  }
+  return self
 end
 
--- The one way out: builds, signs and sends.
-local function call(self, parse, method, path, params, body, endpoint)
-  local signed, message, details = self.build(method, path, params, body, endpoint)
+-- Every HTTP call is sent here. Instead of a signed request, it may get the failure of making one.
+local function send(self, parse, signed, message, details)
   if not signed then
-    return nil, message, details
+    return transports.refuse(self.transport, message, details)
   end
   return self.transport:send(signed, parse)
+end
+
+-- `params` are the library's own, which can always be signed; or nil, and the failure of making them.
+local function get(self, parse, path, params, message, details)
+  return send(self, parse, params and self.build("GET", path, params), message, details)
+end
+
+-- `body` may be nil, and the failure of making it follow.
+local function post(self, parse, path, body, message, details)
+  return send(self, parse, body and self.build("POST", path, nil, body), message, details)
+end
+
+-- A request to any path, with any parameters.
+local function build(self, method, path, params, body)
+  local text
+  local ok, message, details = validate.target(method, path)
+  if ok and body ~= nil then
+    text, message, details = self.payload:text(body)
+    ok = text
+  end
+  if not ok then
+    return nil, message, details
+  end
+  return self.build(method, path, params, text)
 end
 
 --- Publishes an event to one channel or to as many as 100.
 -- POST /apps/ID/events.
 -- @tparam string|table channels a channel's name or a list of names
 -- @tparam string event its name, 1..200 bytes
--- @param data a string goes as it is, anything else is encoded as JSON, once
--- @tparam[opt] table params `{ socket_id = receiver to leave out, info = "user_count" or { … } }`
--- @treturn table|nil `{ channels = { [name] = { user_count = … } } }`, filled when `info` is given
+-- @param data a string is sent unchanged, anything else is encoded as JSON, once; none is `null`
+-- @tparam[opt] table params `{ socket_id = connection to leave out, info = "user_count" or { … } }`
+-- @treturn table|nil `{ channels = { [name] = { user_count = … } } }`, filled when `info` is given; nil, message,
+--   details otherwise
 function methods:trigger(channels, event, data, params)
-  if type(channels) ~= "string" then -- the usual case spares the calls
+  if type(channels) ~= "string" then -- fast path: skip the check for the common type
     argument("trigger", 1, channels, "string or table")
   end
   if type(event) ~= "string" then
@@ -107,187 +135,116 @@ function methods:trigger(channels, event, data, params)
   if params ~= nil then
     argument("trigger", 4, params, "table")
   end
-  local list, message, details = validate.channels(channels)
-  if not list then
-    return nil, message, details
-  end
-  local body
-  body, message, details = self.payload:event(list, event, data, params)
-  if not body then
-    return nil, message, details
-  end
-  return call(self, self.parse.published, "POST", "/events", nil, body)
+  return post(self, self.parse.published, "/events", self.payload:event(channels, event, data, params))
 end
 
 --- Publishes several events, each to one channel, in one call.
 -- POST /apps/ID/batch_events.
 -- @tparam table events list of `{ channel =, name =, data =, socket_id =, info = }`
--- @treturn table|nil `{ batch = { { user_count = … }, … } }`, filled when `info` is given
+-- @treturn table|nil `{ batch = { { user_count = … }, … } }`, filled when `info` is given; nil, message, details
+--   otherwise
 function methods:trigger_batch(events)
   argument("trigger_batch", 1, events, "table")
-  local body, message, details = self.payload:batch(events)
-  if not body then
-    return nil, message, details
-  end
-  return call(self, self.parse.batch, "POST", "/batch_events", nil, body)
+  return post(self, self.parse.batch, "/batch_events", self.payload:batch(events))
 end
 
 --- Publishes an event to all connections of one signed-in user.
 -- @tparam string user_id
 -- @tparam string event
--- @param data
--- @treturn table|nil
+-- @param data as in `trigger`
+-- @treturn table|nil an empty table; nil, message, details otherwise
 function methods:send_to_user(user_id, event, data)
   argument("send_to_user", 1, user_id, "string")
   argument("send_to_user", 2, event, "string")
-  local ok, message, details = validate.user_id(user_id)
-  if not ok then
-    return nil, message, details
-  end
-  local body
-  body, message, details = self.payload:event({ "#server-to-user-" .. user_id }, event, data)
-  if not body then
-    return nil, message, details
-  end
-  return call(self, self.parse.published, "POST", "/events", nil, body)
+  return post(self, self.parse.published, "/events", self.payload:user_event(user_id, event, data))
 end
 
 --- Closes all connections of one signed-in user.
 -- POST /apps/ID/users/USER/terminate_connections.
 -- @tparam string user_id
--- @treturn table|nil
+-- @treturn table|nil an empty table; nil, message, details otherwise
 function methods:terminate_user_connections(user_id)
   argument("terminate_user_connections", 1, user_id, "string")
   local ok, message, details = validate.user_id(user_id)
-  if not ok then
-    return nil, message, details
-  end
-  local path = "/users/" .. url.escape(user_id) .. "/terminate_connections"
-  return call(self, self.parse.published, "POST", path, nil, "{}")
+  return post(self, self.parse.published, "/users/" .. url.escape(user_id) .. "/terminate_connections",
+    ok and "{}", message, details)
 end
 
 --- Lists occupied channels. GET /apps/ID/channels.
--- @tparam[opt] table opts `{ filter_by_prefix = "presence-", info = "user_count" }`
--- @treturn table|nil `{ channels = { [name] = { user_count = … } } }`
-function methods:channels(opts)
-  argument("channels", 1, opts, "table or nil")
-  local params, message, details = query.channels(opts)
-  if not params then
-    return nil, message, details
-  end
-  return call(self, self.parse.channels, "GET", "/channels", params)
+-- @tparam[opt] table options `{ filter_by_prefix = "presence-", info = "user_count" }`
+-- @treturn table|nil `{ channels = { [name] = { user_count = … } } }`; nil, message, details otherwise
+function methods:channels(options)
+  argument("channels", 1, options, "table or nil")
+  return get(self, self.parse.channels, "/channels", query.channels(options))
 end
 
---- Asks about one channel. GET /apps/ID/channels/NAME.
+--- The state of one channel. GET /apps/ID/channels/NAME.
 -- @tparam string name
--- @tparam[opt] table opts `{ info = { "user_count", "subscription_count", "cache" } }`
--- @treturn table|nil `{ name =, occupied =, user_count =, subscription_count =, cache = }`
-function methods:channel(name, opts)
+-- @tparam[opt] table options `{ info = { "user_count", "subscription_count", "cache" } }`
+-- @treturn table|nil `{ name =, occupied =, user_count =, subscription_count =, cache = }`; nil, message, details
+--   otherwise
+function methods:channel(name, options)
   argument("channel", 1, name, "string")
-  argument("channel", 2, opts, "table or nil")
-  local ok, message, details = validate.channel(name)
-  if not ok then
-    return nil, message, details
-  end
-  local params
-  params, message, details = query.channel(opts)
-  if not params then
-    return nil, message, details
-  end
-  local parse = response.parser(self.json, self.settings.clock, function(decoded)
+  argument("channel", 2, options, "table or nil")
+  local parse = response.parser(self.parts.json, self.parts.clock, function(decoded)
     decoded.name = name
     return decoded
   end)
-  return call(self, parse, "GET", "/channels/" .. name, params)
+  return get(self, parse, "/channels/" .. name, query.channel(name, options))
 end
 
 --- Lists the users of a presence channel. GET /apps/ID/channels/NAME/users.
 -- @tparam string name
--- @treturn table|nil `{ users = { { id = "13" }, … } }`
+-- @treturn table|nil `{ users = { { id = "13" }, … } }`; nil, message, details otherwise
 function methods:channel_users(name)
   argument("channel_users", 1, name, "string")
-  local ok, message, details = validate.channel(name)
-  if not ok then
-    return nil, message, details
-  end
-  return call(self, self.parse.users, "GET", "/channels/" .. name .. "/users")
+  return get(self, self.parse.users, "/channels/" .. name .. "/users", query.channel(name))
 end
 
 --- Sends a native push notification to all devices subscribed to one of the interests.
 -- POST /server_api/v1/apps/ID/notifications at `push_notification_host`.
 -- @tparam table interests list of 1 to 10 names
--- @tparam table notification `{ apns =, gcm =, fcm =, webhook_url =, webhook_level = }`, one payload at least
--- @treturn table|nil `{ number_of_subscribers = }`
+-- @tparam table notification `{ apns =, gcm =, fcm =, webhook_url =, webhook_level = }`, at least one payload
+-- @treturn table|nil `{ number_of_subscribers = }`; nil, message, details otherwise
 function methods:notify(interests, notification)
   argument("notify", 1, interests, "table")
   argument("notify", 2, notification, "table")
-  local body, message, details = notify.body(self.json, interests, notification)
-  if not body then
-    return nil, message, details
-  end
-  return call(self, self.parse.notified, "POST", "/notifications", nil, body, self.push_endpoint)
+  local body, message, details = notify.body(self.parts.json, interests, notification)
+  local signed = body and self.build("POST", "/notifications", nil, body, self.push_endpoint)
+  return send(self, self.parse.notified, signed, message, details)
 end
 
---- Any other endpoint that is read.
+--- GET any other endpoint.
 -- @tparam string path below /apps/ID, such as "/channels"
 -- @tparam[opt] table params query parameters; lists are joined by commas
--- @treturn table|nil the decoded answer
+-- @treturn table|nil the decoded response; nil, message, details otherwise
 function methods:get(path, params)
   argument("get", 1, path, "string")
   argument("get", 2, params, "table or nil")
-  local ok, message, details = validate.path(path)
-  if not ok then
-    return nil, message, details
-  end
-  return call(self, self.parse.plain, "GET", path, params)
+  return send(self, self.parse.plain, build(self, "GET", path, params))
 end
 
---- Any other endpoint that is written to.
+--- POST to any other endpoint.
 -- @tparam string path below /apps/ID
--- @param[opt] body a string goes as it is, anything else is encoded as JSON
--- @treturn table|nil the decoded answer
+-- @param[opt] body a string is sent unchanged, anything else is encoded as JSON
+-- @treturn table|nil the decoded response; nil, message, details otherwise
 function methods:post(path, body)
   argument("post", 1, path, "string")
-  local ok, message, details = validate.path(path)
-  if not ok then
-    return nil, message, details
-  end
-  local text
-  if body ~= nil then
-    text, message, details = self.payload:text(body)
-    if not text then
-      return nil, message, details
-    end
-  end
-  return call(self, self.parse.plain, "POST", path, nil, text)
+  return send(self, self.parse.plain, build(self, "POST", path, nil, body))
 end
 
---- A signed request for another HTTP client to carry; nothing is sent.
+--- A signed request for another HTTP client to send; nothing is sent here.
 -- @tparam string method "GET" or "POST"
 -- @tparam string path below /apps/ID
 -- @tparam[opt] table params query parameters
--- @tparam[opt] string|table body
--- @treturn table|nil `{ method, scheme, host, port, target, headers, body, timeout }`
+-- @param[opt] body a string is sent unchanged, anything else is encoded as JSON
+-- @treturn table|nil `{ method, scheme, host, port, target, headers, body, timeout in seconds }`; nil, message, details
+--   otherwise
 function methods:build_request(method, path, params, body)
   argument("build_request", 1, method, "string")
   argument("build_request", 2, path, "string")
   argument("build_request", 3, params, "table or nil")
-  local ok, message, details = validate.path(path)
-  if ok then
-    ok, message, details = validate.method(method)
-  end
-  if not ok then
-    return nil, message, details
-  end
-  local text
-  if body ~= nil then
-    text, message, details = self.payload:text(body)
-    if not text then
-      return nil, message, details
-    end
-  end
-  local signed
-  signed, message, details = self.build(method, path, params, text)
+  local signed, message, details = build(self, method, path, params, body)
   if not signed then
     return nil, message, details
   end
@@ -300,11 +257,11 @@ function methods:build_request(method, path, params, body)
   return signed
 end
 
---- Reads what another HTTP client got for a request of build_request.
+--- Reads the response that another HTTP client got for a request of build_request.
 -- @tparam number status
 -- @tparam string body
 -- @tparam[opt] string headers raw header lines
--- @treturn table|nil the decoded answer
+-- @treturn table|nil the decoded response; nil, message, details otherwise
 function methods:parse_response(status, body, headers)
   argument("parse_response", 1, status, "number")
   argument("parse_response", 2, body, "string")
@@ -312,78 +269,75 @@ function methods:parse_response(status, body, headers)
   return self.parse.plain(status, body, headers or "")
 end
 
---- Answers a subscriber to a private, presence or encrypted channel.
+--- Authorizes a subscription to a private, presence or encrypted channel; returns the JSON body to respond with.
 -- @tparam string|table params the url-encoded form as received, or its fields
--- @tparam[opt] table|string member `{ user_id =, user_info = }` or a JSON text; presence channels demand it
--- @treturn string|nil JSON text to answer with
+-- @tparam[opt] table|string member `{ user_id =, user_info = }` or a JSON text; a presence channel needs one
+-- @treturn string|nil JSON text; nil, message, details otherwise
 function methods:authorize_channel(params, member)
-  if type(params) ~= "string" then -- the usual case spares the call
+  if type(params) ~= "string" then -- fast path: skip the checks for the common types
     argument("authorize_channel", 1, params, "string or table")
   end
-  if member ~= nil then
+  if member ~= nil and type(member) ~= "table" then
     argument("authorize_channel", 2, member, "table or string")
   end
-  return self.auth:channel(params, member)
+  return self.auth:authorize_channel(params, member)
 end
 
---- Answers a connection that signs in.
+--- Authenticates a connection that signs in; returns the JSON body to respond with.
 -- @tparam string|table params the url-encoded form as received, or its fields
 -- @tparam table|string user `{ id =, user_info =, watchlist = }` or a JSON text
--- @treturn string|nil JSON text to answer with
+-- @treturn string|nil JSON text; nil, message, details otherwise
 function methods:authenticate_user(params, user)
   argument("authenticate_user", 1, params, "string or table")
   argument("authenticate_user", 2, user, "table or string")
-  return self.auth:user(params, user)
+  return self.auth:authenticate_user(params, user)
 end
 
 --- Verifies and reads a webhook.
 -- @tparam table|function headers names in any case, or function(name)
 -- @tparam string body the raw bytes as received
--- @tparam[opt] table opts `{ extra_tokens = { { key =, secret = }, … }, max_age = seconds }`
--- @treturn table|nil `{ time_ms =, events = { … } }`
-function methods:webhook(headers, body, opts)
+-- @tparam[opt] table options `{ extra_tokens = { { key =, secret = }, … }, max_age = seconds }`
+-- @treturn table|nil `{ time_ms =, events = { … } }`; nil, message, details otherwise
+function methods:webhook(headers, body, options)
   argument("webhook", 1, headers, "table or function")
   argument("webhook", 2, body, "string")
-  if opts ~= nil then
-    argument("webhook", 3, opts, "table")
-  end
-  return self.hooks:read(headers, body, opts)
+  argument("webhook", 3, options, "table or nil")
+  return self.webhooks:read(headers, body, options)
 end
 
 --- Makes a publisher: events accepted at once, sent in batches in the background.
--- @tparam[opt] table opts see README "Publisher"
--- @treturn publisher|nil
-function methods:publisher(opts)
-  argument("publisher", 1, opts, "table or nil")
-  return publisher.new(self, opts)
+-- @tparam[opt] table options see README "Publisher"
+-- @treturn publisher|nil publisher; nil, message, details otherwise
+function methods:publisher(options)
+  argument("publisher", 1, options, "table or nil")
+  return publisher.new(self.for_publisher, options)
 end
 
---- Ends the client: connections are closed, secrets are wiped, later calls fail with `closed`.
+local SENDS_NOTHING = {
+  build_request = true, parse_response = true, authorize_channel = true, authenticate_user = true, webhook = true,
+  publisher = true,
+}
+
+local function refuse_closed(self, method)
+  local _, message, details = errors.fail("closed", "the client is closed")
+  if SENDS_NOTHING[method] then
+    return nil, message, details
+  end
+  return transports.refuse(self.transport, message, details)
+end
+
+--- Closes the client: secrets are wiped, later calls fail with `closed`. A transport that the client made is closed,
+-- too; one that was given to it stays open.
 function methods:close()
-  if self.transport.close then -- a transport of the caller's own may have none
+  if self.owns_transport then
     self.transport:close()
   end
-  self.mac:close()
-  self.sealer:close()
-  self.closed = true -- for the client's publishers
-  setmetatable(self, client.closed_metatable)
+  local parts = self.parts
+  parts.mac:close()
+  parts.sealer:close()
+  self.auth:close()
+  self.closed = true
+  closed.set(self, refuse_closed)
 end
-
--- A closed client answers every call alike, so no method has to ask.
-local closed_methods = {}
-for name in pairs(methods) do
-  closed_methods[name] = function()
-    return errors.fail("closed", "the client is closed")
-  end
-end
-function closed_methods.close() end
-
-client.closed_metatable = {
-  __index = closed_methods,
-  __name = metatable.__name,
-  __tostring = function(self)
-    return metatable.__tostring(self):sub(1, -2) .. ", closed)"
-  end,
-}
 
 return client

@@ -1,115 +1,109 @@
---- A call under way: what every call of a client returns over the async transport.
+--- A call in flight: what each call of a client returns over the async transport.
 --
--- It ends exactly once, with what the call comes to: `result`, or the failure triple. Its driver is the transport
--- that carries it: `driver:drive(pending, seconds)`, `driver:abandon(pending)`, `driver:report(text, reason)`.
+-- It ends exactly once, with the result of the call or its failure. The transport that made it has
+-- `drive(pending, seconds)`, `abandon(pending)`, and `log`, a function(level, message, fields).
 --
 -- Fields to read: `done` (boolean).
 
+local arguments = require "pusher.base.arguments"
+local callback = require "pusher.base.callback"
 local errors = require "pusher.base.errors"
 
 local pending = {}
-
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.pending" }
 
+local argument = arguments.check
+
 function metatable.__tostring(self)
-  return "pusher.pending: " .. (self.done and "done" or "under way")
+  return "pusher.pending: " .. (self.done and "done" or "in flight")
 end
 
---- Makes a pending that is under way. For transports.
--- @tparam table driver see above
--- @param[opt] id the driver's own
--- @tparam[opt] function parse the driver's own
--- @treturn table pending
-function pending.new(driver, id, parse)
+--- Makes a pending that is in flight. For transports; `id` and `parse` are the transport's own.
+function pending.new(transport, id, parse)
   -- All fields are named, so that the table never has to grow: there are very many of these.
   return setmetatable({
-    done = false, driver = driver, id = id, parse = parse,
+    done = false, transport = transport, id = id, parse = parse,
     value = nil, message = nil, details = nil,
     callback = nil,
   }, metatable)
 end
 
-local function call(self, callback)
-  local ok, reason = pcall(callback, self.value, self.message, self.details)
-  if not ok then
-    self.driver:report("an on_done callback failed", reason)
-  end
+local function call(self, f)
+  callback.run(self.transport.log, "on_done", nil, f, self.value, self.message, self.details)
 end
 
---- Ends it and runs the callbacks, each under pcall. For transports. Only the first time counts.
--- @param result what the call comes to, or nil
--- @tparam[opt] string message
--- @tparam[opt] table details
+--- Ends it with the outcome of the call and runs the callbacks. For transports. Only the first time counts.
 function pending.settle(self, result, message, details)
   if self.done then
     return
   end
   self.done, self.value, self.message, self.details = true, result, message, details
-  local callback, further = self.callback, self.further
+  local first, further = self.callback, self.further
   self.callback, self.further = nil, nil
-  if callback then
-    call(self, callback)
+  if first then
+    call(self, first)
   end
   for index = 1, further and #further or 0 do
     call(self, further[index])
   end
 end
 
---- What the call came to; never blocks.
--- @return the call's result, or the failure triple: with code `pending` while it is under way, which is no outcome
+--- The outcome of the call. Never blocks.
+-- @return the call's result; nil, message, details otherwise: while it is in flight with code `pending`, which is no
+--   outcome
 function methods:result()
   if self.done then
     return self.value, self.message, self.details
   end
-  return errors.fail("pending", "the call is still under way")
+  return errors.fail("pending", "the call is still in flight")
 end
 
---- Asks to be told. Callbacks run in the order they were given, from `step`, `wait`, `cancel` or `close` of the
--- transport, or at once, before this returns, when it is done already. What a callback raises goes to the
--- option `log`, or to stderr. It may call anything, `step` and `wait` too, but should not yield: Lua 5.1 makes an
--- error of that, later ones suspend the coroutine that steps.
--- @tparam function callback function(result, message, details)
--- @treturn table itself
-function methods:on_done(callback)
-  if type(callback) ~= "function" then
-    error(("bad argument #1 to 'on_done' (function expected, got %s)"):format(
-      callback == nil and "no value" or type(callback)), 2)
+--- Adds a callback. Callbacks run in the order they were added, from `step`, `wait`, `cancel` or the transport's
+-- `close`, or at once, before this returns, when the call is done. What one raises goes to the option `log`, or to
+-- standard error. It may call anything, `step` and `wait` too, but should not yield: Lua 5.1 makes an error of that,
+-- later ones suspend the coroutine that steps.
+-- @tparam function f function(result, message, details)
+-- @treturn table the pending
+function methods:on_done(f)
+  if type(f) ~= "function" then
+    argument("on_done", 1, f, "function")
   end
   if self.done then
-    call(self, callback)
+    call(self, f)
   elseif not self.callback then
-    self.callback = callback
+    self.callback = f
   else
     self.further = self.further or {}
-    self.further[#self.further + 1] = callback
+    self.further[#self.further + 1] = f
   end
   return self
 end
 
---- Drives the transport until this is done, and with it all that is under way. Blocks.
--- @tparam[opt] number seconds at most this long; without, as long as the call's own timeout lets it
--- @return as `result()`: code `pending` when the time ran out, and the call goes on
+--- Drives the transport, and with it all calls in flight, until this one is done. Blocks.
+-- @tparam[opt] number seconds at most; without, as long as the call's own timeout allows
+-- @return as `result()`: code `pending` when the time has passed, and the call goes on
 function methods:wait(seconds)
-  if seconds ~= nil and type(seconds) ~= "number" then
-    error(("bad argument #1 to 'wait' (number expected, got %s)"):format(type(seconds)), 2)
-  elseif seconds and (seconds < 0 or seconds ~= seconds) then
-    return errors.fail("invalid", "the time to wait must not be negative")
+  if seconds ~= nil then
+    argument("wait", 1, seconds, "number")
+    if seconds < 0 or seconds ~= seconds then
+      return errors.fail("invalid", ("wait: seconds must be 0 or more, got %s"):format(seconds))
+    end
   end
   if not self.done then
-    self.driver:drive(self, seconds)
+    self.transport:drive(self, seconds)
   end
   return self:result()
 end
 
---- Gives the call up: it ends with code `closed` and `details.cancelled`, unless it is done. The server may have
--- got the request all the same.
--- @treturn boolean whether it was still under way
+--- Gives the call up: it ends with code `closed` and `details.cancelled`, unless it is done. The server may have got
+-- the request all the same.
+-- @treturn boolean whether it was in flight
 function methods:cancel()
   if self.done then
     return false
   end
-  self.driver:abandon(self)
+  self.transport:abandon(self)
   pending.settle(self, errors.fail("closed", "the call was cancelled", { cancelled = true }))
   return true
 end

@@ -1,20 +1,20 @@
 --- Push plug-ins: handlers under names, configured together, each given every receipt.
 --
--- A handler is a table with `push(self, receipt)` and, where it needs them, `init(self, config)`,
--- `is_ready(self)`, `step(self, seconds)`, `stop(self, seconds)` and `stats(self)`. It returns what all of
--- this library returns: something true, or nil, message, details. `push` must not block: it takes the
--- receipt, or fails with the code `full`.
---
--- `push.new()` makes a registry. A chat server has one, which whoever sends a message finds without being
--- handed it, as in the original; for such programs the module is a registry itself: `push.register(…)`.
+-- `push.new()` makes a registry. The module is one, too (`push.register(…)`), for programs that need only one, as in
+-- tinode. A handler is a table with `push(self, receipt)` and, where it needs them, `init(self, config)`,
+-- `is_ready(self)`, `step(self, seconds)`, `stop(self, seconds)` and `stats(self)`. A method fails by returning nil,
+-- message, details, or by raising. `push` must not block: it accepts the receipt, or fails with code `full`. `step`
+-- returns how many items are not settled; 0 or nothing when the handler is done.
 
+local arguments = require "pusher.base.arguments"
+local callback = require "pusher.base.callback"
+local configs = require "pusher.push.config"
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
 local json_codec = require "pusher.base.json"
-local options_module = require "pusher.base.options"
-local receipt_room = require "pusher.push.tinode.receipt"
-local slot_room = require "pusher.push.slot"
-local arguments = require "pusher.base.arguments"
+local options = require "pusher.base.options"
+local receipts = require "pusher.push.tinode.receipt"
+local slots = require "pusher.push.slot"
 
 local push = {}
 local methods = {}
@@ -25,19 +25,18 @@ push.ACT_MSG = "msg"
 push.ACT_SUB = "sub"
 
 local fail, argument = errors.fail, arguments.check
-local is_null = json_codec.is_null
 
-local DRAIN = 5 -- seconds that stop gives the handlers
+local FLUSH_SECONDS = 60
+local STOP_SECONDS = 5
 local SLICE = 0.05 -- seconds that a handler may take while others wait for their turn
 
 local OPTIONS = {
   strict = { "boolean", default = false },
-  json = { "table" },
+  json = json_codec.OPTION,
   log = { "function", default = function() end },
   clock = { "function", default = os.time },
   now = { "function", default = core.now },
 }
-push.OPTIONS = OPTIONS
 
 --- Makes a registry.
 -- @tparam[opt] table given `strict` (false): a configured name that nobody registered is an error; `json`,
@@ -45,21 +44,16 @@ push.OPTIONS = OPTIONS
 -- @treturn table|nil registry; nil, message, details otherwise
 function push.new(given)
   argument("new", 1, given, "table or nil")
-  local options, message, details = options_module.check(given or {}, OPTIONS)
-  if not options then
+  local checked, message, details = options.check(given or {}, OPTIONS)
+  if not checked then
     return nil, message, details
   end
-  local json
-  json, message, details = json_codec.new(options.json)
-  if not json then
-    return nil, message, details
-  end
-  return setmetatable({ options = options, json = json, by_name = {}, slots = {} }, metatable)
+  return setmetatable({ options = checked, callbacks = callback.new(checked.log), by_name = {}, slots = {} }, metatable)
 end
 
 --- Makes a handler known. Done once per name, at the program's start.
 -- @tparam string name as the configuration has it
--- @tparam table handler see the head of this file; raises when it is none, or the name is taken
+-- @tparam table handler see the top of this file; raises when it is none, or when the name is in use
 function methods:register(name, handler)
   argument("register", 1, name, "string")
   if handler == nil then
@@ -69,40 +63,8 @@ function methods:register(name, handler)
   elseif self.by_name[name] then
     error("Register: called twice for handler " .. name, 2)
   end
-  self.by_name[name] = slot_room.new(name, handler)
+  self.by_name[name] = slots.new(name, handler, self.callbacks)
   self.slots[#self.slots + 1] = self.by_name[name]
-end
-
-local function check_entries(list)
-  if is_null(list) then
-    return {} -- JSON's null
-  elseif type(list) ~= "table" or not arguments.list_length(list) then
-    return fail("config", "failed to parse config: a list expected, got "
-      .. (type(list) == "table" and "an object" or type(list)))
-  end
-  for _, entry in ipairs(list) do
-    if type(entry) ~= "table" and not is_null(entry) then
-      return fail("config", "failed to parse config: an entry must be { name =, config = }, got " .. type(entry))
-    end
-    local name = type(entry) == "table" and entry.name or nil
-    if type(name) ~= "string" and not is_null(name) then
-      return fail("config", "failed to parse config: name must be a string, got " .. type(name))
-    end
-  end
-  return list
-end
-
-local function read_config(self, config)
-  if type(config) == "table" then
-    return check_entries(config)
-  end
-  local decoded, message = self.json.decode(config)
-  if decoded == nil and message then
-    return fail("config", "failed to parse config: " .. message)
-  elseif config:find("^%s*{") then -- an empty one decodes to the same as an empty list
-    return fail("config", "failed to parse config: a list expected, got an object")
-  end
-  return check_entries(decoded)
 end
 
 local function start(self, entry)
@@ -116,145 +78,139 @@ local function start(self, entry)
   return true
 end
 
---- Starts the handlers that a configuration names, in its order. The first failure ends it and is returned
--- as it is; handlers that have been started stay so.
--- @tparam string|table config a list of `{ name =, config = }`, decoded or as JSON; the whole of it is read before
---   any handler is touched
--- @treturn true|nil
+--- Starts the handlers that a configuration names, in its order. The first failure ends it and is returned; handlers
+-- that have been started stay started.
+-- @tparam string|table config a list of `{ name =, config = }`, decoded or as JSON; all of it is read before any
+--   handler is touched
+-- @treturn true|nil true; nil, message, details otherwise
 function methods:init(config)
   argument("init", 1, config, "string or table")
-  local list, message, details = read_config(self, config)
-  if not list then
-    return nil, message, details
-  end
-  for _, entry in ipairs(list) do
-    local ok
+  local list, message, details = configs.entries(config, self.options.json)
+  local ok = list
+  for _, entry in ipairs(list or {}) do
     ok, message, details = start(self, entry)
     if not ok then
-      return nil, message, details
+      break
     end
   end
-  return true
+  return ok and true, message, details
 end
 
-local function refused(slot, message, details, taken)
-  local copy = { handler = slot.name, taken = taken }
-  for name, value in pairs(details) do
-    copy[name] = value
+local function outcome(value, failure)
+  if failure then
+    return nil, failure.message, failure.details
   end
-  return fail(details.code, message, copy)
+  return value
 end
 
 --- Gives a receipt to every handler that is ready. Never blocks.
 -- @tparam table receipt see pusher.push.tinode.receipt; checked and copied
--- @treturn number|nil how many handlers took it; nil, message, details when the receipt is malformed, or a handler
---   refused or dropped it: the first one's words, with its name in `details.handler` and the count in `details.taken`
+-- @treturn number|nil how many handlers accepted it; nil, message, details when the receipt is malformed, or a handler
+--   refused or dropped it: the first one's failure, with its name in `details.handler` and the count in
+--   `details.accepted`
 function methods:push(receipt)
   argument("push", 1, receipt, "table")
-  local checked, message, details = receipt_room.check(receipt, self.options.clock())
+  local checked, message, details = receipts.check(receipt, self.options.clock())
   if not checked then
     return nil, message, details
   end
-  local taken, refusal = 0, nil
+  local accepted, failure = 0, nil
   for _, slot in ipairs(self.slots) do
     if slot:is_ready() then
-      local ok, why, more = slot:push(checked)
+      local ok
+      ok, message, details = slot:push(checked)
       if ok then
-        taken = taken + 1
+        accepted = accepted + 1
       else
-        pcall(self.options.log, "warn", ("push handler %s: %s"):format(slot.name, why), { code = more.code })
-        refusal = refusal or { slot, why, more }
+        callback.log(self.options.log, "warn", ("push handler %s: %s"):format(slot.name, message),
+          { code = details.code })
+        failure = failure or { message = message, details = details }
       end
     end
   end
-  if refusal then
-    return refused(refusal[1], refusal[2], refusal[3], taken)
+  if failure then
+    failure.details.accepted = accepted
   end
-  return taken
+  return outcome(accepted, failure)
 end
 
-local function running(self)
-  local slots = {}
+local function running(self, method)
+  local found = {}
   for _, slot in ipairs(self.slots) do
-    if slot.state == "started" or slot:is_ready() then
-      slots[#slots + 1] = slot
+    if slot:has(method) and slot:is_running() then
+      found[#found + 1] = slot
     end
   end
-  return slots
+  return found
 end
 
--- Asks each that can be asked, with the time that is left or a slice of it. Returns those that are not done; the
--- first failure is remembered in `trouble`.
-local function ask_each(self, slots, name, deadline, slice, trouble)
-  local left = {}
-  for _, slot in ipairs(slots) do
-    if slot:has(name) then
-      local rest = math.max(0, deadline - self.options.now())
-      local result, message, details = slot:ask(name, math.min(rest, slice))
-      if message then
-        trouble[1] = trouble[1] or { message, details }
-      elseif not result then
-        left[#left + 1] = slot
-      end
+-- Lets each work for the time that is left or a slice of it. Returns those that are not done, how many items these have
+-- not settled, and the first failure.
+local function step_each(self, workers, deadline, slice)
+  local left, unsettled, failure = {}, 0, nil
+  for _, slot in ipairs(workers) do
+    local rest = math.max(0, deadline - self.options.now())
+    local count, message, details = slot:step(math.min(rest, slice))
+    if not count then
+      failure = failure or { message = message, details = details }
+    elseif count > 0 then
+      left[#left + 1], unsettled = slot, unsettled + count
     end
   end
-  return left
+  return left, unsettled, failure
 end
 
 -- Lets the handlers work in turns until none of them has anything left to do.
-local function drain(self, slots, deadline, trouble)
-  local now, left = self.options.now, {}
-  for _, slot in ipairs(slots) do
-    left[#left + 1] = slot:has "step" and slot or nil
-  end
+local function drain(self, workers, deadline)
+  local left, first = workers, nil
+  local unsettled, failure
   repeat
-    left = ask_each(self, left, "step", deadline, #left > 1 and SLICE or math.huge, trouble)
-  until #left == 0 or now() >= deadline
-  return left
+    left, unsettled, failure = step_each(self, left, deadline, #left > 1 and SLICE or math.huge)
+    first = first or failure
+  until #left == 0 or self.options.now() >= deadline
+  return unsettled, first
 end
 
 --- Lets the handlers work that need it; a program with a loop calls this in every turn.
--- @tparam[opt=0] number seconds how long all of them together may take
--- @treturn boolean|nil whether nothing is left to do; nil, message, details when a handler failed
+-- @tparam[opt=0] number seconds the longest that all of them together may take
+-- @treturn number|nil how many items are not settled, 0 when nothing is left; nil, message, details when a handler
+--   failed
 function methods:step(seconds)
-  local deadline, trouble = self.options.now() + (seconds or 0), {}
-  local left = ask_each(self, running(self), "step", deadline, math.huge, trouble)
-  if trouble[1] then
-    return nil, trouble[1][1], trouble[1][2]
-  end
-  return #left == 0
+  argument("step", 1, seconds, "number or nil")
+  local _, unsettled, failure =
+    step_each(self, running(self, "step"), self.options.now() + (seconds or 0), math.huge)
+  return outcome(unsettled, failure)
 end
 
---- Lets the handlers work until nothing is left to do.
--- @tparam[opt=60] number seconds how long at most
--- @treturn true|nil
+--- Lets the handlers work until nothing is left.
+-- @tparam[opt=60] number seconds the longest it may take
+-- @treturn true|nil true; nil, message, details otherwise (code `timeout` when something is left)
 function methods:flush(seconds)
-  local deadline, trouble = self.options.now() + (seconds or 60), {}
-  local left = drain(self, running(self), deadline, trouble)
-  if trouble[1] then
-    return nil, trouble[1][1], trouble[1][2]
-  elseif #left > 0 then
-    return fail("timeout", "there are still receipts to work off")
+  argument("flush", 1, seconds, "number or nil")
+  local unsettled, failure = drain(self, running(self, "step"), self.options.now() + (seconds or FLUSH_SECONDS))
+  if unsettled > 0 and not failure then
+    return fail("timeout", ("%d items are not settled yet"):format(unsettled))
   end
-  return true
+  return outcome(true, failure)
 end
 
---- Ends all handlers: they take nothing more, finish what they can in the time, and give up the rest.
+--- Stops all handlers: they accept nothing more, finish what they can in the time, and give up the rest.
 -- Calling it again does nothing; `init` starts them anew.
--- @tparam[opt=5] number seconds how long all of them together may take
--- @treturn true|nil
+-- @tparam[opt=5] number seconds the longest that all of them together may take
+-- @treturn true|nil true; nil, message, details otherwise
 function methods:stop(seconds)
-  local deadline, trouble = self.options.now() + (seconds or DRAIN), {}
-  local slots = running(self)
-  for _, slot in ipairs(slots) do
-    slot.state = "stopped"
+  argument("stop", 1, seconds, "number or nil")
+  local deadline = self.options.now() + (seconds or STOP_SECONDS)
+  local workers, stoppers = running(self, "step"), running(self, "stop")
+  for _, slot in ipairs(self.slots) do
+    slot:stop()
   end
-  drain(self, slots, deadline, trouble)
-  ask_each(self, slots, "stop", deadline, math.huge, trouble)
-  if trouble[1] then
-    return nil, trouble[1][1], trouble[1][2]
+  local _, failure = drain(self, workers, deadline)
+  for _, slot in ipairs(stoppers) do
+    local _, message, details = slot:call("stop", math.max(0, deadline - self.options.now()))
+    failure = failure or message and { message = message, details = details }
   end
-  return true
+  return outcome(true, failure)
 end
 
 --- What each handler has been given.

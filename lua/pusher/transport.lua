@@ -1,39 +1,64 @@
---- Which transport carries the requests: a name or an object in, an object out.
--- The only file that asks whether it runs inside nginx.
+--- Chooses a transport. What every transport does, the caller's own included:
+--
+-- `send(request, parse)` sends one request and returns what `parse(status, body, headers)` returns, or nil, message,
+-- details; a transport that does not block returns a pending instead. `headers` are the final response's header lines.
+--
+-- The request is `{ method =, scheme =, host = without brackets, port =, target = path and query, headers = list of
+-- { name, value }, body = string or nil, timeout = seconds for the whole call or nil, once = boolean }`. It is signed:
+-- it is sent unchanged, with Host and Content-Length added. It may be sent again when a kept connection breaks before
+-- any byte of a response; not when it has a body and `once` is set. Redirects are not followed.
+--
+-- Failures have the codes `network`, `timeout`, `tls`, `too_large`, `invalid`, `full`, `closed` or `config`.
+-- `details.sent` is false when certainly nothing of the request reached the server.
+--
+-- Optional:
+--   `fail(message, details)`: makes the result of a call that is refused before it is sent, such as a pending.
+--   `step([seconds])`: moves all calls, waits up to `seconds` for one to end; returns the number of calls in flight.
+--   `pollfd()`, `events()`, `timeout()`: a descriptor, "r", and the seconds, or nil, after which `step` is due.
+--   `close()`: closes connections and fails calls in flight with `closed`; may be called again.
 
+local arguments = require "pusher.base.arguments"
 local errors = require "pusher.base.errors"
-local options_module = require "pusher.base.options"
+local options = require "pusher.base.options"
 
 local transport = {}
 
 local NAMES = { curl = true, async = true, ngx = true }
 
-local function inside_nginx()
-  local api = rawget(_G, "ngx")
-  return type(api) == "table" and type(api.socket) == "table"
-end
-
---- Makes the transport that `options.transport` asks for.
--- A name loads that transport's file and no other, so that nginx never maps libcurl.
--- @tparam table options `transport` = "curl", "async", "ngx", an object with a `send` method, or nil:
---   "ngx" inside nginx, else "curl"; the rest goes to the transport
--- @treturn table|nil transport, or the failure triple with code `config`
-function transport.resolve(options)
-  local wanted = options.transport
+--- Makes the transport that an option `transport` asks for.
+-- Loads that transport's module and no other, so that nginx never loads libcurl.
+-- @tparam table given `transport` = "curl", "async", "ngx", an object with a `send` method, or nil ("ngx" inside nginx,
+--   otherwise "curl"), and the options for a transport that is made here; others are ignored
+-- @treturn table|nil transport; nil, message, details (code `config`) otherwise
+function transport.resolve(given)
+  local wanted = given.transport
   if wanted == nil then
-    wanted = inside_nginx() and "ngx" or "curl"
+    local api = rawget(_G, "ngx")
+    wanted = type(api) == "table" and type(api.socket) == "table" and "ngx" or "curl"
   end
   if type(wanted) == "table" and type(wanted.send) == "function" then
     return wanted
   elseif not NAMES[wanted] then
-    return errors.fail("config", 'option "transport" must be "curl", "async", "ngx" or an object with a send method',
-      { field = "transport" })
+    return errors.fail("config", ('option "transport" must be "curl", "async", "ngx" or an object with a send method, '
+      .. "got %s"):format(arguments.show(wanted)), { field = "transport" })
   end
   local own = {}
-  for name in pairs(options_module.TRANSPORT) do
-    own[name] = options[name]
+  for name in pairs(options.TRANSPORT) do
+    own[name] = given[name]
   end
   return require("pusher.transport." .. wanted).new(own)
+end
+
+--- Makes the result of a call that is refused before it is sent.
+-- @tparam table chosen transport
+-- @tparam string message
+-- @tparam table details
+-- @return nil, message, details; over async a pending that is done
+function transport.refuse(chosen, message, details)
+  if type(chosen.fail) == "function" then
+    return chosen:fail(message, details)
+  end
+  return nil, message, details
 end
 
 return transport

@@ -8,7 +8,7 @@ describe("pusher.base.errors", function()
     assert.same({ code = "timeout", retryable = true, field = "x" }, details)
   end)
 
-  it("gives fresh details each time and keeps the caller's table", function()
+  it("gives fresh details each time and does not change the caller's table", function()
     local given = { field = "x" }
     local _, _, first = errors.fail("invalid", "a", given)
     local _, _, second = errors.fail("invalid", "a", given)
@@ -16,7 +16,7 @@ describe("pusher.base.errors", function()
     assert.same({ field = "x" }, given)
   end)
 
-  it("lets a failure say itself whether it is retryable", function()
+  it("lets the caller say whether a failure is retryable", function()
     local _, _, details = errors.fail("network", "a", { retryable = false })
     assert.is_false(details.retryable)
   end)

@@ -6,7 +6,7 @@ local function refused(value)
   local text, message, details = codec.encode(value)
   assert.is_nil(text)
   assert.equal("invalid", details.code)
-  assert.truthy(message:find("^cannot be written as JSON: "))
+  assert.truthy(message:find("^the value cannot be written as JSON: "))
   return message
 end
 
@@ -52,7 +52,7 @@ describe("pusher.base.json", function()
     end
   end)
 
-  it("is not misled by texts that look like big numbers", function()
+  it("accepts texts that look like big numbers", function()
     assert.equal('["1e+15"]', codec.encode { "1e+15" })
     assert.equal("[1.5e+300]", codec.encode { 1.5e300 })
   end)
@@ -73,11 +73,11 @@ describe("pusher.base.json", function()
       local value, message, details = codec.decode(text)
       assert.is_nil(value)
       assert.equal("response", details.code)
-      assert.truthy(message:find("^not JSON: "))
+      assert.truthy(message:find("^the text is not JSON: "))
     end
   end)
 
-  it("refuses a codec that is none", function()
+  it("refuses a codec without its two functions", function()
     for _, given in ipairs { {}, { encode = print }, { encode = print, decode = "no" } } do
       local made, message, details = json.new(given)
       assert.is_nil(made)
@@ -94,8 +94,8 @@ describe("pusher.base.json", function()
     assert.equal(before, cjson.encode_max_depth())
   end)
 
-  it("takes a foreign codec, and never fails on a string with it", function()
-    local foreign = json.new {
+  it("accepts a custom codec, and never fails on a string with it", function()
+    local custom = json.new {
       encode = function(value)
         if value == "bad" then
           error("no")
@@ -106,9 +106,9 @@ describe("pusher.base.json", function()
         return { got = text }
       end,
     }
-    assert.equal("<7>", foreign.encode(7))
-    assert.is_nil((foreign.encode("bad")))
-    assert.same({ got = "x" }, foreign.decode("x"))
-    assert.equal([["a\u0022\u005c\u000a\u007f"]], foreign.quote('a"\\\n\127'))
+    assert.equal("<7>", custom.encode(7))
+    assert.is_nil((custom.encode("bad")))
+    assert.same({ got = "x" }, custom.decode("x"))
+    assert.equal([["a\u0022\u005c\u000a\u007f"]], custom.quote('a"\\\n\127'))
   end)
 end)

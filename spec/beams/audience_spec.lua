@@ -36,7 +36,7 @@ describe("pusher.beams.audience", function()
         ok = case.publish_ok
       end
       assert.are.equal(case.bytes or #user, #user)
-      assert.are.equal(ok, audience.check_user(user, "user_id") == true)
+      assert.are.equal(ok, audience.check_user(user) == true)
       assert.are.equal(ok, audience.check("users", { "ann", user }) ~= nil)
     end)
   end
@@ -53,7 +53,7 @@ describe("pusher.beams.audience", function()
     assert.are.equal(10 * 1024, audience.check("interests", list_of(1)))
   end)
 
-  it("refuses what is no list of strings", function()
+  it("refuses what is not a list of strings", function()
     for _, list in ipairs { { a = "b" }, { 5 }, { "a", {} }, { "a", "" }, { "a", nil, "c" } } do
       for _, name in ipairs { "interests", "users" } do
         local bytes, message, details = audience.check(name, list)

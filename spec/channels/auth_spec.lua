@@ -20,39 +20,39 @@ end
 
 describe("pusher.channels.auth", function()
   it("authorizes channels as the known answers say", function()
-    local answered = 0
+    local signed_count = 0
     for _, vector in ipairs(vectors.of("channel_auth")) do
       local inputs, expected = vector.inputs, vector.expected
       local base64 = inputs.master_key_base64
       local master_key = inputs.master_key_raw or (base64 and core.base64_decode(base64))
-      local text = new(inputs.key, inputs.secret, master_key):channel(
+      local text = new(inputs.key, inputs.secret, master_key):authorize_channel(
         { socket_id = inputs.socket_id, channel_name = inputs.channel }, inputs.channel_data)
       if text then
-        local answer = cjson.decode(text)
-        assert.equal(expected.auth, answer.auth, vector.source)
-        assert.equal(inputs.channel_data, answer.channel_data)
+        local response = cjson.decode(text)
+        assert.equal(expected.auth, response.auth, vector.source)
+        assert.equal(inputs.channel_data, response.channel_data)
         if expected.shared_secret then
-          assert.equal(expected.shared_secret, answer.shared_secret)
+          assert.equal(expected.shared_secret, response.shared_secret)
         end
-        answered = answered + 1
+        signed_count = signed_count + 1
       else
-        -- Some libraries sign names of public channels or data that is no member; the signature itself must agree.
+        -- Some libraries sign names of public channels or data that is not a member; the signature itself must agree.
         local signed = inputs.socket_id .. ":" .. inputs.channel
           .. (inputs.channel_data and ":" .. inputs.channel_data or "")
         assert.equal(expected.auth, inputs.key .. ":" .. core.mac(inputs.secret):hex(signed), vector.source)
         assert.is_true(not inputs.channel:find("^private%-") or inputs.channel_data ~= nil, vector.source)
       end
     end
-    assert.equal(6, answered)
+    assert.equal(6, signed_count)
   end)
 
   it("authenticates users as the known answers say", function()
     for _, vector in ipairs(vectors.of("user_auth")) do
       local inputs = vector.inputs
-      local text = new(inputs.key, inputs.secret):user({ socket_id = inputs.socket_id }, inputs.user_data)
-      local answer = cjson.decode(text)
-      assert.equal(vector.expected.auth, answer.auth, vector.source)
-      assert.equal(inputs.user_data, answer.user_data)
+      local text = new(inputs.key, inputs.secret):authenticate_user({ socket_id = inputs.socket_id }, inputs.user_data)
+      local response = cjson.decode(text)
+      assert.equal(vector.expected.auth, response.auth, vector.source)
+      assert.equal(inputs.user_data, response.user_data)
     end
   end)
 
@@ -73,49 +73,49 @@ describe("pusher.channels.auth", function()
   end)
 
   it("takes a form, its fields, and any order and encoding of it", function()
-    local expected = new():channel("socket_id=1.2&channel_name=private-a=@,.;b")
+    local expected = new():authorize_channel("socket_id=1.2&channel_name=private-a=@,.;b")
     assert.truthy(expected)
     for _, params in ipairs { "channel_name=private-a%3D%40%2C.%3Bb&socket_id=1%2e2",
       "x=y&socket_id=1.2&channel_name=private-a%3D@,.;b",
       { socket_id = "1.2", channel_name = "private-a=@,.;b", other = { "a", "b" } } } do
-      assert.equal(expected, (new():channel(params)))
+      assert.equal(expected, (new():authorize_channel(params)))
     end
   end)
 
   it("writes members of presence channels", function()
-    local answer = cjson.decode(new():channel("socket_id=1.2&channel_name=presence-a",
+    local response = cjson.decode(new():authorize_channel("socket_id=1.2&channel_name=presence-a",
       { user_id = "7", user_info = { name = 'A "quoted" name', tags = { 1, 2 } } }))
-    local member = cjson.decode(answer.channel_data)
+    local member = cjson.decode(response.channel_data)
     assert.same({ user_id = "7", user_info = { name = 'A "quoted" name', tags = { 1, 2 } } }, member)
-    assert.equal("k:" .. core.mac("s"):hex("1.2:presence-a:" .. answer.channel_data), answer.auth)
-    answer = cjson.decode(new():channel("socket_id=1.2&channel_name=presence-a", { user_id = 12 }))
-    assert.equal('{"user_id":"12"}', answer.channel_data)
+    assert.equal("k:" .. core.mac("s"):hex("1.2:presence-a:" .. response.channel_data), response.auth)
+    response = cjson.decode(new():authorize_channel("socket_id=1.2&channel_name=presence-a", { user_id = 12 }))
+    assert.equal('{"user_id":"12"}', response.channel_data)
   end)
 
-  it("signs a JSON text as it is", function()
+  it("signs a JSON text unchanged", function()
     local text = '{ "user_id": 7 , "user_info":{"b":1,"a":2}}'
-    local answer = cjson.decode(new():channel("socket_id=1.2&channel_name=presence-a", text))
-    assert.equal(text, answer.channel_data)
+    local response = cjson.decode(new():authorize_channel("socket_id=1.2&channel_name=presence-a", text))
+    assert.equal(text, response.channel_data)
   end)
 
   it("signs a member for private channels, too, when one is given", function()
-    local answer = cjson.decode(new():channel("socket_id=1.2&channel_name=private-a", { user_id = "7" }))
-    assert.equal('{"user_id":"7"}', answer.channel_data)
-    assert.equal("k:" .. core.mac("s"):hex('1.2:private-a:{"user_id":"7"}'), answer.auth)
+    local response = cjson.decode(new():authorize_channel("socket_id=1.2&channel_name=private-a", { user_id = "7" }))
+    assert.equal('{"user_id":"7"}', response.channel_data)
+    assert.equal("k:" .. core.mac("s"):hex('1.2:private-a:{"user_id":"7"}'), response.auth)
   end)
 
   it("gives the key of encrypted and of encrypted cache channels", function()
     local subject = new("k", "s", ("m"):rep(32))
     for _, channel in ipairs { "private-encrypted-a", "private-encrypted-cache-a" } do
-      local answer = cjson.decode(subject:channel { socket_id = "1.2", channel_name = channel })
-      assert.equal(core.base64_encode(core.channel_key(channel, ("m"):rep(32))), answer.shared_secret)
-      assert.equal("k:" .. core.mac("s"):hex("1.2:" .. channel), answer.auth)
+      local response = cjson.decode(subject:authorize_channel { socket_id = "1.2", channel_name = channel })
+      assert.equal(core.base64_encode(core.channel_key(channel, ("m"):rep(32))), response.shared_secret)
+      assert.equal("k:" .. core.mac("s"):hex("1.2:" .. channel), response.auth)
     end
     for _, channel in ipairs { "private-cache-a", "presence-cache-a" } do
-      local answer = cjson.decode(subject:channel({ socket_id = "1.2", channel_name = channel }, { user_id = "1" }))
-      assert.is_nil(answer.shared_secret)
+      local response = cjson.decode(subject:authorize_channel({ socket_id = "1.2", channel_name = channel }, { user_id = "1" }))
+      assert.is_nil(response.shared_secret)
     end
-    refused("encryption", new():channel("socket_id=1.2&channel_name=private-encrypted-a"))
+    refused("encryption", new():authorize_channel("socket_id=1.2&channel_name=private-encrypted-a"))
   end)
 
   it("refuses what a subscriber may forge", function()
@@ -130,9 +130,9 @@ describe("pusher.channels.auth", function()
       { socket_id = "1.1", channel_name = { "private-a", "private-b" } }, { socket_id = 1.1,
         channel_name = "private-a" },
       { socket_id = "1.1", channel_name = true }, {} } do
-      refused("invalid", subject:channel(params))
+      refused("invalid", subject:authorize_channel(params))
     end
-    assert.truthy(subject:channel("socket_id=1.1&channel_name=private-" .. ("x"):rep(192)))
+    assert.truthy(subject:authorize_channel("socket_id=1.1&channel_name=private-" .. ("x"):rep(192)))
   end)
 
   it("demands a member of presence channels, with an id", function()
@@ -140,32 +140,72 @@ describe("pusher.channels.auth", function()
     for _, member in ipairs { { nil }, { {} }, { { user_id = "" } }, { { user_id = 1.5 } }, { { user_id = {} } },
       { "not json" }, { "[]" }, { '{"user_info":{}}' }, { "7" },
       { { user_id = "1", user_info = print } } } do
-      refused("invalid", subject:channel(params, member[1]))
+      refused("invalid", subject:authorize_channel(params, member[1]))
     end
   end)
 
+  it("signs user_id and user_info of a member, and refuses any other field by name", function()
+    local subject, params = new(), "socket_id=1.2&channel_name=presence-a"
+    for _, member in ipairs { { user_id = "1", password = "hunter2" }, { user_id = 7, password = "hunter2" },
+      '{"user_id":"1","password":"hunter2"}', { user_id = "1", user_info = { a = 1 }, password = false } } do
+      for _, given in ipairs { params, { socket_id = "1.2", channel_name = "presence-a" } } do
+        local text, message, details = subject:authorize_channel(given, member)
+        assert.is_nil(text)
+        assert.equal("invalid", details.code)
+        assert.equal("password", details.field)
+        assert.truthy(message:find('"password"', 1, true))
+        assert.is_nil(message:find("hunter2", 1, true))
+      end
+    end
+    local listed, _, details = subject:authorize_channel(params, { user_id = "1", "x" })
+    assert.is_nil(listed)
+    assert.equal("1", details.field)
+    refused("invalid", subject:authorize_channel("socket_id=1.2&channel_name=private-a", { user_id = "1", x = 1 }))
+    -- An object may show a codec more than its plain fields.
+    local object = setmetatable({ user_id = "1" }, { __index = { user_info = { a = 1 } },
+      __pairs = function() return next, { user_id = "1", password = "hunter2" } end })
+    local response = cjson.decode(subject:authorize_channel(params, object))
+    assert.same({ user_id = "1", user_info = { a = 1 } }, cjson.decode(response.channel_data))
+  end)
+
+  it("refuses a list of channels", function()
+    local _, _, details = new():authorize_channel("socket_id=1.2&channel_name[]=private-a")
+    assert.equal("channel_name", details.field)
+    refused("invalid", new():authorize_channel("socket_id=1.2&channel_name[0]=private-a"))
+    refused("invalid", new():authorize_channel { socket_id = "1.2", ["channel_name[]"] = { "private-a" } })
+  end)
+
+  it("forgets the master key", function()
+    local params, sealer = "socket_id=1.2&channel_name=private-encrypted-a", encryption.new(("m"):rep(32))
+    local subject = auth.new { key = "k", mac = core.mac("s"), json = json.new(), sealer = sealer }
+    assert.truthy(subject:authorize_channel(params))
+    subject:close()
+    sealer:close()
+    refused("encryption", subject:authorize_channel(params))
+  end)
+
   it("authenticates users with info and a watchlist", function()
-    local answer = cjson.decode(new():user("socket_id=1.2",
+    local response = cjson.decode(new():authenticate_user("socket_id=1.2",
       { id = "7", user_info = { name = "A" }, watchlist = { "8", "9" } }))
-    assert.same({ id = "7", user_info = { name = "A" }, watchlist = { "8", "9" } }, cjson.decode(answer.user_data))
-    assert.equal("k:" .. core.mac("s"):hex("1.2::user::" .. answer.user_data), answer.auth)
+    assert.same({ id = "7", user_info = { name = "A" }, watchlist = { "8", "9" } }, cjson.decode(response.user_data))
+    assert.equal("k:" .. core.mac("s"):hex("1.2::user::" .. response.user_data), response.auth)
   end)
 
   it("refuses users without a string id, and forged socket ids", function()
     local subject = new()
     for _, user in ipairs { {}, { id = 7 }, { id = "" }, { id = "a\n" }, "x", "{}", '{"id":7}', { id = "1",
       f = print } } do
-      refused("invalid", subject:user("socket_id=1.2", user))
+      refused("invalid", subject:authenticate_user("socket_id=1.2", user))
     end
     for _, params in ipairs { "", "socket_id=1", "socket_id=1.2&socket_id=1.2", {}, { socket_id = { "1.2" } } } do
-      refused("invalid", subject:user(params, { id = "7" }))
+      refused("invalid", subject:authenticate_user(params, { id = "7" }))
     end
   end)
 
   it("keeps the caller's tables", function()
     local member = { user_id = 7, user_info = { a = 1 } }
     local params = { socket_id = "1.2", channel_name = "presence-a" }
-    new():channel(params, member)
+    new():authorize_channel(params, member)
     assert.same({ user_id = 7, user_info = { a = 1 } }, member)
     assert.same({ socket_id = "1.2", channel_name = "presence-a" }, params)
   end)

@@ -61,10 +61,15 @@ describe("pusher.channels.notify", function()
       assert.equal(scheme, transport.last.scheme)
       assert.equal(host, shown)
       -- The signature over the very bytes of Go's body.
-      local sign = require("pusher.channels.request").sign
+      local requests = require "pusher.channels.request"
       local core = require "pusher.core"
-      local target = sign({ key = request.key, mac = core.mac(request.secret) }, "POST", request.path, request.path,
-        nil, request.body, tonumber(request.timestamp))
+      local build = requests.builder({
+        key = request.key, mac = core.mac(request.secret), api = { path = request.path },
+        clock = function()
+          return tonumber(request.timestamp)
+        end,
+      }, "1")
+      local target = build("POST", "", nil, request.body).target
       assert.same(query_fields(request.url:match("%?(.*)")), query_fields(target:match("%?(.*)")))
       assert.equal(request.path, transport.last.target:match("^[^?]*"))
     end
@@ -102,11 +107,11 @@ describe("pusher.channels.notify", function()
       (notify.body(codec, { "a" }, { fcm = { a = 1 }, webhook_url = "http://x/", webhook_level = "DEBUG" }):gsub("\\/", "/")))
   end)
 
-  it("takes any 2xx and tells other answers", function()
+  it("accepts any 2xx and reports other responses", function()
     for _, case in ipairs(known.responses) do
       local result, _, details = new(known.requests[1], fake.new(case.status, case.body)):notify({ "a" }, PAYLOAD)
       if case.status == 204 then
-        assert.same({ number_of_subscribers = 0 }, result) -- Go fails to decode an answer that has no body
+        assert.same({ number_of_subscribers = 0 }, result) -- Go fails to decode a response that has no body
       elseif case.number_of_subscribers then
         assert.same({ number_of_subscribers = case.number_of_subscribers }, result)
       else
@@ -118,7 +123,7 @@ describe("pusher.channels.notify", function()
     assert.is_nil(result)
   end)
 
-  it("uses the documented host over HTTPS unless told otherwise", function()
+  it("uses the documented host over HTTPS by default", function()
     local transport = fake.new()
     local client = assert(pusher.new { app_id = "3", key = "k", secret = "s", cluster = "eu", transport = transport })
     client:notify({ "a" }, PAYLOAD)

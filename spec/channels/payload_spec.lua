@@ -17,7 +17,7 @@ local function build(inputs)
   if inputs.call == "trigger_batch" then
     return new():batch(inputs.batch)
   elseif inputs.call == "send_to_user" then
-    return new():event({ "#server-to-user-" .. inputs.user_id }, inputs.event, inputs.data)
+    return new():user_event(inputs.user_id, inputs.event, inputs.data)
   end
   return new():event(inputs.channels, inputs.event, inputs.data, { socket_id = inputs.socket_id, info = inputs.info })
 end
@@ -41,7 +41,7 @@ describe("pusher.channels.payload", function()
     assert.equal(8, compared)
   end)
 
-  it("sends a string as it is and encodes the rest once", function()
+  it("sends a string unchanged and encodes the rest once", function()
     local function data_of(data)
       return cjson.decode(new():event({ "c" }, "e", data)).data
     end
@@ -61,14 +61,14 @@ describe("pusher.channels.payload", function()
     assert.equal("line\nbreak \"x\"", decoded.data)
   end)
 
-  it("seals data for an encrypted channel, and only there", function()
+  it("encrypts data for an encrypted channel, and only there", function()
     local decoded = cjson.decode(new():event({ "private-encrypted-a" }, "e", { secret = "tune" }))
     assert.is_nil(decoded.data:find("tune", 1, true))
     local opened = encryption.new(KEY):open("private-encrypted-a", cjson.decode(decoded.data))
     assert.equal('{"secret":"tune"}', opened)
-    local batch = cjson.decode(new():batch {
+    local batch = cjson.decode((new():batch {
       { channel = "private-encrypted-a", name = "e", data = "tune" }, { channel = "b", name = "e", data = "tune" },
-    }).batch
+    })).batch
     assert.is_nil(batch[1].data:find("tune", 1, true))
     assert.equal("tune", batch[2].data)
   end)
@@ -81,7 +81,7 @@ describe("pusher.channels.payload", function()
     end
   end)
 
-  it("measures in bytes, after encryption, and tells size and limit", function()
+  it("measures in bytes, after encryption, and reports size and limit", function()
     assert.truthy(new():event({ "c" }, "e", ("x"):rep(10240)))
     local body, message, details = new():event({ "c" }, "e", ("x"):rep(10241))
     assert.is_nil(body)
@@ -106,10 +106,27 @@ describe("pusher.channels.payload", function()
     end
   end)
 
+  it("writes null where no data is given", function()
+    assert.equal('{"name":"e","channels":["c"],"data":"null"}', new():event("c", "e"))
+    assert.equal('{"name":"e","channels":["#server-to-user-7"],"data":"null"}', new():user_event("7", "e"))
+    assert.equal('{"batch":[{"channel":"c","name":"e","data":"null"}]}', new():batch { { channel = "c", name = "e" } })
+  end)
+
+  it("checks channels, event and user", function()
+    for _, call in ipairs { { "event", "a b", "e" }, { "event", "a", "" }, { "user_event", "", "e" },
+      { "user_event", "7", "a\nb" } } do
+      local subject = new()
+      local body, message, details = subject[call[1]](subject, call[2], call[3], "x")
+      assert.is_nil(body)
+      assert.equal("string", type(message))
+      assert.equal("invalid", details.code)
+    end
+  end)
+
   it("names the event of a batch that is wrong", function()
     local good = { channel = "c", name = "e", data = "x" }
     for _, bad in ipairs { { channel = "a b", name = "e", data = "x" }, { channel = "c", name = "", data = "x" },
-      { channel = "c", name = "e" }, { channel = "c", name = "e", data = print }, { channel = "c", name = "e",
+      { channel = "c", name = "e", data = print }, { channel = "c", name = "e",
         data = "x", x = 1 },
       { channel = "c", name = "e", data = "x", socket_id = "1.1\n" }, 7 } do
       local body, message, details = new():batch { good, bad }

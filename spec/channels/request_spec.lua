@@ -3,10 +3,6 @@ local core = require "pusher.core"
 local request = require "pusher.channels.request"
 local vectors = require "spec.helpers.vectors"
 
-local function credentials(key, secret)
-  return { key = key, mac = core.mac(secret) }
-end
-
 local function query_fields(query)
   local fields = {}
   for name, value in query:gmatch("([^&=]+)=([^&]*)") do
@@ -16,17 +12,17 @@ local function query_fields(query)
 end
 
 local function builder(extra)
-  local settings = {
-    app_id = "3", key = "k", mac = core.mac("s"), host = "h", port = 443, secure = true,
-    path_prefix = "", sign_path_prefix = false, timeout = 5,
+  local parts = {
+    key = "k", mac = core.mac("s"), timeout = 5,
+    api = { scheme = "https", host = "h", port = 443, path = "/apps/3" },
     clock = function()
       return 1353088179.9
     end,
   }
   for name, value in pairs(extra or {}) do
-    settings[name] = value
+    parts[name] = value
   end
-  return request.builder(settings, "1.2.3")
+  return request.builder(parts, "1.2.3")
 end
 
 describe("pusher.channels.request", function()
@@ -35,9 +31,16 @@ describe("pusher.channels.request", function()
       local inputs, expected = vector.inputs, vector.expected
       -- Python alone digests the empty body of a GET; Reverb and sockudo refuse that.
       if not inputs.md5_of_empty_body_is_sent then
-        local target = request.sign(credentials(inputs.key, inputs.secret), inputs.method, inputs.path, "/sent",
-          inputs.params, inputs.body, tonumber(inputs.timestamp))
-        local query = target:match("^/sent%?(.*)$")
+        local build = builder {
+          key = inputs.key, mac = core.mac(inputs.secret), api = { path = "/sent", signed_path = "" },
+          clock = function()
+            return tonumber(inputs.timestamp)
+          end,
+        }
+        local target = build(inputs.method, inputs.path, inputs.params, inputs.body).target
+        local start = "/sent" .. inputs.path .. "?"
+        assert.equal(start, target:sub(1, #start))
+        local query = target:sub(#start + 1)
         local fields = query_fields(query)
         assert.equal(expected.auth_signature, fields.auth_signature, vector.source)
         assert.equal(expected.body_md5, expected.body_md5 and fields.body_md5)
@@ -53,11 +56,18 @@ describe("pusher.channels.request", function()
 
   it("makes the text to sign as the known answers say", function()
     for _, vector in ipairs(vectors.of("string_to_sign")) do
-      local query = {}
+      local params, signed = {}, nil
       for name, value in pairs(vector.inputs.params) do
-        query[#query + 1] = { name:lower(), value == cjson.null and "" or value }
+        params[name] = value == cjson.null and "" or value
       end
-      assert.equal(vector.expected.string, request.string_to_sign(vector.inputs.method, vector.inputs.path, query))
+      local mac = {
+        hex = function(_, ...)
+          signed = table.concat { ... }
+          return "signature"
+        end,
+      }
+      builder { mac = mac, api = { path = "" } }(vector.inputs.method, vector.inputs.path, params)
+      assert.equal(vector.expected.string, (signed:gsub("auth_[^&]*&", "")))
     end
   end)
 
@@ -91,18 +101,22 @@ describe("pusher.channels.request", function()
     assert.is_nil(builder()("POST", "/x", nil, "").target:find("body_md5", 1, true))
   end)
 
-  it("signs the prefix only when asked to", function()
-    local bare = builder()("GET", "/channels").target
-    local unsigned = builder { path_prefix = "/p" }("GET", "/channels").target
-    local signed = builder { path_prefix = "/p", sign_path_prefix = true }("GET", "/channels").target
+  it("signs another path than it sends where the endpoint says so", function()
+    local function over(path, signed_path)
+      local api = { scheme = "https", host = "h", port = 443, path = path, signed_path = signed_path }
+      return builder { api = api }("GET", "/channels").target
+    end
+    local bare = over("/apps/3")
+    local unsigned, signed = over("/p/apps/3", "/apps/3"), over("/p/apps/3")
     assert.equal("/p" .. bare, unsigned)
     assert.equal("/p/apps/3/channels?", signed:match("^[^?]*%?"))
     assert.not_equal(unsigned, signed)
   end)
 
-  it("goes to another endpoint when one is given", function()
-    local made = builder { path_prefix = "/p" }("POST", "/notifications", nil, "{}",
-      { host = "other", port = 8443, base = "/server_api/v1/apps/3" })
+  it("is for another endpoint when one is given", function()
+    local made = builder()("POST", "/notifications", nil, "{}",
+      { scheme = "http", host = "other", port = 8443, path = "/server_api/v1/apps/3" })
+    assert.equal("http", made.scheme)
     assert.equal("other", made.host)
     assert.equal(8443, made.port)
     assert.truthy(made.target:find("^/server_api/v1/apps/3/notifications%?"))
@@ -115,13 +129,24 @@ describe("pusher.channels.request", function()
     assert.equal(core.mac("s"):hex(text), made:match("auth_signature=(%x+)$"))
   end)
 
-  it("refuses its own names, clashes and values that are no text", function()
+  it("refuses its own names, clashes and values that are not text", function()
     for _, params in ipairs { { auth_key = "x" }, { AUTH_Signature = "x" }, { body_md5 = "x" }, { a = "1", A = "2" },
       { a = print }, { a = { {} } }, { [1] = "x" }, { [""] = "x" } } do
       local made, _, details = builder()("GET", "/channels", params)
       assert.is_nil(made)
       assert.equal("invalid", details.code)
     end
+  end)
+
+  it("keeps nothing from one second to the next", function()
+    local now = 1353088179
+    local build = builder { clock = function() return now end }
+    local first = build("GET", "/channels").target
+    assert.equal(first, build("GET", "/channels").target)
+    now = now + 1
+    assert.truthy(build("GET", "/channels").target:find("auth_timestamp=1353088180&", 1, true))
+    now = now - 1
+    assert.equal(first, build("GET", "/channels").target)
   end)
 
   it("writes whole seconds beyond 2038", function()

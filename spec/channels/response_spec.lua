@@ -1,3 +1,4 @@
+local http = require "pusher.base.http"
 local json = require "pusher.base.json"
 local response = require "pusher.channels.response"
 local vectors = require "spec.helpers.vectors"
@@ -9,7 +10,7 @@ local function clock()
 end
 
 local function parse(shape, status, body, headers)
-  return response.parser(json.new(), clock, shape)(status, body, headers or "")
+  return response.parser(json.new(), clock, shape or response.plain)(status, body, headers or "")
 end
 
 local function failure(status, body, headers)
@@ -27,7 +28,7 @@ describe("pusher.channels.response", function()
     end
   end)
 
-  it("takes the answers of all servers to a trigger", function()
+  it("takes the responses of all servers to a trigger", function()
     for _, body in ipairs { "{}", "", '{"ok":true}', "[]", '{"batch":{}}', '{"channels":[]}', ' {} ' } do
       for _, status in ipairs { 200, 201, 202 } do
         assert.same("table", type(parse(response.published, status, body)), body)
@@ -57,7 +58,7 @@ describe("pusher.channels.response", function()
     assert.same({ users = {} }, parse(response.users, 200, '{"users":[]}'))
   end)
 
-  it("refuses answers that hold nothing of what was asked", function()
+  it("refuses responses without what was asked for", function()
     for _, case in ipairs { { response.channels, "{}" }, { response.channels, '{"channels":7}' },
       { response.users, "{}" }, { response.users, '{"users":[{}]}' }, { response.users, '{"users":[7]}' },
       { nil, "garbage" }, { nil, "7" }, { nil, "<html>" } } do
@@ -149,12 +150,18 @@ describe("pusher.channels.response", function()
   end)
 
   it("reads HTTP dates", function()
-    assert.equal(784111777, response.http_date("Sun, 06 Nov 1994 08:49:37 GMT"))
-    assert.equal(951782400, response.http_date("Tue, 29 Feb 2000 00:00:00 GMT"))
-    assert.equal(4102444799, response.http_date("Thu, 31 Dec 2099 23:59:59 GMT"))
+    assert.equal(784111777, http.date("Sun, 06 Nov 1994 08:49:37 GMT"))
+    assert.equal(951782400, http.date("Tue, 29 Feb 2000 00:00:00 GMT"))
+    assert.equal(4102444799, http.date("Thu, 31 Dec 2099 23:59:59 GMT"))
     for _, text in ipairs { "", "x", "Sun, 06 Foo 1994 08:49:37 GMT" } do
-      assert.is_nil(response.http_date(text))
+      assert.is_nil(http.date(text))
     end
+  end)
+
+  it("takes a status that is not a number for a failure", function()
+    local result, _, details = parse(response.plain, 0 / 0, "{}", "")
+    assert.is_nil(result)
+    assert.equal("response", details.code)
   end)
 
   it("never raises on garbage of any status", function()

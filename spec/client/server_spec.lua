@@ -77,7 +77,7 @@ describe("a client and a Channels server", function()
     assert.same({ { subscription_count = 0 } }, result.batch)
   end)
 
-  it("answer questions", function()
+  it("respond to queries", function()
     assert.same({ channels = {} }, assert(client:channels()))
     assert.same({ channels = {} }, assert(client:channels { filter_by_prefix = "presence-a b&=", info = "user_count" }))
     assert.same({ name = "presence-a=@,.;b", occupied = false },
@@ -127,7 +127,7 @@ describe("a client and a Channels server", function()
     server:set { path_prefix = "", sign_path_prefix = false }
   end)
 
-  it("tell a wrong clock, with the seconds", function()
+  it("report a wrong clock, with the seconds", function()
     local late = new {
       clock = function()
         return os.time() - 3600
@@ -157,7 +157,7 @@ describe("a client and a Channels server", function()
     server:set { clock_offset = 0, signature_grace = 600 }
   end)
 
-  it("tell wrong credentials, with a hint, without the signature", function()
+  it("report wrong credentials, with a hint, without the signature", function()
     for name, value in pairs { secret = "wrong", key = "unknown", app_id = "other" } do
       local wrong = new { [name] = value }
       local details, message = refused(name == "app_id" and "not_found" or "unauthorized",
@@ -180,14 +180,14 @@ describe("a client and a Channels server", function()
     assert(client:trigger("private-encrypted-a", "e", ("x"):rep(7619)))
   end)
 
-  it("take the answers of other servers", function()
-    local answers = {
+  it("read the responses of other servers", function()
+    local responses = {
       { 202, "{}" }, { 202, "202 ACCEPTED" }, { 200, '{"ok":true}' }, { 200, "[]" }, { 200, '{"batch":{}}' },
       { 200, '{"error":"The app is over quota","code":403}', "forbidden" }, { 401, "Not authorized", "unauthorized" },
       { 413, "Request too large.", "too_large" }, { 422, '{"message":"The data field is required."}', "invalid" },
       { 200, "<html>hello</html>", "response" }, { 302, "", "response" }, { 503, "", "server" },
     }
-    for _, case in ipairs(answers) do
+    for _, case in ipairs(responses) do
       server:answer { path = "/apps/", status = case[1], body = case[2] }
       if case[3] then
         refused(case[3], client:trigger("lobby", "e", "x"))

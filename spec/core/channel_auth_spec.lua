@@ -2,7 +2,7 @@ local core = require "pusher.core"
 local vectors = require "spec.helpers.vectors"
 
 describe("pusher.core's names", function()
-  it("judge socket ids and channel names as the known answers say", function()
+  it("judge socket ids and channel names as the known vectors do", function()
     for _, vector in ipairs(vectors.of("socket_id")) do
       assert.equal(vector.expected.valid, core.is_socket_id(vector.inputs.value), vector.inputs.value)
     end

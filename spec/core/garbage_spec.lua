@@ -1,5 +1,5 @@
--- What strangers can send into pusher.core: random bytes, and good texts with random damage. It answers with
--- false or with nil and a message, and never raises. The seed is fixed, so that a failure can be seen again.
+-- Untrusted input to pusher.core: random bytes, and valid texts with random damage. It returns false, or nil and a
+-- message, and never raises. The seed is fixed, so that a failure can be reproduced.
 
 local core = require "pusher.core"
 
@@ -50,7 +50,7 @@ local function read(path)
 end
 
 -- nil and a message, or a string that `check` agrees with.
-local function assert_answer(result, message, check)
+local function assert_result(result, message, check)
   if result == nil then
     assert(type(message) == "string") -- not busted's assert, which is slow in a loop
   else
@@ -69,9 +69,9 @@ describe("garbage", function()
       end
       for _, input in ipairs { table.concat(text), garbage(40), damage(core.base64_encode(garbage(30))) } do
         local result, message = core.base64_decode(input)
-        assert_answer(result, message, function(b) return core.base64_encode(b) == input end)
+        assert_result(result, message, function(b) return core.base64_encode(b) == input end)
         result, message = core.base64url_decode(input)
-        assert_answer(result, message, function(b) return core.base64url_encode(b) == input end)
+        assert_result(result, message, function(b) return core.base64url_encode(b) == input end)
       end
     end
   end)
@@ -93,14 +93,14 @@ describe("garbage", function()
     for _ = 1, ROUNDS do
       local given = damage(sealed)
       local plaintext, message = core.open(given, key, nonce)
-      assert_answer(plaintext, message, function() return given == sealed end)
-      for _, answer in ipairs {
+      assert_result(plaintext, message, function() return given == sealed end)
+      for _, result in ipairs {
         { core.open(garbage(100), key, nonce) },
         { core.open(sealed, garbage(40), nonce) },
         { core.open(sealed, key, garbage(40)) },
       } do
-        assert.is_nil(answer[1])
-        assert.equal("string", type(answer[2]))
+        assert.is_nil(result[1])
+        assert.equal("string", type(result[2]))
       end
     end
   end)
@@ -112,7 +112,7 @@ describe("garbage", function()
     for _ = 1, ROUNDS / 20 do
       -- Damage can fall on what does not count (the line ends): then the signature must be good.
       local signature, message = core.rs256_sign(damage(private), "text")
-      assert_answer(signature, message, function(s) return #s == 256 end)
+      assert_result(signature, message, function(s) return #s == 256 end)
       for _, pem in ipairs { garbage(200), damage(protected), "-----BEGIN PRIVATE KEY-----\n" .. garbage(200) } do
         signature, message = core.rs256_sign(pem, "text")
         assert.is_nil(signature)

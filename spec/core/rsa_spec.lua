@@ -59,7 +59,7 @@ describe("core.rs256", function()
     end
   end)
 
-  -- The callback that answers OpenSSL's question is what keeps it from asking on the terminal.
+  -- The callback keeps OpenSSL from prompting on the terminal.
   it("refuses protected keys with a clear message", function()
     for _, name in ipairs { "pkcs8_encrypted", "pkcs8_encrypted_old", "pkcs1_encrypted" } do
       local signature, message = core.rs256_sign(key(name), "text")

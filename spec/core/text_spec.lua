@@ -17,7 +17,7 @@ describe("core.base64", function()
     { "\0\0\0\0", "AAAAAA==", "AAAAAA" },
   }
 
-  it("gives the known answers both ways", function()
+  it("agrees with the known vectors both ways", function()
     for _, case in ipairs(KNOWN) do
       assert.equal(case[2], core.base64_encode(case[1]))
       assert.equal(case[3], core.base64url_encode(case[1]))
@@ -49,8 +49,8 @@ describe("core.base64", function()
     local refused = {
       "Zg", "Zg=", "Zg===", "Zg==Zg==", "Z===", "====", "=", "==", "A=AA", "AA=A", "=AAA", -- padding
       "Zh==", "Zm9=", "//9=", -- stray low bits
-      "Zm9v\n", "Zm 9", " Zm9v", "Zm9v    ", "Zm\n9v", "Zm9vYg==\n", -- blanks
-      "-_--", "Zm9*", "Zm9\0", "\0\0\0\0", "Zm9\255", "\195\164\195\164", -- foreign digits
+      "Zm9v\n", "Zm 9", " Zm9v", "Zm9v    ", "Zm\n9v", "Zm9vYg==\n", -- spaces
+      "-_--", "Zm9*", "Zm9\0", "\0\0\0\0", "Zm9\255", "\195\164\195\164", -- no ASCII digits
       "A", "AAAAA", "AAAAA===",
     }
     for _, text in ipairs(refused) do
@@ -131,7 +131,7 @@ describe("core.utf8_valid", function()
       local high = lead == 0xED and 0x9F or lead == 0xF4 and 0x8F or 0xBF
       return second >= low and second <= high
     end
-    -- One byte of each range that the table tells apart.
+    -- One byte of each range that the table distinguishes.
     local seconds = { 0, 0x41, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xE0, 0xFF }
     local wrong = {}
     local function expect(good, bytes)

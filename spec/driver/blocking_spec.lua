@@ -2,7 +2,7 @@ local scripted = require "spec.helpers.scripted"
 
 local function new(options)
   options = options or {}
-  local world = scripted.new { answer = options.answer, latency = options.latency or 0.05 }
+  local world = scripted.new { respond = options.respond, latency = options.latency or 0.05 }
   return world, world:publisher(options.publisher)
 end
 
@@ -32,7 +32,7 @@ describe("pusher.driver.blocking", function()
   end)
 
   it("sleeps, not spins, while a flush waits for a retry", function()
-    local world, publisher = new { answer = function(call)
+    local world, publisher = new { respond = function(call)
       if call.number < 3 then
         return 503, "", "Retry-After: 2\r\n"
       end
@@ -95,7 +95,7 @@ describe("pusher.driver.blocking", function()
       assert.equal("1 2 3", world:took("a"):sub(1, 5))
     else
       assert.equal(60, publisher:stats().failed)
-      assert.is_truthy(world.results[1].message:find("it raised: attempt to yield", 1, true))
+      assert.is_truthy(world.results[1].message:find("transport error: attempt to yield", 1, true))
     end
   end)
 end)

@@ -1,4 +1,4 @@
--- The driver against an nginx that exists in a table only, in a time of its own; spec/openresty has the real one.
+-- The driver against an nginx that exists in a table only, in a time of its own; spec/system/nginx has the real one.
 
 local scripted = require "spec.helpers.scripted"
 
@@ -83,15 +83,15 @@ end
 
 local function new(options)
   options = options or {}
-  local world = scripted.new { answer = options.answer, client = options.client }
+  local world = scripted.new { respond = options.respond, client = options.client }
   nginx.world = world
   local send = world.transport.send
-  world.under_way, world.most_under_way = 0, 0
+  world.in_flight, world.most_in_flight = 0, 0
   world.transport.send = function(self, request, parse)
-    world.under_way = world.under_way + 1
-    world.most_under_way = math.max(world.most_under_way, world.under_way)
+    world.in_flight = world.in_flight + 1
+    world.most_in_flight = math.max(world.most_in_flight, world.in_flight)
     nginx.api.sleep(options.latency or 0.05)
-    world.under_way = world.under_way - 1
+    world.in_flight = world.in_flight - 1
     return send(self, request, parse)
   end
   return world, world:publisher(options.publisher)
@@ -140,7 +140,7 @@ describe("pusher.driver.nginx", function()
     assert.equal(0, #nginx.jobs)
   end)
 
-  it("has several calls under way, and no more than allowed", function()
+  it("has several calls in flight, and no more than allowed", function()
     local world, publisher = new { publisher = { max_in_flight = 3 }, latency = 1 }
     local start = world.time
     for number = 1, 90 do
@@ -149,7 +149,7 @@ describe("pusher.driver.nginx", function()
     nginx.run()
     assert.equal(90, publisher:stats().sent)
     assert.equal(9, #world.calls)
-    assert.equal(3, world.most_under_way)
+    assert.equal(3, world.most_in_flight)
     assert.is_true(world.time - start < 3.1)
   end)
 
@@ -178,8 +178,8 @@ describe("pusher.driver.nginx", function()
 
   it("keeps a channel's order across retries, and other events pass meanwhile", function()
     local world, publisher = new {
-      publisher = { max_in_flight = 2, retry = { base = 4, max = 8 } },
-      answer = function(call)
+      publisher = { max_in_flight = 2, retry = { base = 2, max = 8 } },
+      respond = function(call)
         if call.number == 1 then
           return 503, ""
         end
@@ -215,7 +215,7 @@ describe("pusher.driver.nginx", function()
   end)
 
   it("goes on though timers run out meanwhile", function()
-    local world, publisher = new { answer = function(call)
+    local world, publisher = new { respond = function(call)
       nginx.limit = 0
       if call.number < 3 then
         return 503, ""
@@ -253,13 +253,14 @@ describe("pusher.driver.nginx", function()
     assert.equal(25, #world.received)
   end)
 
-  it("says so where nothing can be waited for, and works on", function()
+  it("says so where nothing can be waited for, and goes on", function()
     local world, publisher = new()
     publisher:trigger("a", "e", "x")
     nginx.allowed = false
     for _, method in ipairs { "flush", "close" } do
-      local value, _, details = publisher[method](publisher, 5)
+      local value, message, details = publisher[method](publisher, 5)
       assert.is_nil(value)
+      assert.equal("cannot wait in this nginx phase; sending continues in the background", message)
       assert.equal("invalid", details.code)
       assert.equal(1, details.left)
     end
@@ -281,10 +282,10 @@ describe("pusher.driver.nginx", function()
     assert.equal("1 2", world:took("a"))
   end)
 
-  it("tries on while an exiting worker has time, then tells what is lost", function()
+  it("goes on while an exiting worker has time, then reports what is lost", function()
     local world, publisher = new {
       publisher = { retry = { attempts = 100, base = 1, max = 1 } }, client = { timeout = 3 },
-      answer = function()
+      respond = function()
         return 503, "", ""
       end,
     }
@@ -304,7 +305,7 @@ describe("pusher.driver.nginx", function()
   it("logs to nginx when the client has no log of its own", function()
     local world = scripted.new()
     nginx.world = world
-    world.client.settings.log = nil
+    world.client.for_publisher.log = nil
     local publisher = world:publisher { on_result = function() error("boom") end }
     publisher:trigger("a", "e", "x")
     nginx.run()

@@ -2,7 +2,7 @@ local scripted = require "spec.helpers.scripted"
 
 local function new(options)
   options = options or {}
-  local world = scripted.new { deferred = true, answer = options.answer, latency = options.latency or 0.05 }
+  local world = scripted.new { deferred = true, respond = options.respond, latency = options.latency or 0.05 }
   return world, world:publisher(options.publisher)
 end
 
@@ -21,7 +21,7 @@ describe("pusher.driver.stepped", function()
     assert.equal(0, publisher:step())
   end)
 
-  it("has no more calls under way than allowed", function()
+  it("has no more calls in flight than allowed", function()
     local world, publisher = new { publisher = { max_in_flight = 2 } }
     for number = 1, 100 do
       publisher:trigger("c" .. number, "e", "x")
@@ -35,7 +35,7 @@ describe("pusher.driver.stepped", function()
     assert.equal(2, most)
   end)
 
-  it("sends in the same step what the answers made room for", function()
+  it("sends in the same step what may follow the responses", function()
     local world, publisher = new { publisher = { linger = 0 } }
     publisher:trigger("a", "e", "1")
     publisher:step()
@@ -52,7 +52,7 @@ describe("pusher.driver.stepped", function()
     assert.equal(0, world.slept)
   end)
 
-  it("waits for the first answer, or until a batch is due, and not longer than allowed", function()
+  it("waits for the first response, or until a batch is due, and not longer than allowed", function()
     local world, publisher = new { publisher = { linger = 0.5 }, latency = 3 }
     local start = world.time
     publisher:trigger("a", "e", "1")
@@ -69,7 +69,7 @@ describe("pusher.driver.stepped", function()
     assert.equal(start + 3.5, world.time)
   end)
 
-  it("tells an event loop what to watch and when to come back", function()
+  it("shows an event loop what to watch and when to come back", function()
     local world, publisher = new { publisher = { linger = 0.5 } }
     assert.same({ 7, "r" }, { publisher:pollfd(), publisher:events() })
     assert.is_nil(publisher:timeout())
@@ -89,7 +89,7 @@ describe("pusher.driver.stepped", function()
     assert.equal("closed", details.code)
   end)
 
-  it("keeps a step short though every call fails on the spot", function()
+  it("keeps a step short though every call fails at once", function()
     local world, publisher = new()
     world.transport.send = function()
       return nil, "no", { code = "invalid", retryable = false }

@@ -1,8 +1,8 @@
---- A stand-in for the parts of nginx's Lua API that the library uses, so that their callers run in
--- any Lua. The real thing is behind `make test-openresty`.
+--- A stand-in for the parts of nginx's Lua API that the library uses, so that their callers run in any Lua. The real
+-- thing is behind `make test-openresty`.
 --
--- `sockets`: what each connect() comes to, in order: `{ reused = 0, connect = reason to fail with,
--- handshake = { results }, send = reason to fail with, receive = { bytes or { reason }, … } }`.
+-- `sockets`: the outcome of each connect(), in order: `{ reused = 0, connect = message to fail with,
+-- handshake = { results }, send = message to fail with, receive = { bytes or { message }, … } }`.
 
 local fake = {}
 
@@ -85,7 +85,7 @@ end
 
 --- Makes the table that stands for `ngx`.
 -- @tparam[opt] table options `sockets`, see above; `request` = `{ method =, query =, content_type =, body =,
--- body_file =, headers = }`; `no_sockets` = what ngx.socket.tcp shall raise; `now` = function() -> seconds
+-- body_file =, headers = }`; `no_sockets` = the error that ngx.socket.tcp raises; `now` = function() -> seconds
 -- @treturn table ngx
 -- @treturn table what was done: `connections`, `timeouts`, `log` (lines), `printed`
 function fake.new(options)
@@ -114,11 +114,11 @@ function fake.new(options)
     kill = function() end,
   }
   api.log = function(level, ...)
-    local words = {}
+    local texts = {}
     for index = 1, select("#", ...) do
-      words[index] = tostring((select(index, ...)))
+      texts[index] = tostring((select(index, ...)))
     end
-    record.log[#record.log + 1] = level .. ": " .. table.concat(words)
+    record.log[#record.log + 1] = level .. ": " .. table.concat(texts)
   end
   api.print = function(text)
     record.printed = record.printed .. text

@@ -1,4 +1,4 @@
---- A transport that keeps what it was given and answers what it was told.
+--- A transport that keeps the requests, and responds to each one alike.
 
 local fake = {}
 local methods = {}

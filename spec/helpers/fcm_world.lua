@@ -1,10 +1,10 @@
 --- FCM, its token endpoint, a transport and a clock that exist in a table only: time passes when somebody waits.
 --
--- `world.new { answer = function(call) … end }`: `answer` says what FCM makes of a call. It returns status, body
--- (a string or a table), headers; or nil, message, details for trouble below HTTP. `call` has `number`, `message`
--- (decoded), `body`, `request`, `bearer` and `time`, and may be given
--- a `latency` (seconds) of its own. `grant` does the same for the token endpoint. Options: `deferred` (the transport has a
--- step and returns pendings), `latency` (seconds each call takes).
+-- `world.new { respond = function(call) … end }`: `respond` is FCM. It returns status, body (a string or a table),
+-- headers; or nil, message, details for a failure below HTTP. `call` has `number`, `message` (decoded), `body`,
+-- `request`, `bearer` and `time`, and may be given a `latency` (seconds) of its own. `grant` does the same for the
+-- token endpoint. Options: `deferred` (the transport has a step and returns pendings), `latency` (seconds each call
+-- takes).
 
 local account = require "tools.local_server.account"
 local cjson = require "cjson"
@@ -18,7 +18,7 @@ local metatable = { __index = methods }
 
 local START = 1600000000 -- Unix seconds
 
-local function taken(call)
+local function accept(call)
   return 200, { name = "projects/proj-1/messages/" .. call.number }
 end
 
@@ -26,7 +26,7 @@ local function grant(call)
   return 200, { access_token = "ya29.token-" .. call.number, expires_in = 3599, token_type = "Bearer" }
 end
 
--- What a call comes to, as a function that hands it to `parse`.
+-- The result of a call, as a function that hands it to `parse`.
 local function outcome(self, request, parse)
   local is_token = request.target:find("token", 1, true) ~= nil
   local list = is_token and self.token_calls or self.calls
@@ -37,7 +37,7 @@ local function outcome(self, request, parse)
     call.message = call.body.message
     call.bearer = request.headers[1][2]
   end
-  local status, body, headers = (is_token and self.grant or self.answer)(call)
+  local status, body, headers = (is_token and self.grant or self.respond)(call)
   return call.latency or self.latency, function()
     if status then
       return parse(status, type(body) == "table" and cjson.encode(body) or body or "", headers or "")
@@ -52,7 +52,7 @@ function world.new(options)
     time = 1000,
     slept = 0,
     latency = options.latency or 0,
-    answer = options.answer or taken,
+    respond = options.respond or accept,
     grant = options.grant or grant,
     calls = {},
     token_calls = {},
@@ -68,7 +68,7 @@ function world.new(options)
   return self
 end
 
---- The options of a handler that lives in this world's time; what becomes of devices is in `results` and `removed`.
+--- The options of a handler that lives in this world's time; the outcomes of devices are in `results` and `removed`.
 -- @tparam table devices uid to list of devices, or a function
 -- @tparam[opt] table changes more options; they win
 function methods:options(devices, changes)

@@ -1,19 +1,18 @@
-/*
- * pusher_test.process: what specs need of the operating system and Lua does not have.
+/* pusher_test.process: what specs need of the operating system and Lua does not have.
  *
  *   run(f)              forks and calls f in the child, which then kills itself: no clean-up, and
  *                       no search for leaks where it gave up its parent's handles on purpose;
- *                       returns 0, 1 when f raised, else its status or 128 + signal
+ *                       returns 0, or 1 when f raised, else its status or 128 + signal
  *   setenv(name, value) for this process and those it starts; nil removes
  *   poll(fd, seconds)   whether the descriptor becomes readable within that time (nil: ever)
- *   descriptors()       how many of the first 1024 are open
- */
+ *   descriptors()       how many of the first 1024 are open */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <lauxlib.h>
 #include <lua.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -23,7 +22,7 @@ __attribute__((visibility("default"))) int luaopen_pusher_test_process(lua_State
 
 static void run_child(lua_State *L, int out)
 {
-    int failed = lua_pcall(L, 0, 0, 0) != 0;
+    bool failed = lua_pcall(L, 0, 0, 0) != 0;
     if (failed)
         fprintf(stderr, "in the child: %s\n", lua_tostring(L, -1));
     if (write(out, failed ? "1" : "0", 1) == 1)
@@ -58,11 +57,8 @@ static int l_run(lua_State *L)
 static int l_setenv(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);
-    if (lua_isnil(L, 2))
-        unsetenv(name);
-    else
-        setenv(name, luaL_checkstring(L, 2), 1);
-    return 0;
+    int failed = lua_isnil(L, 2) ? unsetenv(name) : setenv(name, luaL_checkstring(L, 2), 1);
+    return failed != 0 ? luaL_error(L, "cannot set %s", name) : 0;
 }
 
 static int l_poll(lua_State *L)
@@ -83,8 +79,11 @@ static int l_descriptors(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-    {"run", l_run}, {"setenv", l_setenv}, {"poll", l_poll}, {"descriptors", l_descriptors},
-    {NULL, NULL},
+    {"run",         l_run        },
+    {"setenv",      l_setenv     },
+    {"poll",        l_poll       },
+    {"descriptors", l_descriptors},
+    {NULL,          NULL         },
 };
 
 int luaopen_pusher_test_process(lua_State *L)

@@ -1,17 +1,17 @@
---- The promises of the publisher, held against a server that misbehaves at random.
+--- The guarantees of the publisher, checked against a server that misbehaves at random.
 --
 -- `property.run { server =, transport =, events =, channels =, seed =, probability =, attempts = }` publishes through
--- the local Channels server and raises when a promise is broken:
--- every accepted event ends in exactly one on_result; a channel's events arrive in order; none is lost while
--- attempts last; one arrives twice only where the answer to the first was lost, and never with attempts = 0.
+-- the local Channels server and raises when a guarantee is broken: every accepted event ends in exactly one on_result;
+-- a channel's events arrive in order; none is lost while attempts last; one arrives twice only where the response to
+-- the first was lost, and never with attempts = 1.
 
 local pusher = require "pusher"
 
 local property = {}
 
-local PAGE = 5000 -- events asked of the server at a time
+local PAGE = 5000 -- events read from the server at a time
 
--- What a server or a network does to a call. Of these, lose_answer and cut take the events and say nothing of it.
+-- What a server or a network does to a call. Of these, lose_answer and cut accept the events without a response.
 local FAULTS = {
   "lose_answer", "reset", "drop", { mode = "lose_answer", reset = true }, "cut", { mode = "cut", at = "head" },
   { mode = "delay", ms = 5 }, { mode = "stale" }, { mode = "stale", when = "reuse" },
@@ -42,19 +42,19 @@ local function new_client(server, transport)
   })
 end
 
-local function new_publisher(client, settings, told)
+local function new_publisher(client, settings, reported)
   return assert(client:publisher {
     max_queue = 2000, max_in_flight = 8, linger = 0.001,
-    retry = { attempts = settings.attempts or 60, base = 0.002, max = 0.02 },
+    retry = { attempts = settings.attempts or 60, base = 0.001, max = 0.02 },
     on_result = function(event, result, message, details)
       local number = event.tag
-      check(told[number] == nil, "event %d was told of twice", number)
-      told[number] = result and "sent" or details.code .. ": " .. message
+      check(reported[number] == nil, "event %d was reported twice", number)
+      reported[number] = result and "sent" or details.code .. ": " .. message
     end,
   })
 end
 
--- Accepts as many events as there shall be, in bursts, stepping in between.
+-- Publishes the events in bursts, and steps in between.
 local function publish(publisher, settings)
   local random = new_random(settings.seed)
   local channel_of = {}
@@ -91,8 +91,8 @@ local function check_arrivals(list, channel_of, settings)
     check(number > (confirmed[event.channel] or 0), "event %d came late or again on %s", number, event.channel)
     if seen[number] then
       duplicates = duplicates + 1
-      check(settings.attempts ~= 0, "event %d came twice, though it was to be sent at most once", number)
-      check(seen[number] == "lost", "event %d came twice, though its answer was not lost", number)
+      check(settings.attempts ~= 1, "event %d came twice, though it was to be sent at most once", number)
+      check(seen[number] == "lost", "event %d came twice, though its response was not lost", number)
     end
     seen[number] = event.lost and "lost" or "sent"
     if not event.lost then
@@ -102,16 +102,17 @@ local function check_arrivals(list, channel_of, settings)
   return seen, duplicates
 end
 
-local function check_results(told, seen, settings)
+local function check_results(reported, seen, settings)
   local failed = 0
   for number = 1, settings.events do
-    check(told[number] ~= nil, "event %d ended in no on_result", number)
-    if told[number] == "sent" then
-      check(seen[number] == "sent", "event %d was told as sent, but the server says %s", number, tostring(seen[number]))
+    check(reported[number] ~= nil, "event %d ended in no on_result", number)
+    if reported[number] == "sent" then
+      check(seen[number] == "sent", "event %d was reported as sent, but the server has it as %s", number,
+        tostring(seen[number]))
     else
       failed = failed + 1
-      check(settings.attempts == 0, "event %d was lost: %s", number, told[number])
-      check(seen[number] ~= "sent", "event %d was told as failed, but arrived", number)
+      check(settings.attempts == 1, "event %d was lost: %s", number, reported[number])
+      check(seen[number] ~= "sent", "event %d was reported as failed, but arrived", number)
     end
   end
   return failed
@@ -123,18 +124,18 @@ function property.run(settings)
   local server = settings.server
   server:reset()
   server:misbehave { modes = FAULTS, probability = settings.probability or 0.2, seed = settings.seed, path = "/apps/" }
-  local told = {}
+  local reported = {}
   local client = new_client(server, settings.transport)
-  local publisher = new_publisher(client, settings, told)
+  local publisher = new_publisher(client, settings, reported)
   local channel_of = publish(publisher, settings)
-  assert(publisher:flush(settings.patience or 300))
+  assert(publisher:flush(settings.flush_timeout or 300))
   local stats = publisher:stats()
   assert(publisher:close())
   client:close()
   local faults = server:inspect().faults
   server:behave()
   local seen, duplicates = check_arrivals(arrivals(server), channel_of, settings)
-  local failed = check_results(told, seen, settings)
+  local failed = check_results(reported, seen, settings)
   check(stats.accepted == settings.events and stats.sent + stats.failed == settings.events, "the counts are wrong")
   return { calls = stats.calls, duplicates = duplicates, failed = failed, retried = stats.retried, faults = faults }
 end

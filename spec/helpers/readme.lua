@@ -26,7 +26,7 @@ function readme.blocks(text)
   return blocks
 end
 
--- The line numbers of an error shall be the README's.
+-- Makes the line numbers of errors those of the README.
 local function compile(block, env)
   local text = ("\n"):rep(block.line - 1) .. block.text
   if _VERSION == "Lua 5.1" then
@@ -37,14 +37,14 @@ local function compile(block, env)
 end
 
 local function joined(...)
-  local words = {}
+  local texts = {}
   for index = 1, select("#", ...) do
-    words[index] = tostring((select(index, ...)))
+    texts[index] = tostring((select(index, ...)))
   end
-  return table.concat(words, "\t")
+  return table.concat(texts, "\t")
 end
 
---- Runs a block with `names` beside the usual globals; raises what it raises.
+--- Runs a block with `names` beside the standard globals; raises what it raises.
 -- @treturn table the lines it printed
 function readme.run(block, names)
   local printed = {}
@@ -63,7 +63,7 @@ function readme.run(block, names)
   return printed
 end
 
---- All that is said below the headings that fit the pattern, down to the next heading of the same rank.
+--- The text below the headings that match the pattern, down to the next heading of the same rank.
 function readme.section(text, pattern)
   local kept, rank = {}, nil
   for line in (text .. "\n"):gmatch("(.-)\r?\n") do

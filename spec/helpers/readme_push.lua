@@ -91,6 +91,7 @@ function readme_push.push_and_client()
   })
   return names, function()
     names.client:close()
+    names.transport:close()
     channels:stop()
     finish()
   end

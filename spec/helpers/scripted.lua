@@ -1,9 +1,9 @@
 --- A server, a transport and a clock that exist in a table only: time passes when somebody waits.
 --
--- `scripted.new { answer = function(call) … end }`: `answer` says what becomes of a call. It returns
--- status, body, headers; or nil, message, details for trouble below HTTP. `call` has `number`, `events` (decoded),
--- `request` and `time`, and may be given `latency` (seconds) and `lost = true` (the server takes the events though
--- the answer says otherwise). Options: `deferred` (the transport has a step and returns pendings), `latency`.
+-- `scripted.new { respond = function(call) … end }`: `respond` decides the outcome of a call. It returns status, body,
+-- headers; or nil, message, details for a failure below HTTP. `call` has `number`, `events` (decoded), `request` and
+-- `time`, and may be given `latency` (seconds) and `lost = true` (the server accepts the events though the response
+-- says otherwise). Options: `deferred` (the transport has a step and returns pendings), `latency`.
 
 local cjson = require "cjson"
 local pusher = require "pusher"
@@ -17,7 +17,7 @@ local function ok()
   return 200, "{}"
 end
 
--- What the call comes to, as a function that hands it to `parse`.
+-- The outcome of a call, as a function that passes it to `parse`.
 local function outcome(self, request, parse)
   local body = cjson.decode(request.body)
   local call = {
@@ -25,7 +25,7 @@ local function outcome(self, request, parse)
     latency = self.latency,
   }
   self.calls[call.number] = call
-  local status, text, headers = self.answer(call)
+  local status, text, headers = self.respond(call)
   if status == 200 or call.lost then
     for _, event in ipairs(call.events) do
       self.received[#self.received + 1] = event
@@ -44,10 +44,10 @@ function scripted.new(options)
   local self = setmetatable({
     time = 1000,
     slept = 0,
-    answer = options.answer or ok,
+    respond = options.respond or ok,
     latency = options.latency or 0,
     calls = {},
-    received = {}, -- every event in the order the server took it
+    received = {}, -- every event in the order the server accepted it
     waiting = {}, -- deferred calls
     cancelled = 0,
   }, metatable)
@@ -71,7 +71,7 @@ function scripted.new(options)
   return self
 end
 
---- A publisher that lives in this world's time; what its events came to is in `results`.
+--- A publisher that lives in this world's time; the outcomes of its events are in `results`.
 function methods:publisher(options)
   local given = {
     now = function()
@@ -92,7 +92,7 @@ function methods:publisher(options)
   return assert(self.client:publisher(given))
 end
 
---- The data of what the server took, by channel, joined by blanks: "1 2 3".
+--- The data of the events that the server accepted on a channel, joined by spaces: "1 2 3".
 function methods:took(channel)
   local list = {}
   for _, event in ipairs(self.received) do

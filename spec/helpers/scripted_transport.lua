@@ -1,13 +1,13 @@
 --- Transports of a world that exists in a table only: `{ time =, waiting = {}, cancelled = 0 }`, where time passes
--- when somebody waits. What a call comes to is asked of `outcome(request, parse)`, which returns how long it takes,
--- in seconds, and a function that hands the answer to `parse`.
+-- when somebody waits. `outcome(request, parse)` returns how long a call takes, in seconds, and a function that passes
+-- the response to `parse`.
 
 local errors = require "pusher.base.errors"
 local pending = require "pusher.pending"
 
 local scripted_transport = {}
 
---- One whose `send` returns with the answer.
+--- One whose `send` returns with the response.
 -- @tparam table world
 -- @tparam function outcome
 -- @treturn table
@@ -41,6 +41,7 @@ local function step(world, seconds)
   world.waiting = still
   for _, call in ipairs(ended) do
     pending.settle(call.pending, call.finish())
+    assert(not world.raised, world.raised)
   end
   return #world.waiting
 end
@@ -56,8 +57,8 @@ local function driver_of(world)
         end
       end
     end,
-    report = function(_, text, reason)
-      error(text .. tostring(reason))
+    log = function(_, message)
+      world.raised = message
     end,
   }
 end

@@ -1,14 +1,12 @@
-/*
- * Preloaded into an interpreter, makes names below "slow.invalid" take three seconds to not
- * resolve: a name server that does not answer.
- */
+/* Preloaded into an interpreter: names below "slow.invalid" fail to resolve after three seconds, as
+ * with a name server that does not respond. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <netdb.h>
 #include <string.h>
 #include <unistd.h>
 
-#define SECONDS 3
+enum { SECONDS = 3 };
 
 typedef int lookup(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 

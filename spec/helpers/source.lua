@@ -82,6 +82,90 @@ function source.requires(text)
   return names, computed
 end
 
+--- C source without its comments and without what is inside strings.
+function source.c_code(text)
+  return (text:gsub("/%*.-%*/", " "):gsub('"[^"\n]*"', '""'))
+end
+
+--- The functions and arrays with external linkage, `pusher_*`, that C source defines: a set of names.
+function source.c_definitions(text)
+  local code, names = source.c_code(text), {}
+  for name in code:gmatch("%f[%w_](pusher_[%w_]+)%s*%b()%s*{") do
+    names[name] = true
+  end
+  for name in code:gmatch("%f[%w_](pusher_[%w_]+)%s*%b[]%s*=") do
+    names[name] = true
+  end
+  return names
+end
+
+--- Where a header declares each function: names to the title of their section, `/* ---- TITLE ---- */`, or "".
+function source.c_declarations(text)
+  local found, section = {}, ""
+  local marked = text:gsub("/%* %-%-%-%- (.-) %-%-%-%- %*/", "\n@%1\n")
+  for statement in source.c_code(marked):gmatch("[^;{}]+") do
+    section = statement:match("\n@([^\n]+)") or section
+    local name = statement:match("%f[%w_](pusher_[%w_]+)%s*%b()%s*$")
+    if name and not statement:find("%f[%w_]static%f[^%w_]") then
+      found[name] = section
+    end
+  end
+  return found
+end
+
+--- The cycles in a graph.
+-- @tparam table edges names to lists of names
+-- @treturn table sorted list of texts such as "a -> b -> a"
+function source.cycles(edges)
+  local state, trail, cycles = {}, {}, {}
+  local function visit(node)
+    trail[#trail + 1] = node
+    if state[node] == "open" then
+      local first = 1
+      while trail[first] ~= node do
+        first = first + 1
+      end
+      cycles[#cycles + 1] = table.concat(trail, " -> ", first)
+    elseif edges[node] and not state[node] then
+      state[node] = "open"
+      for _, to in ipairs(edges[node]) do
+        visit(to)
+      end
+      state[node] = "done"
+    end
+    trail[#trail] = nil
+  end
+  local nodes = {}
+  for node in pairs(edges) do
+    nodes[#nodes + 1] = node
+  end
+  table.sort(nodes)
+  for _, node in ipairs(nodes) do
+    visit(node)
+  end
+  return cycles
+end
+
+--- Every place where a word or phrase stands, in any case; a phrase may be wrapped between comment lines.
+-- @treturn table list of { line =, text = the line }
+function source.places(text, phrase)
+  local found, lower, at = {}, text:lower(), 1
+  if not lower:find(phrase:match("^%S+"), 1, true) then -- saves most of the time
+    return found
+  end
+  local pattern = "()%f[%a]" .. phrase:gsub(" ", "[%%s%%-%%*]+") .. "%f[%A]()"
+  while true do
+    local first, last = lower:match(pattern, at)
+    if not first then
+      return found
+    end
+    local _, newlines = text:sub(1, first):gsub("\n", "")
+    found[#found + 1] = { line = newlines + 1, text = text:sub(1, first):match("[^\n]*$"):match("^%s*(.*)")
+      .. text:sub(first + 1):match("^[^\n]*") }
+    at = last
+  end
+end
+
 --- Functions that start and end at the left margin: a list of { name =, line =, lines = }.
 -- `opens(line)` gives the function's name or nil; `closes` is the pattern of its last line.
 function source.functions(path, opens, closes)

@@ -1,15 +1,13 @@
---- What every transport must do, as data: one list of cases for the blocking, the async and the nginx
--- transport. No busted in here, and nothing of a case but `expect` and `before` needs to run where the
--- transport runs, so requests and outcomes may cross a process border as JSON.
+--- What every transport must do, as data: one list of cases for curl, async and ngx. It does not use busted, and
+-- requests and outcomes can pass between processes as JSON: only `expect` and `before` are code that runs in the spec.
 --
 -- A case is `{ name =, options =, requests =, before =, expect =, needs = }`:
---   options(server)  -> what the transport is made with, besides contract.OPTIONS (nil: nothing more)
---   requests(server) -> list of request tables; they are sent one after another over ONE transport, each when the
---                       one before has ended, with `contract.parse`. `close_first = true` in a request: the
---                       transport is closed before it is sent (this field itself is not sent)
---   before(server)   -> prepares the server (commands), optional
---   expect(outcomes, server) -> raises when an outcome is not what it must be. An outcome is
---                       `{ result =, message =, details =, seconds = }`: what send() came to, and how long it took
+--   options(server)  -> the transport's options besides contract.OPTIONS; optional
+--   requests(server) -> list of request tables, sent with `contract.parse` one after another over ONE transport.
+--                       `close_first = true` in a request: the transport is closed before; this field is not sent
+--   before(server)   -> prepares the server with commands; optional
+--   expect(outcomes, server) -> raises when an outcome is wrong. An outcome is
+--                       `{ result =, message =, details =, seconds = }`: what send() returned, and how long it took
 --   needs            -> "tls_option" where options name ca_file or tls_verify
 --
 -- `server` is the handshake of the local Channels server with its commands (tools/local_server.lua).
@@ -69,13 +67,13 @@ local function one(path, over)
   end
 end
 
-local function answered(outcome, status)
+local function responded(outcome, status)
   check(outcome.result and outcome.result.status == status, "expected status %d, got %s", status, describe(outcome))
   return outcome.result
 end
 
 local function echo_of(outcome)
-  return cjson.decode(answered(outcome, 200).body)
+  return cjson.decode(responded(outcome, 200).body)
 end
 
 -- `sent` = false: the failure must say that nothing was sent; true: it must not say so.
@@ -84,7 +82,7 @@ local function failed(outcome, code, sent)
   check(outcome.result == nil and type(outcome.message) == "string" and details.code == code,
     "expected a failure with code %s, got %s", code, describe(outcome))
   check(not outcome.message:find("[%c\127-\255]"), "unprintable message: %q", outcome.message)
-  check(not outcome.message:find("auth_signature", 1, true), "the message tells the query: %s", outcome.message)
+  check(not outcome.message:find("auth_signature", 1, true), "the message shows the query: %s", outcome.message)
   if sent == false then
     check(details.sent == false, "details.sent must be false: %s", describe(outcome))
   elseif sent then
@@ -92,9 +90,9 @@ local function failed(outcome, code, sent)
   end
 end
 
-local function took(outcome, least, most)
-  check(outcome.seconds >= least and outcome.seconds <= most,
-    "expected it to take %g to %g s: %s", least, most, describe(outcome))
+local function took(outcome, min, max)
+  check(outcome.seconds >= min and outcome.seconds <= max,
+    "expected it to take %g to %g s: %s", min, max, describe(outcome))
 end
 
 local function fails_with(code, sent)
@@ -108,7 +106,7 @@ local function case(name, members)
   cases[#cases + 1] = members
 end
 
--- ---- answers ----
+-- ---- responses ----
 
 local DOTS = "/_misbehave/a/../none/./x//y"
 local SIGNED = "/_misbehave/none?auth_key=k&auth_signature=0a%2f%2Fb&x=%7e~&dots=/../&empty=&plus=+"
@@ -154,7 +152,7 @@ case("sends GET without a body and POST with an empty one", {
   end,
 })
 
-case("sends a body of 300 KB without asking for permission first", {
+case("sends a body of 300 KB without Expect: 100-continue", {
   requests = one("none", { body = ("0123456789"):rep(30000) }),
   expect = function(outcomes)
     local echo = echo_of(outcomes[1])
@@ -165,7 +163,7 @@ case("sends a body of 300 KB without asking for permission first", {
   end,
 })
 
-case("hands over every status as it is", {
+case("returns every status unchanged", {
   requests = function(server)
     local list = {}
     for index, status in ipairs { 202, 400, 401, 403, 404, 413, 429, 500, 503 } do
@@ -175,7 +173,7 @@ case("hands over every status as it is", {
   end,
   expect = function(outcomes)
     for index, status in ipairs { 202, 400, 401, 403, 404, 413, 429, 500, 503 } do
-      local result = answered(outcomes[index], status)
+      local result = responded(outcomes[index], status)
       check(result.body == "oops", "other body %q", result.body)
       check(result.headers:lower():find("retry-after: 7\r\n", 1, true), "header lines: %q", result.headers)
       check(not result.headers:find("^HTTP/"), "the status line is not a header")
@@ -183,7 +181,7 @@ case("hands over every status as it is", {
   end,
 })
 
-case("reads chunked answers without their trailers", {
+case("reads chunked responses without their trailers", {
   requests = one("chunked"),
   expect = function(outcomes)
     check(echo_of(outcomes[1]).method == "POST", "not the whole body")
@@ -191,7 +189,7 @@ case("reads chunked answers without their trailers", {
   end,
 })
 
-case("reads an answer that ends with the connection", {
+case("reads a response that ends with the connection", {
   requests = function(server)
     return { ask(server, "close_delimited"), ask(server, "close_delimited?http10=1"), ask(server, "none") }
   end,
@@ -202,14 +200,14 @@ case("reads an answer that ends with the connection", {
   end,
 })
 
-case("passes over interim answers", {
+case("skips interim responses", {
   requests = function(server)
     return { ask(server, "interim?count=3"), ask(server, "interim?status=103") }
   end,
   expect = function(outcomes)
     for index = 1, 2 do
       echo_of(outcomes[index])
-      check(not outcomes[index].result.headers:find("X-Interim", 1, true), "headers of the interim answer")
+      check(not outcomes[index].result.headers:find("X-Interim", 1, true), "headers of the interim response")
     end
   end,
 })
@@ -224,7 +222,7 @@ case("does not follow a redirect", {
   end,
   expect = function(outcomes, server)
     for index, status in ipairs { 302, 307, 301 } do
-      check(answered(outcomes[index], status).headers:lower():find("location:", 1, true), "no Location")
+      check(responded(outcomes[index], status).headers:lower():find("location:", 1, true), "no Location")
     end
     check(server:inspect().landed == 0, "the redirect was followed")
   end,
@@ -232,14 +230,14 @@ case("does not follow a redirect", {
 
 -- ---- no connection ----
 
-case("tells that a connection was refused", {
+case("reports a refused connection", {
   requests = function(server)
     return { ask(server, "none?auth_signature=abc", { port = server.refusing_port }) }
   end,
   expect = fails_with("network", false),
 })
 
-case("tells so also after the connection stood", {
+case("reports one also after requests on another connection", {
   requests = function(server)
     return { ask(server, "none"), ask(server, "none", { port = server.refusing_port }), ask(server, "none"),
       ask(server, "none", { host = NO_NAME }), ask(server, "hang", { timeout = 0.1 }),
@@ -255,7 +253,7 @@ case("tells so also after the connection stood", {
   end,
 })
 
-case("tells that a name does not resolve", {
+case("reports a name that does not resolve", {
   requests = one("none?auth_signature=abc", { host = NO_NAME }),
   expect = fails_with("network", false),
 })
@@ -283,9 +281,9 @@ case("counts connecting into the timeout of the call", {
   end,
 })
 
--- ---- no answer, or a bad one ----
+-- ---- no response, or a bad one ----
 
-case("gives up when no answer comes in time", {
+case("gives up when no response comes in time", {
   requests = one("hang?auth_signature=abc", { timeout = 0.25 }),
   expect = function(outcomes)
     failed(outcomes[1], "timeout", true)
@@ -293,7 +291,7 @@ case("gives up when no answer comes in time", {
   end,
 })
 
-case("gives up on an answer that trickles in, head or body", {
+case("gives up on a response that trickles in, head or body", {
   requests = function(server)
     return { ask(server, "trickle?ms=50", { timeout = 0.25 }), ask(server, "trickle?ms=50&part=body", { timeout = 0.25 }) }
   end,
@@ -305,7 +303,7 @@ case("gives up on an answer that trickles in, head or body", {
   end,
 })
 
-case("waits for a slow answer that comes in time", {
+case("waits for a slow response that comes in time", {
   requests = function(server)
     return { ask(server, "trickle?ms=2&bytes=20"), ask(server, "delay?ms=150") }
   end,
@@ -316,14 +314,14 @@ case("waits for a slow answer that comes in time", {
   end,
 })
 
-case("gives up when the server does not take the request", {
+case("gives up when the server does not read the request", {
   requests = one("stop_reading", { body = ("x"):rep(8 * 1024 * 1024), timeout = 0.5 }),
   expect = function(outcomes)
     failed(outcomes[1], "timeout", true)
   end,
 })
 
-case("refuses a body above the cap, however it is framed", {
+case("refuses a body above the limit, however it is framed", {
   options = function()
     return { max_response_bytes = 65536 }
   end,
@@ -337,7 +335,7 @@ case("refuses a body above the cap, however it is framed", {
       failed(outcomes[index], "too_large", true)
     end
     for index = 4, 5 do
-      check(#answered(outcomes[index], 200).body == 65536, "a body as large as the cap must pass")
+      check(#responded(outcomes[index], 200).body == 65536, "a body of the maximum size must pass")
     end
   end,
 })
@@ -351,11 +349,11 @@ case("refuses endless header lines", {
     for index = 1, 3 do
       failed(outcomes[index], "too_large", true)
     end
-    answered(outcomes[4], 200)
+    responded(outcomes[4], 200)
   end,
 })
 
-case("tells that the connection broke in the middle of the answer", {
+case("reports a connection that breaks in the middle of the response", {
   requests = function(server)
     return { ask(server, "cut"), ask(server, "cut?reset=1"), ask(server, "cut?at=head"),
       ask(server, "cut?at=head&reset=1"), ask(server, "garbage?form=chunk_end") }
@@ -367,7 +365,7 @@ case("tells that the connection broke in the middle of the answer", {
   end,
 })
 
-case("tells that the answer is not HTTP", {
+case("reports a response that is not HTTP", {
   requests = function(server)
     local list = {}
     for index, form in ipairs { "bytes", "chunk", "chunk_size", "length", "negative" } do
@@ -382,7 +380,7 @@ case("tells that the answer is not HTTP", {
   end,
 })
 
-case("comes to an end with doubtful answers", {
+case("ends with a result or a failure for a malformed response", {
   requests = function(server)
     local list = {}
     for index, form in ipairs { "status", "version", "header", "lengths" } do
@@ -413,7 +411,7 @@ case("keeps the connection for the next request", {
   end,
 })
 
-case("opens a new connection when the kept one was closed meanwhile", {
+case("opens a new connection when the kept one has been closed", {
   requests = function(server)
     return { ask(server, "stale"), ask(server, "none"), ask(server, "stale?reset=1"), ask(server, "none") }
   end,
@@ -424,7 +422,7 @@ case("opens a new connection when the kept one was closed meanwhile", {
   end,
 })
 
-case("reconnects once when the kept connection breaks before any byte of an answer", {
+case("reconnects once when the kept connection breaks before any byte of a response", {
   requests = function(server)
     return { ask(server, "stale?when=reuse"), ask(server, "none"), ask(server, "stale?when=reuse&reset=1"),
       ask(server, "none"), ask(server, "stale?when=reuse"), ask(server, "none", { method = "GET", body = false }) }
@@ -436,7 +434,7 @@ case("reconnects once when the kept connection breaks before any byte of an answ
   end,
 })
 
-case("does not take bytes that nobody asked for as an answer", {
+case("does not take bytes after a response as the next response", {
   requests = function(server)
     return { ask(server, "surplus"), ask(server, "none"), ask(server, "none") }
   end,
@@ -447,7 +445,7 @@ case("does not take bytes that nobody asked for as an answer", {
   end,
 })
 
-case("does not send a request again on a connection of its own", {
+case("does not send a request again on a new connection", {
   before = function(server)
     server:reset()
   end,
@@ -462,7 +460,7 @@ case("does not send a request again on a connection of its own", {
   end,
 })
 
-case("does not send a request again that is to be sent once, and keeps the connection otherwise", {
+case("does not send a request again that is marked once, and keeps the connection otherwise", {
   before = function(server)
     server:reset()
   end,
@@ -475,15 +473,15 @@ case("does not send a request again that is to be sent once, and keeps the conne
   expect = function(outcomes, server)
     failed(outcomes[2], "network", true)
     failed(outcomes[4], "network", true)
-    check(echo_of(outcomes[3]).body == '{"name":"event"}', "the body came damaged")
-    check(echo_of(outcomes[6]).body == ("x"):rep(100000), "the long body came damaged")
+    check(echo_of(outcomes[3]).body == '{"name":"event"}', "the body was changed")
+    check(echo_of(outcomes[6]).body == ("x"):rep(100000), "the long body was changed")
     check(echo_of(outcomes[5]).connection == echo_of(outcomes[6]).connection
       and echo_of(outcomes[5]).connection == echo_of(outcomes[7]).connection, "the connection was not kept")
     check(server:inspect().requests == 7, "%d requests instead of 7", server:inspect().requests)
   end,
 })
 
-case("does not send a request again once an answer has begun", {
+case("does not send a request again once a response has begun", {
   before = function(server)
     server:reset()
   end,
@@ -511,7 +509,7 @@ local function trusting(server)
   return { ca_file = server.ca_file }
 end
 
-local function blind()
+local function unverified()
   return { tls_verify = false }
 end
 
@@ -550,9 +548,9 @@ case("refuses an expired certificate", {
   expect = fails_with("tls", false),
 })
 
-case("takes any certificate with tls_verify = false", {
+case("accepts any certificate with tls_verify = false", {
   needs = "tls_option",
-  options = blind,
+  options = unverified,
   requests = function(server)
     return { over_tls("untrusted_port")(server)[1], over_tls("wrong_name_port")(server)[1],
       over_tls("expired_port")(server)[1] }
@@ -564,7 +562,7 @@ case("takes any certificate with tls_verify = false", {
   end,
 })
 
-case("tells that a server does not speak TLS", {
+case("reports a server that does not speak TLS", {
   requests = function(server)
     return { ask(server, "none", { scheme = "https", timeout = 3 }) }
   end,
@@ -574,7 +572,7 @@ case("tells that a server does not speak TLS", {
   end,
 })
 
-case("gives up on a handshake that goes nowhere", {
+case("gives up on a handshake that does not proceed", {
   requests = function(server)
     return { ask(server, "none", { scheme = "https", port = server.silent_port, timeout = 0.25 }) }
   end,
@@ -584,9 +582,9 @@ case("gives up on a handshake that goes nowhere", {
   end,
 })
 
-case("tells that the connection broke in the middle of an answer over TLS", {
+case("reports a connection that breaks in the middle of a response over TLS", {
   needs = "tls_option",
-  options = blind,
+  options = unverified,
   requests = function(server)
     return { over_tls("tls_port", "cut")(server)[1], over_tls("tls_port", "cut?reset=1")(server)[1],
       over_tls("tls_port", "stale")(server)[1], over_tls("tls_port")(server)[1],
@@ -628,7 +626,7 @@ local function saw_proxy(echo)
   end
 end
 
-case("goes through a proxy", {
+case("sends requests through a proxy", {
   options = via("proxy_port"),
   requests = function(server)
     return { ask(server, "", { target = SIGNED }), ask(server, "", { target = DOTS }) }
@@ -641,7 +639,7 @@ case("goes through a proxy", {
   end,
 })
 
-case("gives the proxy its credentials, and nobody else", {
+case("sends the proxy's credentials to the proxy only", {
   options = via("proxy_auth_port", PROXY_USER),
   requests = one("none"),
   expect = function(outcomes)
@@ -649,11 +647,11 @@ case("gives the proxy its credentials, and nobody else", {
   end,
 })
 
-case("hands over what the proxy answers itself", {
+case("returns the proxy's own response", {
   options = via("proxy_auth_port", "proxy-user:wrong@"),
   requests = one("none"),
   expect = function(outcomes)
-    answered(outcomes[1], 407)
+    responded(outcomes[1], 407)
   end,
 })
 
@@ -667,7 +665,7 @@ case("tunnels TLS through a proxy", {
     local first, second = echo_of(outcomes[1]), echo_of(outcomes[2])
     check(first.listener == "tls" and not saw_proxy(first), "not through the tunnel")
     check(first.connection == second.connection, "the tunnel was not kept")
-    check(not outcomes[1].result.headers:find("established", 1, true), "the proxy's answer among the headers")
+    check(not outcomes[1].result.headers:find("established", 1, true), "the proxy's headers among the server's")
   end,
 })
 
@@ -678,23 +676,23 @@ case("verifies the server behind the proxy", {
   expect = fails_with("tls", false),
 })
 
-case("tells that the proxy refused the tunnel", {
+case("reports that the proxy refused the tunnel", {
   needs = "tls_option",
   options = trusting_via("proxy_auth_port", "proxy-user:wrong@"),
   requests = over_tls("tls_port"),
   expect = function(outcomes)
     failed(outcomes[1], "network", false)
-    check(not outcomes[1].message:find("wrong", 1, true), "the message tells the password: %s", outcomes[1].message)
+    check(not outcomes[1].message:find("wrong", 1, true), "the message shows the password: %s", outcomes[1].message)
   end,
 })
 
-case("tells that the proxy cannot be reached", {
+case("reports a proxy that cannot be reached", {
   options = via("refusing_port", PROXY_USER),
   requests = one("none"),
   expect = fails_with("network", false),
 })
 
-case("gives up on a proxy that says nothing", {
+case("gives up on a silent proxy", {
   options = via("silent_port"),
   requests = function(server)
     return { ask(server, "none", { scheme = "https", port = server.tls_port, timeout = 0.25 }) }
@@ -705,7 +703,7 @@ case("gives up on a proxy that says nothing", {
   end,
 })
 
-case("goes past the proxy to hosts in no_proxy", {
+case("bypasses the proxy for hosts in no_proxy", {
   options = function(server)
     return { proxy = via("refusing_port")(server).proxy, no_proxy = "example.com,127.0.0.1" }
   end,
@@ -742,7 +740,7 @@ case("refuses what would break out of its place in the message", {
   end,
 })
 
-case("says closed after close, which may be called twice", {
+case("fails with closed after close, which may be called twice", {
   requests = function(server)
     return { ask(server, "none"), ask(server, "none", { close_first = true }),
       ask(server, "none", { close_first = true }) }
@@ -756,7 +754,7 @@ case("says closed after close, which may be called twice", {
 
 -- ---- running the cases in this process ----
 
---- The options a case's transport is made with.
+--- The options of a case's transport.
 function contract.options(case_to_run, server)
   local options = {}
   for name, value in pairs(contract.OPTIONS) do

@@ -11,8 +11,7 @@ local function load(name)
   return cjson.decode(text)
 end
 
---- All vectors of one kind; raises when there is none, so that no loop over
--- them passes by being empty.
+--- All vectors of one kind; raises when there is none, so that no loop over them passes by being empty.
 -- @tparam string kind
 -- @treturn table list of `{ source =, inputs =, expected =, note = }`
 function vectors.of(kind)

@@ -1,17 +1,17 @@
-local answer = require "pusher.openresty.reply"
+local reply = require "pusher.openresty.reply"
 
 describe("pusher.openresty.reply", function()
-  it("has words for each status that is answered", function()
+  it("has a text for each status", function()
     for _, status in ipairs { 400, 401, 403, 405, 413, 415, 500 } do
-      assert.is_truthy(answer.refusal(status):find('^{"error":"[%a][%w%s/%-]+"}$'))
+      assert.is_truthy(reply.refusal(status):find('^{"error":"[%a][%w%s/%-]+"}$'))
     end
-    assert.equal('{"error":"other words"}', answer.refusal(400, "other words"))
+    assert.equal('{"error":"another text"}', reply.refusal(400, "another text"))
   end)
 
   it("takes plain references as callbacks", function()
     for _, name in ipairs { "f", "_", "$", "jQuery1124_3", "app.receive", "Pusher.auth_callbacks['1']", 'a["b"]', "a[0].b",
       "a['b']['c'].d", ("x"):rep(128) } do
-      assert.is_true(answer.is_callback(name), name)
+      assert.is_true(reply.is_callback(name), name)
     end
   end)
 
@@ -19,19 +19,19 @@ describe("pusher.openresty.reply", function()
     for _, name in ipairs { "", "alert(1)//", "a b", "a;b", "1a", "a.", ".a", "a..b", "a[", "a[']", "a['b", "a['b\"]", "a['b c']",
       "a['b\\']", "a[b]", "a[1", "a=1", "a\n", "a\0", "<script>", "a['</script>']", "\195\164", "a-b", "a/**/", "a['']",
       ("x"):rep(129) } do
-      assert.is_false(answer.is_callback(name), name)
+      assert.is_false(reply.is_callback(name), name)
     end
     for _, value in ipairs { 1, true, { "a", "b" } } do
-      assert.is_false(answer.is_callback(value))
+      assert.is_false(reply.is_callback(value))
     end
-    assert.is_false(answer.is_callback(nil))
+    assert.is_false(reply.is_callback(nil))
   end)
 
   it("wraps JSON in a call", function()
-    assert.equal('/**/Pusher.auth_callbacks[\'1\']({"auth":"k:s"});', answer.jsonp("Pusher.auth_callbacks['1']", '{"auth":"k:s"}'))
+    assert.equal('/**/Pusher.auth_callbacks[\'1\']({"auth":"k:s"});', reply.jsonp("Pusher.auth_callbacks['1']", '{"auth":"k:s"}'))
   end)
 
   it("escapes what ends a line in JavaScript and not in JSON", function()
-    assert.equal('/**/f("a\\u2028b\\u2029c\226\130\172");', answer.jsonp("f", '"a\226\128\168b\226\128\169c\226\130\172"'))
+    assert.equal('/**/f("a\\u2028b\\u2029c\226\130\172");', reply.jsonp("f", '"a\226\128\168b\226\128\169c\226\130\172"'))
   end)
 end)

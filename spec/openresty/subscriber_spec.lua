@@ -4,7 +4,7 @@ local pusher = require "pusher"
 local subscriber = require "pusher.openresty.subscriber"
 
 local MASTER_KEY = "zyrm8pvV2C9fJcBfhyXzvxbJVN/H7QLmbe0xJi1GhPU="
-local USUAL = "socket_id=1234.5678&channel_name=private-room"
+local COMMON = "socket_id=1234.5678&channel_name=private-room"
 
 describe("pusher.openresty.subscriber", function()
   local client, asked
@@ -15,7 +15,7 @@ describe("pusher.openresty.subscriber", function()
     asked = {}
   end)
 
-  local function answering(...)
+  local function returning(...)
     local results = { n = select("#", ...), ... }
     return function(...)
       asked[#asked + 1] = { ... }
@@ -24,16 +24,16 @@ describe("pusher.openresty.subscriber", function()
   end
 
   local function authorize(form, ...)
-    return subscriber.authorize(client, answering(...), form)
+    return subscriber.authorize_channel(client, returning(...), form)
   end
 
-  describe("authorize", function()
+  describe("authorize_channel", function()
     it("asks with the socket, the channel and the form, and signs", function()
-      local status, text, problem = authorize(USUAL, true)
+      local status, text, message = authorize(COMMON, true)
       assert.equal(200, status)
-      assert.equal(client:authorize_channel(USUAL), text)
-      assert.is_nil(problem)
-      assert.same({ { "1234.5678", "private-room", USUAL } }, asked)
+      assert.equal(client:authorize_channel(COMMON), text)
+      assert.is_nil(message)
+      assert.same({ { "1234.5678", "private-room", COMMON } }, asked)
     end)
 
     it("reads every order, escape and further field", function()
@@ -41,7 +41,7 @@ describe("pusher.openresty.subscriber", function()
         "a=b&socket_id=1234.5678&token=x%20y&channel_name=private-room", "&socket_id=1234.5678&&channel_name=private-room&" } do
         local status, text = authorize(form, true)
         assert.equal(200, status, form)
-        assert.equal(client:authorize_channel(USUAL), text)
+        assert.equal(client:authorize_channel(COMMON), text)
         assert.equal(form, asked[#asked][3])
       end
     end)
@@ -53,9 +53,9 @@ describe("pusher.openresty.subscriber", function()
         assert.equal(200, status)
         assert.equal("7", cjson.decode(cjson.decode(text).channel_data).user_id)
       end
-      local status, text = authorize(USUAL, { user_id = "7" })
+      local status, text = authorize(COMMON, { user_id = "7" })
       assert.equal(200, status)
-      assert.equal(client:authorize_channel(USUAL), text)
+      assert.equal(client:authorize_channel(COMMON), text)
     end)
 
     it("gives encrypted channels their secret", function()
@@ -64,42 +64,47 @@ describe("pusher.openresty.subscriber", function()
       assert.equal("string", type(cjson.decode(text).shared_secret))
     end)
 
-    it("refuses when the application does, and keeps the reason from the subscriber", function()
+    it("refuses when the application does, and logs the message, which the subscriber is not shown", function()
       for _, results in ipairs { { nil, "banned" }, { false, "banned" } } do
-        local status, text, problem = authorize(USUAL, results[1], results[2])
+        local status, text, message = authorize(COMMON, results[1], results[2])
         assert.equal(403, status)
         assert.equal('{"error":"forbidden"}', text)
-        assert.equal("refused: banned", problem)
+        assert.equal("refused: banned", message)
       end
-      assert.equal(403, (authorize(USUAL)))
+      assert.equal(403, (authorize(COMMON)))
     end)
 
     it("fails closed when the application fails", function()
-      local status, text, problem = subscriber.authorize(client, function()
+      local status, text, message = subscriber.authorize_channel(client, function()
         error("no database")
-      end, USUAL)
+      end, COMMON)
       assert.equal(500, status)
       assert.equal('{"error":"internal error"}', text)
-      assert.is_truthy(problem:find("no database", 1, true))
+      assert.is_truthy(message:find("no database", 1, true))
+      local unprintable = setmetatable({}, { __tostring = function() error("no text") end })
+      status, text, message = subscriber.authorize_channel(client, function() error(unprintable) end, COMMON)
+      assert.same({ 500, '{"error":"internal error"}', "string" }, { status, text, type(message) })
+      status, text, message = authorize(COMMON, nil, unprintable)
+      assert.same({ 403, '{"error":"forbidden"}', "string" }, { status, text, type(message) })
       for _, decision in ipairs { 1, print } do
-        assert.equal(500, (authorize(USUAL, decision)))
+        assert.equal(500, (authorize(COMMON, decision)))
       end
     end)
 
-    it("tells the log, not the subscriber, that a member is wrong or missing", function()
+    it("logs that a member is wrong or missing; the subscriber is not shown it", function()
       for _, member in ipairs { {}, { user_id = "" }, { user_id = {} }, "no JSON", "{}", true } do
-        local status, text, problem = authorize("socket_id=1.2&channel_name=presence-room", member)
+        local status, text, message = authorize("socket_id=1.2&channel_name=presence-room", member)
         assert.equal(500, status)
         assert.equal('{"error":"internal error"}', text)
-        assert.equal("string", type(problem))
+        assert.equal("string", type(message))
       end
     end)
 
     it("needs a master key for encrypted channels", function()
       client = assert(pusher.new { app_id = "1", key = "k", secret = "s", transport = fake_transport.new() })
-      local status, _, problem = authorize("socket_id=1.2&channel_name=private-encrypted-room", true)
+      local status, _, message = authorize("socket_id=1.2&channel_name=private-encrypted-room", true)
       assert.equal(500, status)
-      assert.is_truthy(problem:find("encryption_master_key_base64", 1, true), problem)
+      assert.is_truthy(message:find("encryption_master_key_base64", 1, true), message)
     end)
 
     it("refuses bad forms before it asks, and repeats nothing of them", function()
@@ -117,25 +122,25 @@ describe("pusher.openresty.subscriber", function()
         "socket_id=1.2&channel_name=secret-a", "socket_id=1.2&channel_name=#server-to-user-1", "socket_id=1.2&channel_name[]=lobby",
         "socket_id=1.2&channel_name[0]=private-a&channel_name[1]=lobby", "socket_id=1.2&" .. ("channel_name[]=private-a&"):rep(101),
       } do
-        local status, text, problem = authorize(form, true)
+        local status, text, message = authorize(form, true)
         assert.equal(400, status, form)
         assert.is_truthy(text:find('^{"error":"[%a_]+ [%w%s_,]+"}$'), text)
-        assert.equal("string", type(problem))
+        assert.equal("string", type(message))
       end
       assert.same({}, asked)
     end)
 
     describe("several channels", function()
       local function each(form, decide)
-        local status, text, problem = subscriber.authorize(client, decide, form)
-        return status, text and cjson.decode(text), problem
+        local status, text, message = subscriber.authorize_channel(client, decide, form)
+        return status, text and cjson.decode(text), message
       end
 
-      it("answers each by its name", function()
+      it("responds to each by its name", function()
         for _, form in ipairs { "&socket_id=1.2&channel_name[0]=private-a&channel_name[1]=presence-b&channel_name[2]=private-c",
           "socket_id=1.2&channel_name%5B0%5D=private-a&channel_name%5B1%5D=presence-b&channel_name%5B2%5D=private-c",
           "channel_name[]=private-a&channel_name[]=presence-b&channel_name[]=private-c&socket_id=1.2" } do
-          local status, answers, problem = each(form, function(socket_id, channel)
+          local status, responses, message = each(form, function(socket_id, channel)
             assert.equal("1.2", socket_id)
             if channel == "private-c" then
               return nil, "not you"
@@ -144,28 +149,28 @@ describe("pusher.openresty.subscriber", function()
           end)
           assert.equal(200, status)
           assert.same({ status = 200, data = cjson.decode((client:authorize_channel("socket_id=1.2&channel_name=private-a"))) },
-            answers["private-a"])
-          assert.equal(200, answers["presence-b"].status)
-          assert.equal("7", cjson.decode(answers["presence-b"].data.channel_data).user_id)
-          assert.same({ status = 403 }, answers["private-c"])
-          assert.equal("private-c: refused: not you", problem)
+            responses["private-a"])
+          assert.equal(200, responses["presence-b"].status)
+          assert.equal("7", cjson.decode(responses["presence-b"].data.channel_data).user_id)
+          assert.same({ status = 403 }, responses["private-c"])
+          assert.equal("private-c: refused: not you", message)
         end
       end)
 
       it("asks once for a name given twice", function()
         local count = 0
-        local status, answers = each("socket_id=1.2&channel_name[0]=private-a&channel_name[1]=private-a", function()
+        local status, responses = each("socket_id=1.2&channel_name[0]=private-a&channel_name[1]=private-a", function()
           count = count + 1
           return true
         end)
         assert.equal(200, status)
         assert.equal(1, count)
-        assert.equal(200, answers["private-a"].status)
+        assert.equal(200, responses["private-a"].status)
       end)
 
-      it("answers a list of one as a list", function()
-        local _, answers = each("socket_id=1.2&channel_name[0]=private-a", function() return true end)
-        assert.equal(200, answers["private-a"].status)
+      it("returns a list of one as a list", function()
+        local _, responses = each("socket_id=1.2&channel_name[0]=private-a", function() return true end)
+        assert.equal(200, responses["private-a"].status)
       end)
 
       it("takes a hundred", function()
@@ -173,24 +178,24 @@ describe("pusher.openresty.subscriber", function()
         for index = 1, 100 do
           parts[index + 1] = ("channel_name[%d]=private-%d"):format(index, index)
         end
-        local status, answers = each(table.concat(parts, "&"), function() return true end)
+        local status, responses = each(table.concat(parts, "&"), function() return true end)
         assert.equal(200, status)
-        assert.equal(200, answers["private-100"].status)
+        assert.equal(200, responses["private-100"].status)
       end)
 
       it("fails as a whole when the application fails for one", function()
-        local status, answers = each("socket_id=1.2&channel_name[0]=private-a&channel_name[1]=private-b", function(_, channel)
+        local status, responses = each("socket_id=1.2&channel_name[0]=private-a&channel_name[1]=private-b", function(_, channel)
           return channel == "private-a" or error("no database")
         end)
         assert.equal(500, status)
-        assert.same({ error = "internal error" }, answers)
+        assert.same({ error = "internal error" }, responses)
       end)
     end)
   end)
 
-  describe("authenticate", function()
+  describe("authenticate_user", function()
     local function authenticate(form, ...)
-      return subscriber.authenticate(client, answering(...), form)
+      return subscriber.authenticate_user(client, returning(...), form)
     end
 
     it("asks with the socket and the form, and signs the user", function()
@@ -201,13 +206,13 @@ describe("pusher.openresty.subscriber", function()
       assert.equal(200, (authenticate("token=x&socket_id=1.2", '{"id":"7"}')))
     end)
 
-    it("refuses, fails closed, and tells the log why", function()
-      local status, _, problem = authenticate("socket_id=1.2", nil, "who?")
-      assert.same({ 403, "refused: who?" }, { status, problem })
+    it("refuses, fails closed, and gives a message for the log", function()
+      local status, _, message = authenticate("socket_id=1.2", nil, "who?")
+      assert.same({ 403, "refused: who?" }, { status, message })
       for _, user in ipairs { true, {}, { id = 7 }, "x", 5 } do
         assert.equal(500, (authenticate("socket_id=1.2", user)))
       end
-      assert.equal(500, (subscriber.authenticate(client, error, "socket_id=1.2")))
+      assert.equal(500, (subscriber.authenticate_user(client, error, "socket_id=1.2")))
     end)
 
     it("refuses bad forms before it asks", function()

@@ -1,16 +1,18 @@
+local core = require "pusher.core"
 local delivery = require "pusher.publisher.delivery"
 local errors = require "pusher.base.errors"
 local outcomes = require "pusher.publisher.outcomes"
+local pending = require "pusher.pending"
 local queue = require "pusher.publisher.queue"
 local scripted = require "spec.helpers.scripted"
 
 local SETTINGS = { max_queue = 1000, overflow = "reject", linger = 0.5, max_in_flight = 2,
-  retry = { attempts = 2, base = 1, max = 4 } }
+  retry = { attempts = 3, base = 0.5, max = 4 } }
 
 -- The parts as the publisher puts them together, over a world where nothing happens by itself.
-local function new(changed)
+local function new(changed, log)
   local world = scripted.new { deferred = true, latency = 10 }
-  local settings, told = {}, {}
+  local settings, reported = {}, {}
   for name, value in pairs(SETTINGS) do
     settings[name] = value
   end
@@ -21,20 +23,27 @@ local function new(changed)
     return world.time
   end
   local waiting = queue.new(settings)
-  local book = outcomes.new(function(event, result, _, details)
-    told[#told + 1] = event.channel .. ":" .. (result and "ok" or details.code)
-  end, error)
-  local moving = delivery.new(world.client, settings, waiting, book)
+  local results = outcomes.new(function(event, result, _, details)
+    reported[#reported + 1] = event.channel .. ":" .. (result and "ok" or details.code)
+  end, log or function() end)
+  local client = world.client
+  local moving = delivery.new({
+    transport = world.transport, build = client.build, parse = client.parse, max_batch = 10, random = core.random,
+    payload = client.payload,
+    is_closed = function()
+      return false
+    end,
+  }, settings, waiting, results)
   local function push(channel)
-    waiting:push({ channel = channel, name = "e", text = ('{"channel":"%s"}'):format(channel) }, nil, settings.now)
+    waiting:push { channel = channel, name = "e", text = ('{"channel":"%s"}'):format(channel) }
   end
-  return world, moving, push, told, book
+  return world, moving, push, reported, results
 end
 
 local FAILURE = { "it failed", { code = "server", status = 503, retryable = true } }
 
 describe("pusher.publisher.delivery", function()
-  it("has nothing to do, and asks no clock, while nothing waits", function()
+  it("has nothing to do, and reads no clock, while nothing waits", function()
     local world, moving = new()
     moving.now = error
     assert.is_nil(moving:next())
@@ -55,7 +64,7 @@ describe("pusher.publisher.delivery", function()
     assert.is_nil(moving:due())
   end)
 
-  it("has no more batches under way than allowed, those that wait to be sent again counted", function()
+  it("has no more batches than allowed, those that wait to be sent again included", function()
     local world, moving, push = new { linger = 0 }
     push("a")
     local first = moving:next()
@@ -80,11 +89,11 @@ describe("pusher.publisher.delivery", function()
       batches[index].wanted = after
     end
     for _, batch in ipairs(batches) do
-      moving.silent_until = 0
+      moving.paused_until = 0
       moving:judge(batch, nil, "wait",
         { code = "rate_limited", retryable = true, retry_after = batch.wanted })
     end
-    moving.silent_until = 0
+    moving.paused_until = 0
     world.time = world.time + 60
     local order = {}
     for index = 1, 3 do
@@ -93,7 +102,7 @@ describe("pusher.publisher.delivery", function()
     assert.same({ 10, 20, 30 }, order)
   end)
 
-  it("keeps silent as long as the server asked, but not for ever", function()
+  it("pauses as long as the server asked, but not for ever", function()
     local world, moving, push = new { linger = 0 }
     push("a")
     local start = world.time
@@ -107,31 +116,81 @@ describe("pusher.publisher.delivery", function()
   end)
 
   it("judges a batch once", function()
-    local _, moving, push, told = new { linger = 0 }
+    local _, moving, push, reported = new { linger = 0 }
     push("a")
     local batch = moving:next()
     moving:judge(batch, {})
     moving:judge(batch, nil, FAILURE[1], FAILURE[2])
-    assert.same({ "a:ok" }, told)
-    assert.same({ 0, 0 }, { moving.count, moving.events })
+    assert.same({ "a:ok" }, reported)
+    assert.same({ 0, 0, 1 }, { moving:in_flight(), moving:unsettled(), moving.judged })
   end)
 
   it("settles by its pending, and a call that could not even start at once", function()
-    local world, moving, push, told = new { linger = 0 }
+    local world, moving, push, reported = new { linger = 0 }
     push("a")
     moving:send(moving:next())
-    assert.same({}, told)
+    assert.same({}, reported)
     world.transport:step(20)
-    assert.same({ "a:ok" }, told)
+    assert.same({ "a:ok" }, reported)
     world.transport.send = function()
       return errors.fail("closed", "the transport is closed")
     end
     push("b")
     moving:send(moving:next())
-    assert.same({ "a:ok", "b:closed" }, told)
+    assert.same({ "a:ok", "b:closed" }, reported)
   end)
 
-  it("cuts a call short when told so, and never makes it longer", function()
+  it("settles at once when the pending is done already", function()
+    local world, moving, push, reported, results = new { linger = 0 }
+    function world.transport.send()
+      local call = pending.new { log = error }
+      pending.settle(call, errors.fail("full", "too many calls"))
+      return call
+    end
+    push("a")
+    local batch = moving:next()
+    moving:send(batch)
+    assert.is_nil(batch.pending)
+    assert.same({}, reported)
+    for _ = 2, 3 do
+      world.time = moving:due()
+      moving:send(moving:next())
+    end
+    assert.same({ "a:full" }, reported)
+    assert.same({ 3, 2, 0 }, { results:stats().calls, results:stats().retried, moving:unsettled() })
+  end)
+
+  it("counts attempts from the first one, also those of the events of a faulty batch", function()
+    local world, moving, push, reported = new { linger = 0 }
+    push("a")
+    push("a")
+    local attempts = {}
+    local function fail(status, retryable)
+      world.time = world.time + 60
+      local batch = moving:next()
+      attempts[#attempts + 1] = batch.attempts
+      moving:judge(batch, nil, "no", { code = "server", status = status, retryable = retryable })
+    end
+    fail(503, true)
+    fail(400, false)
+    for _ = 1, 6 do
+      fail(503, true)
+    end
+    assert.same({ 1, 2, 1, 2, 3, 1, 2, 3 }, attempts)
+    assert.same({ "a:server", "a:server" }, reported)
+    assert.equal(0, moving:unsettled())
+  end)
+
+  it("marks the calls of a publisher that sends once", function()
+    for attempts, once in ipairs { true, false } do
+      local world, moving, push = new { linger = 0, retry = { attempts = attempts, base = 1, max = 1 } }
+      push("a")
+      moving:send(moving:next())
+      assert.equal(once, world.calls[1].request.once)
+    end
+  end)
+
+  it("cuts a call short when asked to, and never makes it longer", function()
     local world, moving, push = new { linger = 0 }
     push("a")
     moving:send(moving:next(), 0.5)
@@ -140,32 +199,30 @@ describe("pusher.publisher.delivery", function()
     assert.same({ 0.5, 5 }, { world.calls[1].request.timeout, world.calls[2].request.timeout })
   end)
 
-  it("does not go unheard when it is dropped with events in it", function()
+  it("is logged when it is collected with events in it", function()
     local logged = {}
     local function log(level, message)
       logged[#logged + 1] = level .. ": " .. message
     end
     do
-      local _, moving, push, _, book = new { linger = 0 }
-      book.log = log
+      local _, moving, push = new({ linger = 0 }, log)
       push("a")
       moving:send(moving:next())
       push("b")
       push("c")
     end
     do
-      local _, moving, push, _, book = new { linger = 0 }
-      book.log = log
+      local _, moving, push = new({ linger = 0 }, log)
       push("a")
       moving:judge(moving:next(), {})
     end
     collectgarbage()
     collectgarbage()
-    assert.same({ "error: 3 events were never sent: their publisher was dropped without close()" }, logged)
+    assert.same({ "error: 3 events were never sent: the publisher was collected without close()" }, logged)
   end)
 
   it("gives everything up, or all but what is being sent", function()
-    local world, moving, push, told, book = new { linger = 0, max_in_flight = 3 }
+    local world, moving, push, reported, results = new { linger = 0, max_in_flight = 3 }
     for _, channel in ipairs { "sending", "again", "singles" } do
       push(channel)
       if channel == "singles" then
@@ -180,14 +237,30 @@ describe("pusher.publisher.delivery", function()
     end
     push("waiting")
     moving:abandon("the end", { code = "closed" }, true)
-    table.sort(told)
-    assert.same({ "again:closed", "singles:closed", "singles:closed", "waiting:closed" }, told)
-    assert.same({ 1, 1 }, { moving.count, moving.events })
+    table.sort(reported)
+    assert.same({ "again:closed", "singles:closed", "singles:closed", "waiting:closed" }, reported)
+    assert.same({ 1, 1, 1 }, { moving.count, moving:in_flight(), moving:unsettled() })
     push("sending")
     moving:abandon("the end", { code = "closed" })
     assert.equal(1, world.cancelled)
-    assert.equal(6, book.failed)
-    assert.same({ 0, 0, 0 }, { moving.count, moving.events, moving.queue.waiting })
+    assert.equal(6, results:stats().failed)
+    assert.same({ 0, 0, 0 }, { moving.count, moving:in_flight(), moving:unsettled() })
     assert.is_nil(moving:due())
+  end)
+
+  it("keeps the order of a channel that sends while everything else is given up", function()
+    local world, moving, push, reported = new { linger = 0 }
+    push("a")
+    local first = moving:next()
+    moving:send(first)
+    push("a")
+    moving:abandon("the end", { code = "closed" }, true)
+    assert.same({ "a:closed" }, reported)
+    push("a")
+    assert.is_nil(moving:next())
+    world.transport:step(20)
+    push("a")
+    assert.equal(2, #moving:next().events)
+    assert.equal(2, moving:unsettled())
   end)
 end)

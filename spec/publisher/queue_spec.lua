@@ -11,11 +11,12 @@ local function new(settings)
   settings = settings or {}
   return queue.new {
     max_queue = settings.max_queue or 1000, overflow = settings.overflow or "reject", linger = settings.linger or 0,
+    now = now,
   }
 end
 
-local function push(waiting, channel, text, slot)
-  return waiting:push({ channel = channel, text = text }, slot, now)
+local function push(waiting, channel, text, key)
+  return waiting:push({ channel = channel, text = text }, key)
 end
 
 local function texts(events)
@@ -35,7 +36,7 @@ describe("pusher.publisher.queue", function()
     local events, lanes = waiting:take(10, time)
     assert.equal("a1 a2 b1 b2 c1", texts(events))
     assert.equal(3, #lanes)
-    assert.equal(0, waiting.waiting)
+    assert.equal(0, waiting:size())
   end)
 
   it("holds a channel back until its events are settled, and no other", function()
@@ -56,7 +57,10 @@ describe("pusher.publisher.queue", function()
   it("lets an incomplete batch linger, and a full one go", function()
     local waiting = new { linger = 0.5 }
     push(waiting, "a", "a1")
-    assert.equal(100.5, waiting.due)
+    assert.equal(100.5, waiting:due(3))
+    assert.equal(0, waiting:due(1))
+    assert.equal(100.5, waiting:due_when_added(3))
+    assert.equal(0, waiting:due_when_added(2))
     time = 100.25
     push(waiting, "b", "b1")
     assert.is_nil(waiting:take(3, time))
@@ -93,7 +97,7 @@ describe("pusher.publisher.queue", function()
     assert.same({ "a1 a2", "b1 b2", "a3 a4", "b3 b4" }, seen)
   end)
 
-  it("finds a waiting event by its slot, until it is taken", function()
+  it("finds a waiting event by its key, until it is taken", function()
     local waiting = new()
     push(waiting, "a", "a1", "moved\0bob")
     assert.equal("a1", waiting:find("a", "moved\0bob").text)
@@ -103,11 +107,25 @@ describe("pusher.publisher.queue", function()
     assert.is_nil(waiting:find("a", "moved\0bob"))
   end)
 
+  it("replaces a waiting event in its place", function()
+    local waiting = new()
+    waiting:push({ channel = "a", name = "moved", text = "a1", replace = "bob", tag = 1 }, "moved\0bob")
+    push(waiting, "a", "a2")
+    local old = waiting:replace(waiting:find("a", "moved\0bob"), "a3", 3)
+    assert.same({ channel = "a", name = "moved", replace = "bob", tag = 1 }, old)
+    assert.equal(2, waiting:size())
+    local events = waiting:take(2, time)
+    assert.equal("a3 a2", texts(events))
+    assert.equal(3, events[1].tag)
+  end)
+
   it("is full at its limit", function()
     local waiting = new { max_queue = 2 }
     assert.is_true(push(waiting, "a", "1"))
+    assert.is_true(waiting:accepts())
     assert.is_true(push(waiting, "b", "2"))
-    assert.is_nil(push(waiting, "c", "3"))
+    assert.is_false(waiting:accepts())
+    assert.is_false(push(waiting, "c", "3"))
     waiting:take(1, time)
     assert.is_true(push(waiting, "c", "3"))
   end)
@@ -127,6 +145,18 @@ describe("pusher.publisher.queue", function()
     assert.is_nil(waiting:drop())
   end)
 
+  it("drops the oldest when it is full", function()
+    local waiting = new { overflow = "drop_oldest", max_queue = 2 }
+    push(waiting, "a", "a1")
+    push(waiting, "b", "b1")
+    assert.is_true(waiting:accepts())
+    local ok, dropped = push(waiting, "a", "a2")
+    assert.is_true(ok)
+    assert.equal("a1", dropped.text)
+    assert.equal(2, waiting:size())
+    assert.equal("b1 a2", texts((waiting:take(10, time))))
+  end)
+
   it("forgets channels that have nothing to do", function()
     local waiting = new { overflow = "drop_oldest" }
     for number = 1, 100 do
@@ -138,8 +168,8 @@ describe("pusher.publisher.queue", function()
     end
     waiting:drop()
     assert.is_nil(next(waiting.lanes))
-    assert.is_nil(waiting.first_lane)
-    assert.is_nil(waiting.oldest)
+    assert.is_nil(waiting.line.first)
+    assert.is_nil(waiting.ages.first)
   end)
 
   it("is emptied by drain, each channel in order", function()
@@ -149,9 +179,25 @@ describe("pusher.publisher.queue", function()
     push(waiting, "a", "a2")
     push(waiting, "a", "a3")
     assert.equal("a2 a3", texts(waiting:drain()))
-    assert.equal(0, waiting.waiting)
+    assert.equal(0, waiting:size())
     waiting:release(lanes)
     assert.is_nil(waiting:take(10, time))
+    assert.is_nil(next(waiting.lanes))
+  end)
+
+  it("still holds a channel back after drain", function()
+    local waiting = new()
+    push(waiting, "a", "a1")
+    local _, lanes = waiting:take(1, time)
+    push(waiting, "a", "a2")
+    push(waiting, "b", "b1")
+    waiting:drain()
+    push(waiting, "a", "a3")
+    push(waiting, "b", "b2")
+    assert.equal("b2", texts((waiting:take(10, time))))
+    waiting:release(lanes)
+    push(waiting, "a", "a4")
+    assert.equal("a3 a4", texts((waiting:take(10, time))))
   end)
 end)
 
@@ -160,11 +206,15 @@ local function model(settings)
   local list, held = {}, {}
   local self = { list = list }
   function self.push(channel, text)
+    local dropped
     if #list >= settings.max_queue then
-      return nil
+      if settings.overflow ~= "drop_oldest" then
+        return false
+      end
+      dropped = table.remove(list, 1)
     end
     list[#list + 1] = { channel = channel, text = text }
-    return true
+    return true, dropped
   end
   function self.drop()
     return table.remove(list, 1)
@@ -205,11 +255,14 @@ describe("pusher.publisher.queue against a slow model of itself", function()
   for _, overflow in ipairs { "reject", "drop_oldest" } do
     it("agrees over random operations, " .. overflow, function()
       local settings = { max_queue = 30, overflow = overflow }
-      local waiting, slow, flying = new(settings), model(settings), {}
+      local waiting, slow, in_flight = new(settings), model(settings), {}
       local operations = {
         function(number)
           local channel = "c" .. math.random(8)
-          assert.equal(slow.push(channel, number), push(waiting, channel, number))
+          local expected, oldest = slow.push(channel, number)
+          local ok, dropped = push(waiting, channel, number)
+          assert.equal(expected, ok)
+          assert.equal(oldest and oldest.text, dropped and dropped.text)
         end,
         function()
           local max = math.random(5)
@@ -218,11 +271,11 @@ describe("pusher.publisher.queue against a slow model of itself", function()
           assert.equal(math.min(max, ready), events and #events or 0)
           if events then
             slow.accepts(events)
-            flying[#flying + 1] = lanes
+            in_flight[#in_flight + 1] = lanes
           end
         end,
         function()
-          local lanes = #flying > 0 and table.remove(flying, math.random(#flying))
+          local lanes = #in_flight > 0 and table.remove(in_flight, math.random(#in_flight))
           if lanes then
             waiting:release(lanes)
             slow.release(lanes)
@@ -237,7 +290,7 @@ describe("pusher.publisher.queue against a slow model of itself", function()
       }
       for number = 1, 20000 do
         operations[math.random(10) <= 4 and 1 or math.random(4)](number)
-        assert(waiting.waiting == #slow.list)
+        assert(waiting:size() == #slow.list)
         assert(waiting.ready == slow.ready())
       end
     end)

@@ -1,3 +1,4 @@
+local core = require "pusher.core"
 local settings = require "pusher.publisher.settings"
 
 local function refused(given)
@@ -11,17 +12,17 @@ describe("pusher.publisher.settings", function()
   it("has the defaults of the reference", function()
     local checked = settings.check()
     assert.same({
-      max_queue = 10000, overflow = "reject", linger = 0.005, max_in_flight = 8,
-      retry = { attempts = 5, base = 0.2, max = 10 },
+      now = core.now, sleep = core.sleep, max_queue = 10000, overflow = "reject", linger = 0.005, max_in_flight = 8,
+      retry = { attempts = 6, base = 0.1, max = 10 },
     }, checked)
   end)
 
   it("completes what is given and leaves it as it was", function()
-    local given = { linger = 0, retry = { attempts = 0 } }
+    local given = { linger = 0, retry = { attempts = 1 } }
     local checked = settings.check(given)
-    assert.same({ attempts = 0, base = 0.2, max = 10 }, checked.retry)
+    assert.same({ attempts = 1, base = 0.1, max = 10 }, checked.retry)
     assert.equal(0, checked.linger)
-    assert.same({ linger = 0, retry = { attempts = 0 } }, given)
+    assert.same({ linger = 0, retry = { attempts = 1 } }, given)
   end)
 
   it("refuses what cannot be meant, by name", function()
@@ -29,7 +30,8 @@ describe("pusher.publisher.settings", function()
       { "max_queue", { max_queue = 0 } }, { "max_queue", { max_queue = 1.5 } }, { "max_queue", { max_queue = 0 / 0 } },
       { "overflow", { overflow = "drop" } }, { "linger", { linger = -1 } }, { "linger", { linger = 0 / 0 } },
       { "linger", { linger = math.huge } }, { "max_in_flight", { max_in_flight = 0 } },
-      { "attempts", { retry = { attempts = -1 } } }, { "attempts", { retry = { attempts = 0.5 } } },
+      { "attempts", { retry = { attempts = 0 } } }, { "attempts", { retry = { attempts = -1 } } },
+      { "attempts", { retry = { attempts = 0.5 } } },
       { "base", { retry = { base = -1 } } }, { "max", { retry = { max = math.huge } } },
       { "on_result", { on_result = true } }, { "max_queue", { max_queue = "10" } },
     } do
@@ -39,6 +41,6 @@ describe("pusher.publisher.settings", function()
 
   it("names the nearest option for an unknown one", function()
     assert.is_truthy(refused({ max_que = 1 }):find('"max_queue"', 1, true))
-    assert.is_truthy(refused({ retry = { atempts = 1 } }):find('"attempts"', 1, true))
+    assert.is_truthy(refused({ retry = { atempts = 1 } }):find('"retry.attempts"', 1, true))
   end)
 end)

@@ -1,8 +1,8 @@
 -- examples/push.lua, as a user would run it, against the local servers.
 
 local cjson = require "cjson"
+local local_server = require "tools.local_server"
 local push_server = require "tools.local_server.push"
-local test_server = require "tools.local_server"
 
 local function run(argument)
   local pipe = assert(io.popen(("%s examples/push.lua %s 2>&1"):format(os.getenv("PUSHER_LUA"), argument or "")))
@@ -15,12 +15,12 @@ describe("examples/push.lua", function()
   it("prints a receipt when it is given nothing", function()
     local text = run()
     assert.matches('{"to":{"6QMAAAAAAAA":{"delivered":0,"unread":3},"6gMAAAAAAAA":', text, 1, true)
-    assert.matches("taken by 1 handlers", text, 1, true)
+    assert.matches("accepted by 1 handlers", text, 1, true)
   end)
 
-  it("sends over FCM and as Channels events when it is told to", function()
-    local pushes, channels = push_server.start(), test_server.start()
-    pushes:plan { token = "token-of-bobs-browser", answers = { "UNREGISTERED" } }
+  it("sends over FCM and as Channels events when its configuration says so", function()
+    local pushes, channels = push_server.start(), local_server.start()
+    pushes:plan { token = "token-of-bobs-browser", responses = { "UNREGISTERED" } }
     local path = os.tmpname()
     local file = assert(io.open(path, "wb"))
     file:write(cjson.encode {
@@ -35,9 +35,9 @@ describe("examples/push.lua", function()
     local events, messages = channels:events(), pushes:messages()
     pushes:stop()
     channels:stop()
-    assert.matches("taken by 3 handlers", text, 1, true)
+    assert.matches("accepted by 3 handlers", text, 1, true)
     assert.matches("fcm: token-of-anns-phone sent", text, 1, true)
-    assert.matches("fcm: token-of-bobs-browser unregistered FCM answered 404", text, 1, true)
+    assert.matches("fcm: token-of-bobs-browser unregistered FCM responded with status 404", text, 1, true)
     assert.matches("channels: usr6gMAAAAAAAA sent", text, 1, true)
     assert.are.equal(2, #messages)
     assert.are.equal("dinner is *ready*", messages[1].data.content)

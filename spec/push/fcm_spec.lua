@@ -47,24 +47,24 @@ describe("pusher.push.fcm", function()
         end
         local fake = world.new()
         local handler = assert(fcm.new(fake:options(case.devices)))
-        local started, problem = handler:init(config)
+        local started, refusal = handler:init(config)
         if REFUSED_AT_START[case.name] then
           assert.is_nil(started)
-          assert.matches("icon_color must be in the #RRGGBB form", problem)
+          assert.matches("icon_color must be in the #RRGGBB form", refusal)
           return
         end
-        assert(started, problem)
+        assert(started, refusal)
         local registry = assert(push.new())
         registry:register("fcm", handler)
-        local taken, message, details = registry:push(case.receipt)
+        local accepted, message, details = registry:push(case.receipt)
         if case.requests == cjson.null then
-          assert.is_nil(taken)
+          assert.is_nil(accepted)
           assert.is_string(message)
           assert.are.equal("invalid", details.code)
           assert.are.equal(0, #fake.calls)
           return
         end
-        assert.are.equal(1, taken)
+        assert.are.equal(1, accepted)
         assert(handler:flush(10))
         assert.are.equal(#case.requests, #fake.calls)
         for index, expected in ipairs(case.requests) do
@@ -132,7 +132,7 @@ describe("pusher.push.fcm", function()
   end)
 
   describe("known answers: errors", function()
-    -- Three devices of one user, the first answer as given. The original abandons the rest of a receipt after most
+    -- Three devices of one user, the first response as given. The original abandons the rest of a receipt after most
     -- errors; here every device gets its message, and what may pass is tried again.
     for index, case in ipairs(vectors.tinode_fcm_errors.cases) do
       it(("%d: %d"):format(index, case.status), function()
@@ -140,7 +140,7 @@ describe("pusher.push.fcm", function()
         for name, value in pairs(case.headers or {}) do
           headers = headers .. name .. ": " .. value .. "\r\n"
         end
-        local fake = world.new { answer = function(call)
+        local fake = world.new { respond = function(call)
           if call.number == 1 then
             return case.status, case.body or case.body_text or "", headers
           end
@@ -246,7 +246,7 @@ describe("pusher.push.fcm", function()
       end
     end)
 
-    it("of nobody are no trouble", function()
+    it("of nobody fail nothing", function()
       local fake = world.new()
       local handler = fake:handler {}
       for _ = 1, 32 do
@@ -261,7 +261,7 @@ describe("pusher.push.fcm", function()
   end)
 
   describe("push", function()
-    it("refuses what can be no message, and goes on with the others", function()
+    it("refuses what cannot be a message, and goes on with the others", function()
       local fake = world.new()
       local handler = fake:handler { [ANN] = { { device_id = "a" } } }
       local bad = {
@@ -355,7 +355,7 @@ describe("pusher.push.fcm", function()
     end)
 
     it("removes no device that belongs to no user", function()
-      local fake = world.new { answer = function()
+      local fake = world.new { respond = function()
         return token_error(404, "NOT_FOUND", "UNREGISTERED")
       end }
       local handler = fake:handler({})
@@ -367,7 +367,7 @@ describe("pusher.push.fcm", function()
   end)
 
   it("can let FCM check without delivering, and then removes nothing", function()
-    local fake = world.new { answer = function(call)
+    local fake = world.new { respond = function(call)
       if call.message.token == "dead" then
         return token_error(404, "NOT_FOUND", "UNREGISTERED")
       end
@@ -394,16 +394,17 @@ describe("pusher.push.fcm", function()
         return { [ANN] = list }
       end
 
-      it("works in steps, and says when nothing is left", function()
+      it("works in steps, and counts what is left", function()
         local fake = world.new { deferred = deferred, latency = 1 }
         local handler = fake:handler(devices(3))
-        assert.is_true(handler:step())
+        assert.are.equal(0, handler:step())
         assert(handler:push(world.receipt { [ANN] = {} }))
-        local steps = 0
+        local steps, left = 0
         repeat
-          local idle = handler:step(1)
+          left = handler:step(1)
           steps = steps + 1
-        until idle
+          assert.is_true(left >= 0 and left <= 3)
+        until left == 0
         assert.is_true(steps > 1 and steps < 12)
         assert.are.same({ sent = 3 }, fake:outcomes())
       end)
@@ -420,7 +421,7 @@ describe("pusher.push.fcm", function()
         assert.are.same({ sent = 20 }, fake:outcomes())
       end)
 
-      it("stops: takes nothing more, finishes what it can, gives up the rest", function()
+      it("stops: accepts nothing more, finishes what it can, gives up the rest", function()
         local fake = world.new { deferred = deferred, latency = 1 }
         local handler = fake:handler(devices(30), { max_in_flight = 2, buffer = 10 })
         assert(handler:push(world.receipt { [ANN] = {} }))
@@ -430,7 +431,7 @@ describe("pusher.push.fcm", function()
         assert.is_false(handler:is_ready())
         local counts = handler:stats()
         assert.is_true(counts.sent >= 3 and counts.sent < 30)
-        -- Of the first receipt the devices were known; the second never came to that.
+        -- Of the first receipt the devices were known; the second was not looked up.
         assert.are.equal(31, counts.sent + counts.closed)
         assert.are.equal(1, counts.receipts_closed)
         assert.are.equal(32, #fake.results)
@@ -440,19 +441,19 @@ describe("pusher.push.fcm", function()
         assert.is_true(handler:stop())
         assert.are.equal("closed", select(3, handler:push(world.receipt { [ANN] = {} })).code)
         assert.are.equal("closed", select(3, handler:send { token = "t" }).code)
-        assert.is_true(handler:step())
+        assert.are.equal(0, handler:step())
         assert.is_true(handler:flush())
         assert.are.equal(32, #fake.results)
       end)
 
-      it("stops at once when told to", function()
+      it("stops at once when it is given no time", function()
         local fake = world.new { deferred = deferred, latency = 1 }
         local handler = fake:handler(devices(3))
         assert(handler:push(world.receipt { [ANN] = {} }))
         handler:stop(0)
         local counts = fake:outcomes()
         assert.are.equal(deferred and 0 or 1, counts.sent or 0)
-        -- Whatever answers late changes nothing.
+        -- A late response changes nothing.
         if deferred then
           fake.time = 2000
           fake.transport:step(1)
@@ -472,21 +473,21 @@ describe("pusher.push.fcm", function()
         assert.are.same({ sent = 1 }, fake:outcomes())
       end)
 
-      it("leaves a transport alone that it was given", function()
+      it("does not close a transport that it was given", function()
         local fake = world.new { deferred = deferred }
         fake:handler({}):stop()
         assert.is_nil(fake.transport.closed)
       end)
 
-      it("says what is left when the time is over", function()
-        local fake = world.new { deferred = deferred, latency = 1, answer = function()
+      it("says what is left when the time has passed", function()
+        local fake = world.new { deferred = deferred, latency = 1, respond = function()
           return 503, ""
         end }
         local handler = fake:handler(devices(2))
         assert(handler:push(world.receipt { [ANN] = {} }))
         local done, message, details = handler:flush(5)
         assert.is_nil(done)
-        assert.are.equal("0 receipts and 2 messages are still under way", message)
+        assert.are.equal("0 receipts and 2 messages are not settled yet", message)
         assert.are.equal("timeout", details.code)
       end)
 
@@ -522,6 +523,58 @@ describe("pusher.push.fcm", function()
     end)
   end
 
+  it("takes the driver that suits the transport", function()
+    assert.is_true(world.new():handler({}).blocks)
+    assert.is_false(world.new({ deferred = true }):handler({}).blocks)
+  end)
+
+  it("counts what is not settled, and says what it is", function()
+    local fake = world.new { latency = 1 }
+    local handler = fake:handler { [ANN] = { { device_id = "a" }, { device_id = "b" } } }
+    assert.are.equal(0, handler:step(0))
+    assert.is_true(handler:push(world.receipt { [ANN] = {} }))
+    assert.are.equal(1, handler:step(0)) -- the blocking driver has sent one of two
+    fake.respond = function()
+      return 503, ""
+    end
+    local _, message, details = handler:flush(0)
+    assert.are.equal("0 receipts and 1 messages are not settled yet", message)
+    assert.are.equal("timeout", details.code)
+    fake.respond = function()
+      return 200, { name = "m" }
+    end
+    assert.are.equal(0, handler:step(20))
+    local stats = handler:stats()
+    assert.are.equal(2, stats.sent)
+    assert.are.equal(1, stats.token_fetches)
+    assert.are.equal(0, stats.queued + stats.waiting + stats.retrying + stats.in_flight)
+  end)
+
+  it("counts what another coroutine is still reporting", function()
+    local handler, by_another, by_the_same
+    handler = world.new():handler({}, {}, { on_result = function()
+      by_another = coroutine.wrap(function()
+        return handler:step(0)
+      end)()
+      by_the_same = handler:step(0)
+      error("boom")
+    end })
+    assert.is_true(handler:send { token = "t" })
+    assert.are.equal(0, handler:step(10))
+    assert.are.equal(1, by_another)
+    assert.are.equal(0, by_the_same)
+  end)
+
+  it("gives up what is left", function()
+    local fake = world.new { deferred = true, latency = 1 }
+    local handler = fake:handler { [ANN] = { { device_id = "a" }, { device_id = "b" } } }
+    assert.is_true(handler:push(world.receipt { [ANN] = {} }))
+    assert.is_true(handler:step(0) > 0)
+    handler:stop(0)
+    assert.are.equal(0, handler:step(0))
+    assert.are.same({ closed = 2 }, fake:outcomes())
+  end)
+
   it("fails a step when its transport is closed under it", function()
     local fake = world.new { deferred = true }
     local handler = fake:handler { [ANN] = { { device_id = "a" } } }
@@ -548,30 +601,39 @@ describe("pusher.push.fcm", function()
       assert.matches('option "remove" must be a function', select(2, fcm.new { devices = print, remove = 5 }))
     end)
 
-    it("makes a transport of its own from the configuration", function()
+    it("makes a transport of its own from the configuration, and closes it", function()
       local handler = assert(fcm.new { devices = print, getenv = function() end })
-      assert(handler:init { enabled = true, credentials = account.new(), timeout = 3 })
-      assert.are.equal("curl", handler.engine.transport.name)
+      assert(handler:init { enabled = true, credentials = account.new(), timeout = 3, proxy = cjson.null,
+        keepalive = cjson.null })
+      assert.are.equal("curl", handler.transport.name)
       assert.is_true(handler:stop())
-      assert.is_nil(handler.engine.transport.handle)
-      handler = assert(fcm.new { devices = print, transport = "carrier pigeon" })
-      local ok, message, details = handler:init { enabled = true, credentials = account.new() }
-      assert.is_nil(ok)
-      assert.is_string(message)
-      assert.are.equal("config", details.code)
-      assert.is_false(handler:is_ready())
+      assert.are.equal("closed", select(3, handler.transport:send({}, print)).code)
     end)
 
-    it("tells the log of configuration that nothing reads", function()
+    it("fails without a transport, and with options that transports refuse", function()
+      for _, case in ipairs { { { proxy = "ftp://x" } }, { { proxy = 5 } }, { { tls_verify = "no" } },
+        { { keepalive = { idle = -1 } } }, { { connect_timeout = 0 } }, { {}, "pigeon" } } do
+        local config = case[1]
+        config.enabled, config.credentials = true, account.new()
+        local handler = assert(fcm.new { devices = print, transport = case[2] or "async" })
+        local ok, message, details = handler:init(config)
+        assert.is_nil(ok)
+        assert.is_string(message)
+        assert.are.equal("config", details.code)
+        assert.is_false(handler:is_ready())
+      end
+    end)
+
+    it("logs configuration that nothing reads", function()
       local fake = world.new()
       fake:handler({}, { apns_bundle_id = "x" })
-      assert.are.same({ level = "warn", message = "fcm: nothing reads this member of the configuration",
+      assert.are.same({ level = "warn", message = 'fcm: unknown configuration member "apns_bundle_id"',
         fields = { name = "apns_bundle_id" } }, fake.logged[1])
     end)
   end)
 
   it("shows no key and no token: not in a message, details, log line, result, stats or tostring", function()
-    local fake = world.new { answer = function(call)
+    local fake = world.new { respond = function(call)
       if call.number % 5 == 0 then
         return 200, { name = "m" }
       elseif call.number % 5 == 1 then
@@ -597,7 +659,7 @@ describe("pusher.push.fcm", function()
     handler:flush(10000)
     handler:stop()
     assert.are.equal(60, #fake.results)
-    local told = { tostring(handler) }
+    local shown = { tostring(handler) }
     local function collect(value, depth)
       if type(value) == "table" and depth < 6 then
         for key, member in pairs(value) do
@@ -605,7 +667,7 @@ describe("pusher.push.fcm", function()
           collect(member, depth + 1)
         end
       elseif type(value) == "string" then
-        told[#told + 1] = value
+        shown[#shown + 1] = value
       end
     end
     collect(handler:stats(), 1)
@@ -614,7 +676,7 @@ describe("pusher.push.fcm", function()
       collect(result.message, 1)
       collect(result.details, 1)
     end
-    local text = table.concat(told, "\n")
+    local text = table.concat(shown, "\n")
     assert.is_true(#text > 1000)
     assert.is_nil(text:find("secret-access-token", 1, true))
     assert.is_nil(text:find("PRIVATE KEY", 1, true))

@@ -1,9 +1,10 @@
 local errors = require "pusher.base.errors"
+local callback = require "pusher.base.callback"
 local slot = require "pusher.push.slot"
 
 local function new(handler)
   handler.push = handler.push or function() end
-  return slot.new("x", handler)
+  return slot.new("x", handler, callback.new(function() end))
 end
 
 describe("pusher.push.slot", function()
@@ -11,14 +12,14 @@ describe("pusher.push.slot", function()
     local handler = { twice = function(self, number)
       return self.factor * number
     end, factor = 2 }
-    assert.are.equal(6, new(handler):ask("twice", 3))
+    assert.are.equal(6, new(handler):call("twice", 3))
   end)
 
-  it("takes silence for yes, and raising for no", function()
-    assert.is_true(new({ init = function() end }):ask("init"))
+  it("reads no result as success, and raising as a failure", function()
+    assert.is_true(new({ init = function() end }):call("init"))
     local result, message, details = new({ init = function()
       error({ "a table" })
-    end }):ask("init")
+    end }):call("init")
     assert.is_nil(result)
     assert.matches("^init raised: table", message)
     assert.are.equal("invalid", details.code)
@@ -40,14 +41,14 @@ describe("pusher.push.slot", function()
       end,
     }
     for _, init in ipairs(refusals) do
-      local result, message, details = new({ init = init }):ask("init")
+      local result, message, details = new({ init = init }):call("init")
       assert.is_nil(result)
       assert.are.equal("no", message)
       assert.are.equal("invalid", details.code)
     end
     local _, _, details = new({ init = function()
       return errors.fail("config", "no", { field = "x" })
-    end }):ask("init")
+    end }):call("init")
     assert.are.equal("config", details.code)
     assert.are.equal("x", details.field)
   end)
@@ -57,11 +58,23 @@ describe("pusher.push.slot", function()
     assert.is_false(made:is_ready())
     assert.is_true(made:start())
     assert.is_true(made:is_ready())
-    made.state = "stopped"
+    assert.is_true(made:is_running())
+    made:stop()
     assert.is_false(made:is_ready())
+    assert.is_false(made:is_running())
   end)
 
-  it("asks a handler that knows whether it is ready, until it is stopped", function()
+  it("is not stopped before it runs", function()
+    local ready = false
+    local made = new { is_ready = function()
+      return ready
+    end }
+    made:stop()
+    ready = true
+    assert.is_true(made:is_ready())
+  end)
+
+  it("calls is_ready of a handler that has one, until it is stopped", function()
     local ready = true
     local made = new { is_ready = function()
       return ready
@@ -70,7 +83,7 @@ describe("pusher.push.slot", function()
     ready = "yes"
     assert.is_false(made:is_ready())
     ready = true
-    made.state = "stopped"
+    made:stop()
     assert.is_false(made:is_ready())
     assert.is_false(new({ is_ready = function()
       error("boom")
@@ -96,24 +109,51 @@ describe("pusher.push.slot", function()
     end
   end)
 
-  it("counts what is pushed, dropped and refused", function()
-    local answer
-    local made = new { push = function()
-      return answer()
-    end }
-    answer = function() end
-    made:push {}
-    answer = function()
-      return errors.fail("full", "full")
+  it("counts what a step leaves, in whatever way the handler says it", function()
+    for _, case in ipairs { { 3, 3 }, { 0, 0 }, { true, 0 }, { false, 1 }, { nil, 0 }, { "done", 0 } } do
+      assert.are.equal(case[2], new({ step = function(_, seconds)
+        assert.are.equal(0.5, seconds)
+        return case[1]
+      end }):step(0.5))
     end
+    local left, message, details = new({ step = function()
+      return errors.fail("closed", "gone")
+    end }):step(0)
+    assert.is_nil(left)
+    assert.are.equal("gone", message)
+    assert.are.equal("closed", details.code)
+  end)
+
+  it("counts what is pushed, dropped and refused", function()
+    local result
+    local made = new { push = function()
+      return result()
+    end }
+    result = function() end
     made:push {}
-    answer = function()
+    local own = { code = "full", retryable = true }
+    result = function()
+      return nil, "full", own
+    end
+    assert.are.same({ code = "full", retryable = true, handler = "x" }, select(3, made:push {}))
+    assert.is_nil(own.handler) -- the handler's own table is not changed
+    result = function()
       return false
     end
     local ok, message, details = made:push {}
     assert.is_nil(ok)
     assert.are.equal("refused", message)
     assert.are.equal("invalid", details.code)
-    assert.are.same({ ready = false, pushed = 1, dropped = 1, refused = 1 }, made:stats())
+    result = function()
+      return false, nil, own -- details without a message
+    end
+    ok, message, details = made:push {}
+    assert.is_nil(ok)
+    assert.are.same({ "refused", "full" }, { message, details.code })
+    result = function()
+      return false, nil, 7
+    end
+    assert.are.equal("invalid", select(3, made:push {}).code)
+    assert.are.same({ ready = false, pushed = 1, dropped = 2, refused = 2 }, made:stats())
   end)
 end)

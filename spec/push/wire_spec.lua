@@ -36,29 +36,29 @@ local function device_list(count, platform)
   return list
 end
 
--- A registry with an FCM handler that sends to the local server, and what its devices came to.
+-- A registry with an FCM handler that sends to the local server, and the outcomes of its devices.
 local function started(transport, devices, changes, options)
-  local told = { outcomes = {}, by_device = {}, seen = {}, removed = {}, logged = {} }
+  local reported = { outcomes = {}, by_device = {}, seen = {}, removed = {}, logged = {} }
   local given = {
     transport = transport,
     devices = type(devices) == "function" and devices or function()
       return { [ANN] = devices }
     end,
     remove = function(user, device_id)
-      told.removed[#told.removed + 1] = user .. " " .. device_id
+      reported.removed[#reported.removed + 1] = user .. " " .. device_id
       return true
     end,
     on_result = function(given_receipt, device, outcome, message, details)
       assert(device, message)
-      local seen = told.seen[given_receipt or "by hand"] or {}
-      told.seen[given_receipt or "by hand"] = seen
+      local seen = reported.seen[given_receipt or "by hand"] or {}
+      reported.seen[given_receipt or "by hand"] = seen
       assert(not seen[device.device_id], "a second outcome")
       seen[device.device_id] = true
-      told.by_device[device.device_id] = { outcome = outcome, message = message, details = details }
-      told.outcomes[outcome] = (told.outcomes[outcome] or 0) + 1
+      reported.by_device[device.device_id] = { outcome = outcome, message = message, details = details }
+      reported.outcomes[outcome] = (reported.outcomes[outcome] or 0) + 1
     end,
     log = function(level, message)
-      told.logged[#told.logged + 1] = level .. " " .. message
+      reported.logged[#reported.logged + 1] = level .. " " .. message
     end,
   }
   for name, value in pairs(options or {}) do
@@ -72,7 +72,7 @@ local function started(transport, devices, changes, options)
   local handler = assert(fcm.new(given))
   registry:register("fcm", handler)
   assert(registry:init { { name = "fcm", config = config } })
-  return registry, told, handler
+  return registry, reported, handler
 end
 
 local function receipt(payload, to)
@@ -86,18 +86,18 @@ end
 
 for _, transport in ipairs { "curl", "async" } do
   describe("FCM over " .. transport, function()
-    local registry, told, handler
+    local registry, reported, handler
 
     after_each(function()
       registry:stop(0)
     end)
 
     it("delivers to every platform in a form that FCM takes", function()
-      registry, told, handler = started(transport, device_list(9))
+      registry, reported, handler = started(transport, device_list(9))
       assert.are.equal(1, registry:push(receipt()))
       assert.are.equal(1, registry:push(receipt { what = "sub", want = "JRW", given = "JRWP", silent = true }))
       assert(registry:flush(10))
-      assert.are.same({ sent = 18 }, told.outcomes)
+      assert.are.same({ sent = 18 }, reported.outcomes)
       local seen = server:inspect()
       assert.are.equal(18, seen.messages)
       assert.are.equal(0, seen.malformed + seen.errors + seen.unauthenticated)
@@ -124,31 +124,31 @@ for _, transport in ipairs { "curl", "async" } do
         ["token-10"] = { { "UNAVAILABLE", "UNAVAILABLE", "UNAVAILABLE" }, "failed" },
       }
       for token, plan in pairs(plans) do
-        server:plan { token = token, answers = plan[1] }
+        server:plan { token = token, responses = plan[1] }
       end
-      registry, told = started(transport, device_list(12), { retry = { base = 0.001, quota = 0.001, attempts = 3 } })
-      server:plan { token = "token-7", answers = { "QUOTA_EXCEEDED", "INTERNAL", "sent" } }
+      registry, reported = started(transport, device_list(12), { retry = { base = 0.001, quota = 0.001, attempts = 3 } })
+      server:plan { token = "token-7", responses = { "QUOTA_EXCEEDED", "INTERNAL", "sent" } }
       assert.are.equal(1, registry:push(receipt()))
       assert(registry:flush(10))
       for token, plan in pairs(plans) do
-        assert.are.equal(plan[2], told.by_device[token].outcome, token)
+        assert.are.equal(plan[2], reported.by_device[token].outcome, token)
       end
-      table.sort(told.removed)
-      assert.are.same({ ANN .. " token-1", ANN .. " token-2" }, told.removed)
-      assert.are.equal(4, told.outcomes.sent)
+      table.sort(reported.removed)
+      assert.are.same({ ANN .. " token-1", ANN .. " token-2" }, reported.removed)
+      assert.are.equal(4, reported.outcomes.sent)
       for token, count in pairs(server:delivered().counts) do
         assert.are.equal(1, count, token)
       end
     end)
 
     it("fetches a new access token when the old one has become worthless", function()
-      registry, told = started(transport, device_list(20))
+      registry, reported = started(transport, device_list(20))
       assert.are.equal(1, registry:push(receipt()))
       assert(registry:flush(10))
       server:revoke()
       assert.are.equal(1, registry:push(receipt()))
       assert(registry:flush(10))
-      assert.are.equal(40, told.outcomes.sent)
+      assert.are.equal(40, reported.outcomes.sent)
       local seen = server:inspect()
       assert.are.equal(2, seen.tokens)
       assert.is_true(seen.unauthenticated >= 1 and seen.unauthenticated <= 16)
@@ -156,99 +156,99 @@ for _, transport in ipairs { "curl", "async" } do
 
     it("honours Retry-After", function()
       server:set { retry_after = 60 }
-      server:plan { token = "token-1", answers = { "UNAVAILABLE" } }
-      registry, told = started(transport, device_list(2))
+      server:plan { token = "token-1", responses = { "UNAVAILABLE" } }
+      registry, reported = started(transport, device_list(2))
       assert.are.equal(1, registry:push(receipt()))
       local tries = 0
       local done, details, _
-      repeat -- until the other device has its answer, however slow the machine
+      repeat -- until the other device has its response, however slow the machine
         tries = tries + 1
         done, _, details = registry:flush(0.05)
-      until done or told.outcomes.sent or tries == 200
+      until done or reported.outcomes.sent or tries == 200
       server:set { retry_after = false }
       assert.is_nil(done)
       assert.are.equal("timeout", details.code)
-      assert.are.same({ sent = 1 }, told.outcomes)
+      assert.are.same({ sent = 1 }, reported.outcomes)
       registry:stop(0)
-      assert.are.same({ sent = 1, closed = 1 }, told.outcomes)
+      assert.are.same({ sent = 1, closed = 1 }, reported.outcomes)
     end)
 
-    it("goes on after connections that break and answers that are none", function()
+    it("continues after broken connections and invalid responses", function()
       server:misbehave { path = "/v1/", probability = 0.3, seed = 3, modes = { "drop", "reset", "lose_answer",
         { mode = "status", status = 502 }, { mode = "cut", at = "head" }, { mode = "cut", at = "body" },
         { mode = "garbage" }, { mode = "redirect" } } }
-      registry, told = started(transport, device_list(60))
+      registry, reported = started(transport, device_list(60))
       assert.are.equal(1, registry:push(receipt()))
       assert(registry:flush(20))
       local total = 0
-      for _, count in pairs(told.outcomes) do
+      for _, count in pairs(reported.outcomes) do
         total = total + count
       end
       assert.are.equal(60, total)
-      assert.is_true(told.outcomes.sent >= 30)
+      assert.is_true(reported.outcomes.sent >= 30)
     end)
 
-    it("survives a token endpoint in trouble", function()
+    it("survives a token endpoint that fails", function()
       server:misbehave { path = "/token", mode = "status", status = 503, times = 1, retry_after = 0 }
       local time = os.time() - 1000
-      registry, told = started(transport, device_list(3), { retry = { base = 0.001, max = 0.001, attempts = 50 } }, {
+      registry, reported = started(transport, device_list(3), { retry = { base = 0.001, max = 0.001, attempts = 50 } }, {
         clock = function()
-          time = time + 1 -- so that the pause after a failed fetch is over soon
+          time = time + 1 -- so that the pause after a failed fetch is short
           return time
         end,
       })
       assert.are.equal(1, registry:push(receipt()))
       assert(registry:flush(10))
-      assert.are.same({ sent = 3 }, told.outcomes)
+      assert.are.same({ sent = 3 }, reported.outcomes)
       assert.are.equal(1, server:inspect().tokens)
     end)
 
-    it("tells a clock that is wrong from other refusals", function()
-      registry, told = started(transport, device_list(1), {}, { clock = function()
+    it("distinguishes a wrong clock from other refusals", function()
+      registry, reported = started(transport, device_list(1), {}, { clock = function()
         return os.time() - 7200
       end })
       assert.are.equal(1, registry:push(receipt()))
       assert(registry:flush(10))
-      assert.are.equal("clock", told.by_device["token-1"].details.code)
+      assert.are.equal("clock", reported.by_device["token-1"].details.code)
       assert.are.equal(0, server:inspect().tokens)
     end)
 
     it("sends over TLS, and not to a stranger", function()
-      registry, told = started(transport, device_list(2), {
+      registry, reported = started(transport, device_list(2), {
         fcm_url = ("https://localhost:%d"):format(server.tls_port),
         token_url = ("https://localhost:%d/token"):format(server.tls_port),
         ca_file = server.ca_file,
       })
       assert.are.equal(1, registry:push(receipt()))
       assert(registry:flush(10))
-      assert.are.same({ sent = 2 }, told.outcomes)
+      assert.are.same({ sent = 2 }, reported.outcomes)
       registry:stop(0)
-      registry, told = started(transport, device_list(2), {
+      registry, reported = started(transport, device_list(2), {
         fcm_url = ("https://localhost:%d"):format(server.untrusted_port), ca_file = server.ca_file,
       })
       assert.are.equal(1, registry:push(receipt()))
       assert(registry:flush(10))
-      assert.are.same({ failed = 2 }, told.outcomes)
-      assert.are.equal("tls", told.by_device["token-1"].details.code)
+      assert.are.same({ failed = 2 }, reported.outcomes)
+      assert.are.equal("tls", reported.by_device["token-1"].details.code)
     end)
 
     it("lets FCM check without delivering", function()
-      registry, told = started(transport, device_list(3), { validate_only = true })
-      server:plan { token = "token-1", answers = { "UNREGISTERED" } }
+      registry, reported = started(transport, device_list(3), { validate_only = true })
+      server:plan { token = "token-1", responses = { "UNREGISTERED" } }
       assert.are.equal(1, registry:push(receipt()))
       assert(registry:flush(10))
-      assert.are.same({ sent = 2, unregistered = 1 }, told.outcomes)
+      assert.are.same({ sent = 2, unregistered = 1 }, reported.outcomes)
       assert.are.equal(0, server:inspect().messages)
-      assert.are.same({}, told.removed)
+      assert.are.same({}, reported.removed)
     end)
 
     it("sends messages that were made by hand", function()
-      registry, told, handler = started(transport, {})
+      registry, reported, handler = started(transport, {})
       assert(handler:send { topic = "news", data = { score = "5" }, apns = { payload = { aps = { badge = 1 } } } })
       assert(handler:send { condition = "'a' in topics", notification = { title = "T" } })
       assert(handler:send { fid = "installation" })
       assert(registry:flush(10))
-      assert.are.same({ sent = 3 }, told.outcomes)
+      assert.are.same({ sent = 3 }, reported.outcomes)
     end)
 
     -- Receipts with a device each, and as many errors as FCM knows.
@@ -256,7 +256,7 @@ for _, transport in ipairs { "curl", "async" } do
     it(("ends each of %d devices in exactly one outcome, as the server saw it"):format(count), function()
       server:chance { probability = 0.3, seed = 11, errors = { "UNREGISTERED", "UNAVAILABLE", "INTERNAL", "QUOTA_EXCEEDED",
         "INVALID_ARGUMENT", "SENDER_ID_MISMATCH", "THIRD_PARTY_AUTH_ERROR", "UNSPECIFIED_ERROR", "UNAUTHENTICATED" } }
-      registry, told, handler = started(transport, function(uids)
+      registry, reported, handler = started(transport, function(uids)
         return { [uids[1]] = { { device_id = "device-of-" .. uids[1], platform = "android" } } }
       end, { buffer = 200, max_in_flight = 32 })
       for number = 1, count do
@@ -268,26 +268,26 @@ for _, transport in ipairs { "curl", "async" } do
       end
       assert(registry:flush(60))
       local total = 0
-      for _, number in pairs(told.outcomes) do
+      for _, number in pairs(reported.outcomes) do
         total = total + number
       end
       local stats = handler:stats()
       assert.are.equal(count, total)
       assert.are.equal(count, stats.receipts)
       local seen, dead = server:delivered(), 0
-      for device, record in pairs(told.by_device) do
+      for device, record in pairs(reported.by_device) do
         assert.are.equal(record.outcome == "sent" and 1 or nil, seen.counts[device])
         assert.are.equal(record.outcome == "unregistered" or nil, seen.dead[device])
         dead = dead + (record.outcome == "unregistered" and 1 or 0)
       end
-      assert.are.equal(dead, #told.removed)
-      assert.is_true(told.outcomes.sent > count * 0.7 and dead > count * 0.02 and told.outcomes.failed > count * 0.05)
-      local said = server:inspect()
-      assert.are.equal(0, said.malformed)
+      assert.are.equal(dead, #reported.removed)
+      assert.is_true(reported.outcomes.sent > count * 0.7 and dead > count * 0.02 and reported.outcomes.failed > count * 0.05)
+      local counts = server:inspect()
+      assert.are.equal(0, counts.malformed)
       for _, name in ipairs { "UNREGISTERED", "UNAVAILABLE", "QUOTA_EXCEEDED", "UNAUTHENTICATED" } do
-        assert.is_true(said.said[name] > count * 0.02, name)
+        assert.is_true(counts.by_error[name] > count * 0.02, name)
       end
-      assert.are.equal(count, #told.logged + told.outcomes.sent)
+      assert.are.equal(count, #reported.logged + reported.outcomes.sent)
     end)
   end)
 end
@@ -331,7 +331,7 @@ describe("Beams over the wire", function()
       made:close()
     end)
 
-    it("tells what went wrong over " .. transport, function()
+    it("reports what went wrong over " .. transport, function()
       local stranger = client(transport, { secret_key = "wrong" })
       local result, message, details = finish(stranger:publish_to_interests({ "a" }, PUBLISH))
       assert.is_nil(result)

@@ -1,5 +1,5 @@
--- What users install: `luarocks make` and `make install` into empty trees, and what the rockspec says.
--- Runs by `make test-rock`, since it needs LuaRocks and compiles everything a few times.
+-- `luarocks make` and `make install` into empty trees, and the content of the rockspec.
+-- `make test-rock` runs it, since it needs LuaRocks and compiles everything a few times.
 
 local source = require("spec.helpers.source")
 
@@ -33,7 +33,7 @@ local function sorted(list)
   return list
 end
 
--- The Lua files of an installed tree, named as they are in the checkout.
+-- The Lua files of an installed tree, by their names in the checkout.
 local function installed(share)
   local paths = source.files(share, "lua")
   for index, path in ipairs(paths) do
@@ -56,8 +56,8 @@ local PROGRAM = [[
   assert(type(curl.easy) == "function")
   local client = assert(require("pusher").new { app_id = "3", key = "278d425bdf160c739803",
     secret = "7ad3773142a6692b25b8", cluster = "eu" })
-  local answer = assert(client:authorize_channel("socket_id=1234.1234&channel_name=private-foobar"))
-  assert(answer:find("278d425bdf160c739803:58df8b0c36d6982b82c3ecf6b4662e34fe8c25bba48f5369f135bf843651c3a4", 1, true))
+  local text = assert(client:authorize_channel("socket_id=1234.1234&channel_name=private-foobar"))
+  assert(text:find("278d425bdf160c739803:58df8b0c36d6982b82c3ecf6b4662e34fe8c25bba48f5369f135bf843651c3a4", 1, true))
   assert(#core.random(7) == 7)
   print(client ~= nil and "authorized")
 ]]
@@ -85,7 +85,7 @@ describe("packaging", function()
 
   it("compiles the same C files by LuaRocks as by make", function()
     local modules = rockspec().build.modules
-    assert.same(make_variable("CRYPTO_SRC"), sorted(modules["pusher.core"].sources))
+    assert.same(make_variable("CORE_SRC"), sorted(modules["pusher.core"].sources))
     assert.same(make_variable("CURL_SRC"), sorted(modules["pusher.curl"].sources))
   end)
 

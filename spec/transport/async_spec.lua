@@ -1,15 +1,15 @@
+local async = require "pusher.transport.async"
 local cjson = require "cjson"
 local contract = require "spec.helpers.transport_contract"
+local local_server = require "tools.local_server"
 local monotime = require("system").monotime
-local multi_transport = require "pusher.transport.async"
 local process = require "pusher_test.process"
-local test_server = require "tools.local_server"
 
 describe("pusher.transport.async", function()
   local server, opened
 
   setup(function()
-    server = test_server.start()
+    server = local_server.start()
   end)
 
   teardown(function()
@@ -27,7 +27,7 @@ describe("pusher.transport.async", function()
   end)
 
   local function new(options)
-    local transport = assert(multi_transport.new(options))
+    local transport = assert(async.new(options))
     opened[#opened + 1] = transport
     return transport
   end
@@ -35,11 +35,7 @@ describe("pusher.transport.async", function()
   local function open(options)
     local transport = new(options)
     return function(request)
-      local call, message, details = transport:send(request, contract.parse)
-      if not call then
-        return nil, message, details
-      end
-      return call:wait()
+      return transport:send(request, contract.parse):wait()
     end, function()
       transport:close()
     end
@@ -70,7 +66,7 @@ describe("pusher.transport.async", function()
     return cjson.decode(assert(call:wait(5)).body)
   end
 
-  -- Steps as a game does, without ever waiting, until nothing is under way.
+  -- Steps as a game does, without ever waiting, until nothing is in flight.
   local function drain(transport, seconds)
     local deadline, longest = monotime() + (seconds or 5), 0
     repeat
@@ -89,7 +85,7 @@ describe("pusher.transport.async", function()
   end
 
   describe("a call", function()
-    it("is under way at once and ends in a later step", function()
+    it("is in flight at once and ends in a later step", function()
       local transport = new()
       local call = send(transport, "none")
       assert.is_false(call.done)
@@ -123,16 +119,16 @@ describe("pusher.transport.async", function()
     end)
 
     it("goes on when nobody keeps its transport", function()
-      local call = send(assert(multi_transport.new()), "none")
+      local call = send(assert(async.new()), "none")
       collectgarbage()
       collectgarbage()
       assert.equal("POST", echo(call).method)
-      call.driver:close()
+      call.transport:close()
     end)
 
-    it("may be forgotten with its transport while it is under way", function()
+    it("may be forgotten with its transport while it is in flight", function()
       for _ = 1, 3 do
-        local transport = assert(multi_transport.new())
+        local transport = assert(async.new())
         send(transport, "hang")
         send(transport, "none", { port = server.black_hole_port })
         send(transport, "none", { host = contract.NO_NAME })
@@ -140,6 +136,41 @@ describe("pusher.transport.async", function()
       end
       collectgarbage()
       collectgarbage()
+    end)
+
+    it("that is refused is a pending, too, done already", function()
+      local transport = new()
+      local closed = new()
+      closed:close()
+      for code, call in pairs {
+        invalid = transport:send(request("none", { host = "" }), contract.parse),
+        closed = closed:send(request(), contract.parse),
+      } do
+        assert.is_true(call.done)
+        local result, message, details = call:wait()
+        assert.is_nil(result)
+        assert.is_string(message)
+        assert.same({ code = code, retryable = false, sent = false }, details)
+        assert.is_false(call:cancel())
+        local seen
+        call:on_done(function(...) seen = { ... } end)
+        assert.same({ nil, message, details }, seen)
+      end
+      assert.equal(0, transport:step())
+    end)
+
+    it("can be refused in the transport's way", function()
+      local details = { code = "invalid", field = "x", retryable = false }
+      for _, closed in ipairs { false, true } do
+        local transport = new()
+        if closed then
+          transport:close()
+        end
+        local call = transport:fail("not this", details)
+        assert.is_true(call.done)
+        assert.same({ nil, "not this", details }, { call:result() })
+        assert.same({ nil, "not this", details }, { call:wait(0) })
+      end
     end)
 
     it("can be waited for a while, and again", function()
@@ -153,6 +184,33 @@ describe("pusher.transport.async", function()
       assert.equal(200, call:wait().status)
     end)
 
+    it("that cancels itself while it is parsed leaves the count right", function()
+      local transport = new()
+      local call
+      call = send(transport, "none", nil, function()
+        assert(call:cancel())
+        return "parsed"
+      end)
+      drain(transport)
+      assert.equal(0, transport:step())
+      assert.is_true(select(3, call:result()).cancelled)
+      local other = send(transport, "hang")
+      assert.equal(1, transport:step())
+      assert.is_true(other:cancel())
+      assert.equal(0, transport:step())
+    end)
+
+    it("that can end no more is not waited for", function()
+      local transport = new()
+      local call, inner
+      call = send(transport, "none", nil, function()
+        inner = { call:wait() }
+        return "parsed"
+      end)
+      assert.equal("parsed", (call:wait()))
+      assert.equal("pending", inner[3].code)
+    end)
+
     it("waits for one and ends the others meanwhile", function()
       local transport = new()
       local slow, quick = send(transport, "delay?ms=100"), send(transport, "none")
@@ -160,19 +218,18 @@ describe("pusher.transport.async", function()
       assert.is_true(quick.done)
     end)
 
-    it("is ended by an error in parse, which is told to log", function()
-      local told = {}
-      local transport = new { log = function(...) told[#told + 1] = { ... } end }
+    it("is ended by an error in parse, which goes to log", function()
+      local logged = {}
+      local transport = new { log = function(...) logged[#logged + 1] = { ... } end }
       local call = send(transport, "none", nil, function() error("bad parse", 0) end)
       drain(transport)
       assert.equal("response", code_of(call))
-      assert.equal("error", told[1][1])
-      assert.matches("bad parse", told[1][2])
+      assert.same({ { "error", "the response parser raised: bad parse", { code = "callback" } } }, logged)
     end)
   end)
 
   describe("step", function()
-    it("never waits unless told to, whatever the servers do", function()
+    it("never waits unless asked to, whatever the servers do", function()
       local transport = new { ca_file = server.ca_file }
       local calls = {
         send(transport, "hang", { timeout = 0.3 }),
@@ -184,7 +241,7 @@ describe("pusher.transport.async", function()
         send(transport, "none", { port = server.refusing_port }),
         send(transport, "none", { host = contract.NO_NAME }),
       }
-      assert.is_true(drain(transport) < 0.25) -- the least timeout is 0.3
+      assert.is_true(drain(transport) < 0.25) -- the shortest timeout is 0.3
       for index = 1, 6 do
         assert.equal("timeout", code_of(calls[index]))
       end
@@ -197,7 +254,7 @@ describe("pusher.transport.async", function()
       local transport = new()
       for _ = 1, 5 do
         local calls = {}
-        for index = 1, 30 do -- kept connections: new ones have timers that hide the trouble
+        for index = 1, 30 do -- kept connections: new ones have timers that hide the fault
           calls[index] = send(transport, "delay?ms=10")
         end
         drain(transport)
@@ -215,7 +272,7 @@ describe("pusher.transport.async", function()
       end
     end)
 
-    it("waits as long as it is told for the first call to end", function()
+    it("waits as long as it may for the first call to end", function()
       local transport = new()
       send(transport, "hang")
       local start = monotime()
@@ -228,7 +285,7 @@ describe("pusher.transport.async", function()
       assert.is_true(monotime() - start < 3)
     end)
 
-    it("does not wait when nothing is under way", function()
+    it("does not wait when nothing is in flight", function()
       local start = monotime()
       assert.equal(0, new():step(5))
       assert.is_true(monotime() - start < 1)
@@ -266,9 +323,9 @@ describe("pusher.transport.async", function()
       end
       drain(transport)
       for index = 1, 200 do
-        local answer = echo(calls[index])
-        assert.equal(tostring(index), answer.body)
-        seen[answer.connection] = true
+        local response = echo(calls[index])
+        assert.equal(tostring(index), response.body)
+        seen[response.connection] = true
       end
       local count = 0
       for _ in pairs(seen) do
@@ -312,8 +369,10 @@ describe("pusher.transport.async", function()
       for _ = 1, 5 do
         send(transport, "none")
       end
-      local call, message, details = transport:send(request(), contract.parse)
-      assert.is_nil(call)
+      local call = transport:send(request(), contract.parse)
+      assert.is_true(call.done)
+      local result, message, details = call:result()
+      assert.is_nil(result)
       assert.is_string(message)
       assert.equal("full", details.code)
       assert.is_true(details.retryable)
@@ -332,9 +391,9 @@ describe("pusher.transport.async", function()
       end
       drain(transport)
       for index = 1, 60 do
-        local answer = echo(calls[index])
-        assert.equal("h2", answer.listener)
-        assert.equal(tostring(index), answer.body)
+        local response = echo(calls[index])
+        assert.equal("h2", response.listener)
+        assert.equal(tostring(index), response.body)
       end
       assert.equal(1, server:inspect().accepted.h2 - before)
     end)
@@ -421,7 +480,7 @@ describe("pusher.transport.async", function()
   end)
 
   describe("callbacks", function()
-    it("run from step, with what the call came to", function()
+    it("run from step, with the outcome of the call", function()
       local transport = new()
       local seen = {}
       send(transport, "none"):on_done(function(result) seen[1] = result.status end)
@@ -433,22 +492,22 @@ describe("pusher.transport.async", function()
       assert.same({ 200, { nil, "string", "network" } }, seen)
     end)
 
-    it("may raise: the others still run, and log is told", function()
-      local told, ran = {}, 0
-      local transport = new { log = function(level, message) told[#told + 1] = level .. ": " .. message end }
+    it("may raise: the others still run, and the error goes to log", function()
+      local logged, ran = {}, 0
+      local transport = new { log = function(level, message) logged[#logged + 1] = level .. ": " .. message end }
       for _ = 1, 3 do
         send(transport, "none"):on_done(function() error("boom", 0) end):on_done(function() ran = ran + 1 end)
       end
       drain(transport)
       assert.equal(3, ran)
-      assert.equal(3, #told)
-      assert.matches("^error: .*boom$", told[1])
+      assert.equal(3, #logged)
+      assert.equal("error: on_done raised: boom", logged[1])
     end)
 
-    it("that raise are told to stderr when there is no log, or log itself raises", function()
-      local stderr, told = io.stderr, {}
+    it("that raise are reported on stderr when there is no log, or log itself raises", function()
+      local stderr, written = io.stderr, {}
       finally(function() rawset(io, "stderr", stderr) end)
-      rawset(io, "stderr", { write = function(_, ...) told[#told + 1] = table.concat { ... } end })
+      rawset(io, "stderr", { write = function(_, ...) written[#written + 1] = table.concat { ... } end })
       for _, log in ipairs { false, function() error("log is broken") end } do
         local transport = new { log = log or nil, keepalive = { pool_size = 1 } } -- one after the other
         send(transport, "none"):on_done(function() error("boom", 0) end)
@@ -456,8 +515,8 @@ describe("pusher.transport.async", function()
         drain(transport)
       end
       rawset(io, "stderr", stderr)
-      assert.equal(4, #told)
-      assert.matches("^pusher: .*boom\n$", told[1])
+      assert.equal(4, #written)
+      assert.equal("pusher: error: on_done raised: boom\n", written[1])
     end)
 
     it("may send, step, wait and cancel", function()
@@ -485,8 +544,7 @@ describe("pusher.transport.async", function()
         send(transport, "none"):on_done(function(_, _, details)
           ends[index] = (ends[index] or 0) + 1
           transport:close()
-          local call, _, why = transport:send(request(), contract.parse)
-          assert(call == nil and why.code == "closed")
+          assert(code_of(transport:send(request(), contract.parse)) == "closed")
           assert(not details or details.code == "closed")
         end)
       end
@@ -538,9 +596,9 @@ describe("pusher.transport.async", function()
       assert.equal(201, status)
     end)
 
-    it("that yield from a callback suspend the step, or on Lua 5.1 are an error that is told", function()
-      local told, finished
-      local transport = new { log = function(_, message) told = message end }
+    it("that yield from a callback suspend the step, or on Lua 5.1 are an error that is logged", function()
+      local logged, finished
+      local transport = new { log = function(_, message) logged = message end }
       send(transport, "none"):on_done(function()
         coroutine.yield("in the callback")
         finished = true
@@ -559,7 +617,7 @@ describe("pusher.transport.async", function()
       else
         assert.equal("Lua 5.1", _VERSION)
         assert.equal("end", first)
-        assert.matches("yield", told)
+        assert.matches("yield", logged)
       end
     end)
   end)
@@ -592,7 +650,7 @@ describe("pusher.transport.async", function()
   end)
 
   describe("close", function()
-    it("ends each call under way once, in their order", function()
+    it("ends each call in flight once, in their order", function()
       local transport = new { keepalive = { pool_size = 2 } }
       local order, calls = {}, {}
       for index = 1, 9 do
@@ -611,19 +669,19 @@ describe("pusher.transport.async", function()
     end)
 
     it("is met by callbacks that cancel, raise and send", function()
-      local told = 0
-      local transport = new { log = function() told = told + 1 end }
+      local logged = 0
+      local transport = new { log = function() logged = logged + 1 end }
       local second, third
       send(transport, "hang"):on_done(function()
         assert(third:cancel())
-        assert(select(3, transport:send(request(), contract.parse)).code == "closed")
+        assert(code_of(transport:send(request(), contract.parse)) == "closed")
         assert(select(3, transport:step()).code == "closed")
         error("boom")
       end)
       second = send(transport, "hang")
       third = send(transport, "hang")
       transport:close()
-      assert.equal(1, told)
+      assert.equal(1, logged)
       assert.is_nil(select(3, second:result()).cancelled)
       assert.is_true(select(3, third:result()).cancelled)
     end)
@@ -639,8 +697,8 @@ describe("pusher.transport.async", function()
     end)
   end)
 
-  describe("a foreign loop", function()
-    -- Steps only when the descriptor is ready or the time is over, as the protocol says.
+  describe("a loop of the caller's", function()
+    -- Steps only when the descriptor is ready or the time has passed, as loops do.
     local function watch(transport, seconds)
       local deadline, steps = monotime() + (seconds or 5), 0
       repeat
@@ -687,7 +745,7 @@ describe("pusher.transport.async", function()
       assert.equal(200, call:result().status)
     end)
 
-    it("is told of calls that wait for a connection", function()
+    it("learns of calls that wait for a connection", function()
       local transport = new { keepalive = { pool_size = 1 } }
       for _ = 1, 50 do
         send(transport, "none")
@@ -731,13 +789,13 @@ describe("pusher.transport.async", function()
 
     it("a child that closes, or forgets, leaves the parent's calls alone", function()
       local transport = new()
-      for _, way in ipairs { "close", "forget", "cancel" } do
+      for _, act in ipairs { "close", "forget", "cancel" } do
         local call = send(transport, "delay?ms=50")
         transport:step()
         assert.equal(0, process.run(function()
-          if way == "close" then
+          if act == "close" then
             transport:close()
-          elseif way == "cancel" then
+          elseif act == "cancel" then
             call:cancel()
           end
           call, transport, opened = nil, nil, nil
@@ -761,7 +819,7 @@ describe("pusher.transport.async", function()
     end)
   end)
 
-  it("is not stalled by a name server that does not answer", function()
+  it("is not stalled by a name server that does not respond", function()
     local build = os.getenv("PUSHER_BUILD") or "build/5.4"
     local command = ("LD_PRELOAD=%s/pusher_test/slow_resolver.so ASAN_OPTIONS=verify_asan_link_order=0 %s %s 2>&1"):format(
       build, os.getenv("PUSHER_LUA") or "lua5.4", "spec/helpers/slow_resolver.lua")

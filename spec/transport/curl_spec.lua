@@ -1,15 +1,15 @@
 local cjson = require "cjson"
 local contract = require "spec.helpers.transport_contract"
 local curl_transport = require "pusher.transport.curl"
+local local_server = require "tools.local_server"
 local monotime = require("system").monotime
 local process = require "pusher_test.process"
-local test_server = require "tools.local_server"
 
 describe("pusher.transport.curl", function()
   local server, opened
 
   setup(function()
-    server = test_server.start()
+    server = local_server.start()
   end)
 
   teardown(function()
@@ -67,7 +67,7 @@ describe("pusher.transport.curl", function()
     assert.same({ "a", nil, { 1 }, "d" }, results)
   end)
 
-  it("lets an error of parse through, and works on after it", function()
+  it("lets an error of parse through, and works afterwards", function()
     local transport = new()
     local ok, message = pcall(transport.send, transport, request(), function() error("mine", 0) end)
     assert.is_false(ok)
@@ -86,17 +86,17 @@ describe("pusher.transport.curl", function()
     assert.is_number(inner)
   end)
 
-  it("speaks every method", function()
+  it("sends every method", function()
     local transport = new()
     for _, method in ipairs { "GET", "POST", "DELETE", "PUT", "PATCH", "HEAD", "POST", "OPTIONS", "GET" } do
       local bodiless = method == "GET" or method == "DELETE" or method == "HEAD"
       local sent = request("none", { method = method })
       sent.body = not bodiless and "{}" or nil
-      local answer = assert(transport:send(sent, contract.parse))
+      local response = assert(transport:send(sent, contract.parse))
       if method == "HEAD" then
-        assert.equal("", answer.body)
+        assert.equal("", response.body)
       else
-        local seen = cjson.decode(answer.body)
+        local seen = cjson.decode(response.body)
         assert.equal(method, seen.method)
         assert.equal(bodiless and "" or "{}", seen.body)
       end
@@ -110,7 +110,7 @@ describe("pusher.transport.curl", function()
     end
   end)
 
-  it("says that the file of authorities cannot be read", function()
+  it("reports a ca_file that cannot be read", function()
     local result, _, details = new({ ca_file = "/nonexistent/ca.pem" }):send(
       request("none", { scheme = "https", port = server.tls_port }), contract.parse)
     assert.is_nil(result)
@@ -118,7 +118,7 @@ describe("pusher.transport.curl", function()
     assert.is_false(details.sent)
   end)
 
-  it("takes nothing from the environment", function()
+  it("ignores the environment", function()
     local nowhere = "http://user:secret@127.0.0.1:" .. server.refusing_port
     assert.equal(0, process.run(function()
       for _, name in ipairs { "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" } do
@@ -131,7 +131,7 @@ describe("pusher.transport.curl", function()
     end))
   end)
 
-  it("is not killed by a connection that breaks while it is written to", function()
+  it("survives a connection that breaks while it is written to", function()
     local transport = new { tls_verify = false }
     for _, path in ipairs { "reset", "cut?reset=1", "drop", "stale?reset=1" } do
       transport:send(request(path, { scheme = "https", port = server.tls_port, body = ("x"):rep(4000000) }),
@@ -147,7 +147,7 @@ describe("pusher.transport.curl", function()
         return { scheme = scheme, port = scheme == "https" and server.tls_port or server.port }
       end
 
-      it("a child has connections of its own, and the parent keeps its own: " .. scheme, function()
+      it("a child opens its own connections, and the parent keeps its own: " .. scheme, function()
         local transport = new { ca_file = server.ca_file }
         local first = echo(transport, over()).connection
         assert.equal(0, process.run(function()
@@ -169,7 +169,7 @@ describe("pusher.transport.curl", function()
         assert.equal(first, echo(transport, over()).connection)
       end)
 
-      it("a child that drops it to the garbage collector does, too: " .. scheme, function()
+      it("so does a child that leaves it to the garbage collector: " .. scheme, function()
         local transport = assert(curl_transport.new { ca_file = server.ca_file })
         local first = echo(transport, over()).connection
         assert.equal(0, process.run(function()
@@ -182,7 +182,7 @@ describe("pusher.transport.curl", function()
       end)
     end
 
-    it("a child gives back its copies of the parent's sockets, and no other descriptor", function()
+    it("a child closes its copies of the parent's sockets, and no other descriptor", function()
       local transport = new()
       echo(transport)
       assert.equal(0, process.run(function()
@@ -192,7 +192,7 @@ describe("pusher.transport.curl", function()
       end))
     end)
 
-    it("a grandchild is no child of the first handle", function()
+    it("a grandchild opens its own connections, too", function()
       local transport = new()
       local first = echo(transport).connection
       assert.equal(0, process.run(function()

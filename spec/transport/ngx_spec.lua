@@ -1,5 +1,5 @@
--- The transport's own logic, on sockets that a spec writes the answers of, in any Lua. That it keeps the contract
--- of all transports on real cosockets is shown inside nginx: spec/system/nginx/transport_check.lua.
+-- The transport's own logic, on scripted sockets, in any Lua. The contract of all transports, on real cosockets, is in
+-- spec/system/nginx/transport_check.lua.
 
 local fake = require "spec.helpers.fake_ngx"
 local transport = require "pusher.transport.ngx"
@@ -39,7 +39,7 @@ describe("pusher.transport.ngx", function()
     assert.is_truthy(transport.new { proxy = "http://me:pass@proxy:3128", keepalive = { idle = 1 } })
   end)
 
-  it("says so when it is not inside nginx", function()
+  it("is refused outside nginx", function()
     rawset(_G, "ngx", nil)
     local made, message, details = transport.new()
     assert.is_nil(made)
@@ -47,7 +47,7 @@ describe("pusher.transport.ngx", function()
     assert.is_truthy(message:find("inside nginx only", 1, true))
   end)
 
-  it("refuses options that nginx cannot honour", function()
+  it("refuses options that nginx does not support", function()
     inside {}
     local made, message, details = transport.new { ca_file = "/etc/ca.pem" }
     assert.is_nil(made)
@@ -60,7 +60,7 @@ describe("pusher.transport.ngx", function()
     assert.is_truthy(transport.new { proxy = "" })
   end)
 
-  it("hands status, body and header lines to parse and its results on", function()
+  it("passes status, body and header lines to parse, and returns its results", function()
     local _, result = send { { receive = { OK } } }
     assert.same({ 200, "ok", "X: y\r\nContent-Length: 2\r\n" }, result)
     inside { sockets = { { receive = { OK } } } }
@@ -71,7 +71,7 @@ describe("pusher.transport.ngx", function()
     end)))
   end)
 
-  it("keeps connections as long and as many as it is told", function()
+  it("keeps as many connections as the options say, and as long", function()
     local record = send({ { receive = { OK } } }, { keepalive = { idle = 1.5, pool_size = 7 } })
     assert.same({ 1500, 7 }, record.connections[1].kept)
     assert.equal(7, record.connections[1].options.pool_size)
@@ -84,7 +84,7 @@ describe("pusher.transport.ngx", function()
     end
   end)
 
-  it("sends once more, on a fresh connection, when a kept one broke before the server said a word", function()
+  it("sends again, on a fresh connection, when a kept one broke before any byte of a response", function()
     local record, result = send { { reused = 1, receive = { { "closed" } } }, { reused = 1 }, { receive = { OK } } }
     assert.equal(200, result[1])
     assert.equal(3, #record.connections)
@@ -99,7 +99,7 @@ describe("pusher.transport.ngx", function()
     assert.equal(2, #record.connections)
   end)
 
-  it("sends nothing twice on a connection of its own, after a word of the server, or after waiting", function()
+  it("sends nothing twice on a new connection, after the first byte of a response, or after a timeout", function()
     for _, script in ipairs { { receive = { { "closed" } } }, { reused = 1, receive = { "H", { "closed" } } },
       { reused = 1, receive = { { "timeout" } } } } do
       local record, result = send { script }
@@ -109,13 +109,13 @@ describe("pusher.transport.ngx", function()
     end
   end)
 
-  it("gives connecting its own, shorter time", function()
+  it("limits connecting to connect_timeout", function()
     local record = send({ { receive = { OK } } }, { connect_timeout = 0.5, timeout = 3 })
     assert.same({ 500, 500, 500 }, record.timeouts[1])
     assert.same({ 3000, 3000, 3000 }, record.timeouts[2])
   end)
 
-  it("refuses a request that would break out, and all after close", function()
+  it("refuses a malformed request, and everything after close", function()
     inside {}
     local made = transport.new()
     local result, _, details = made:send({ method = "GET", scheme = "http", host = "a", port = 1, target = "/a b" }, parse)

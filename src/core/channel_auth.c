@@ -1,39 +1,40 @@
-/* The alphabets of socket ids and channel names, and the form in which a subscriber sends the two:
- * the one place that knows them. Pattern matching in Lua takes longer over them than a signature.
+/* All that C knows of the protocol: the alphabets of socket ids and channel names, the form in
+ * which a subscriber sends the two, the key of an encrypted channel, and the response to a private
+ * channel's subscriber. Pattern matching in Lua takes longer over a form than its signature does.
  */
 #include <string.h>
 #include <sodium.h>
 
 #include "internal.h"
 
-static const char SOCKET_FIELD[] = "socket_id=";
-static const char CHANNEL_FIELD[] = "&channel_name=";
-static const char PRIVATE[] = "private-";
-static const char ENCRYPTED[] = "private-encrypted-";
+enum {
+    MAX_CHANNEL_BYTES = 200,
+    KEY_BYTES = 32, /* of SHA-256 */
+    SECRET_DIGITS = (KEY_BYTES + 2) / 3 * 4
+};
 
-enum { CHANNEL_BYTES = 200 };
-
-/* Who wants to subscribe, and to what; socket_id lies inside the form. */
-typedef struct subscriber {
+/* Who wants to subscribe, and to which channel; socket_id lies inside the form. */
+typedef struct {
     pusher_bytes socket_id;
     size_t channel_size;
-    char channel[CHANNEL_BYTES];
+    char channel[MAX_CHANNEL_BYTES + 1]; /* ends with a NUL */
 } subscriber;
 
-static int is_digit(char c)
+/* ---- socket ids and channel names ---- */
+
+static bool is_digit(char c)
 {
     return c >= '0' && c <= '9';
 }
 
-/* A-Z a-z 0-9 _ - = @ , . ; as the protocol has it, in no locale. */
-static int is_channel_character(char c)
+/* A-Z a-z 0-9 _ - = @ , . ; whatever the locale is. */
+static bool is_channel_character(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) ||
            (c != '\0' && strchr("-_=@,.;", c) != NULL);
 }
 
-/* The end of digits, dot, digits at `s`, or NULL. Lua strings end in a NUL, which stops every loop.
- */
+/* The end of digits, dot, digits at `s`, or NULL. A Lua string's NUL stops the loops. */
 static const char *skip_socket_id(const char *s)
 {
     const char *start = s;
@@ -47,16 +48,7 @@ static const char *skip_socket_id(const char *s)
     return s == start ? NULL : s;
 }
 
-static int hex_digit(char c)
-{
-    if (is_digit(c))
-        return c - '0';
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* is_socket_id(text) -> boolean: digits, a dot, digits, and no more */
+/* is_socket_id(text) -> boolean: digits, a dot, digits */
 static int l_is_socket_id(lua_State *L)
 {
     size_t size;
@@ -70,17 +62,28 @@ static int l_is_channel_name(lua_State *L)
 {
     size_t size, used = 0;
     const char *text = luaL_checklstring(L, 1, &size);
-    while (used < size && used < CHANNEL_BYTES && is_channel_character(text[used]))
+    while (used < size && used < MAX_CHANNEL_BYTES && is_channel_character(text[used]))
         used++;
     lua_pushboolean(L, size > 0 && used == size);
     return 1;
+}
+
+/* ---- the form ---- */
+
+static int hex_digit(char c)
+{
+    if (is_digit(c))
+        return c - '0';
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* Percent-decodes the channel's name up to `end`; returns its size, or 0. */
 static size_t read_channel(char *out, const char *s, const char *end)
 {
     size_t size = 0;
-    while (s < end && size < CHANNEL_BYTES) {
+    while (s < end && size < MAX_CHANNEL_BYTES) {
         char c = *s++;
         if (c == '%') {
             int high = hex_digit(s[0]);
@@ -97,52 +100,90 @@ static size_t read_channel(char *out, const char *s, const char *end)
     return s == end ? size : 0;
 }
 
-static int starts_with(const subscriber *s, const char *word, size_t size)
+/* The end of `prefix` at the start of `s`, or NULL. */
+static const char *skip(const char *s, const char *prefix)
 {
-    return s->channel_size >= size && memcmp(s->channel, word, size) == 0;
+    size_t size = strlen(prefix);
+    return strncmp(s, prefix, size) == 0 ? s + size : NULL;
 }
 
-static int is_private(const subscriber *s)
+/* Reads the one shape in which clients send the form, socket_id=…&channel_name=…; false for every
+ * other, which is left to the Lua parser and its error messages. */
+static bool read_subscriber(subscriber *s, pusher_bytes form)
 {
-    return starts_with(s, PRIVATE, sizeof(PRIVATE) - 1);
-}
-
-static int is_encrypted(const subscriber *s)
-{
-    return starts_with(s, ENCRYPTED, sizeof(ENCRYPTED) - 1);
-}
-
-static int read_subscriber(subscriber *s, const char *form, size_t size)
-{
-    const char *after;
-    if (strncmp(form, SOCKET_FIELD, sizeof(SOCKET_FIELD) - 1) != 0)
-        return 0;
-    s->socket_id.data = form + sizeof(SOCKET_FIELD) - 1;
-    after = skip_socket_id(s->socket_id.data);
-    if (after == NULL || strncmp(after, CHANNEL_FIELD, sizeof(CHANNEL_FIELD) - 1) != 0)
-        return 0;
-    s->socket_id.size = (size_t)(after - s->socket_id.data);
-    s->channel_size = read_channel(s->channel, after + sizeof(CHANNEL_FIELD) - 1, form + size);
+    const char *text = form.data;
+    const char *socket_id = skip(text, "socket_id=");
+    const char *after = socket_id != NULL ? skip_socket_id(socket_id) : NULL;
+    const char *channel = after != NULL ? skip(after, "&channel_name=") : NULL;
+    if (channel == NULL)
+        return false;
+    s->socket_id = (pusher_bytes){socket_id, (size_t)(after - socket_id)};
+    s->channel_size = read_channel(s->channel, channel, text + form.size);
+    s->channel[s->channel_size] = '\0';
     return s->channel_size > 0;
 }
 
-/* subscriber(form) -> socket_id, channel_name, its first word with the hyphen. Only for the one
- * shape in which clients send the form, `socket_id=…&channel_name=…`; nothing for any other, which
- * Lua then reads with care and refuses with words. */
+/* subscriber(form) -> socket_id, channel_name, its prefix with the hyphen; or nothing when
+ * read_subscriber() cannot read it */
 static int l_subscriber(lua_State *L)
 {
     subscriber s;
-    size_t size, word = 0;
-    const char *form = luaL_checklstring(L, 1, &size);
-    if (!read_subscriber(&s, form, size))
+    if (!read_subscriber(&s, pusher_check_bytes(L, 1)))
         return 0;
     lua_pushlstring(L, s.socket_id.data, s.socket_id.size);
     lua_pushlstring(L, s.channel, s.channel_size);
-    while (word < s.channel_size && s.channel[word++] != '-')
-        ;
-    lua_pushlstring(L, s.channel, word);
+    size_t word_size = strcspn(s.channel, "-");
+    lua_pushlstring(L, s.channel, word_size < s.channel_size ? word_size + 1 : word_size);
     return 3;
 }
+
+/* ---- the key of an encrypted channel ---- */
+
+/* Writes SHA-256 of the channel followed by the master key; `key` has EVP_MAX_MD_SIZE bytes. By
+ * OpenSSL, which uses the processor's SHA instructions where libsodium does not. */
+static void derive_key(lua_State *L, pusher_bytes channel, pusher_bytes master, unsigned char *key)
+{
+    EVP_MD_CTX *ctx = pusher_get_digests(L)->sha256;
+    bool ok = ctx != NULL && EVP_DigestInit_ex(ctx, NULL, NULL) == 1 &&
+              EVP_DigestUpdate(ctx, channel.data, channel.size) == 1 &&
+              EVP_DigestUpdate(ctx, master.data, master.size) == 1 &&
+              EVP_DigestFinal_ex(ctx, key, NULL) == 1 &&
+              EVP_DigestInit_ex(ctx, NULL, NULL) == 1; /* overwrites the key in the context */
+    if (!ok)
+        sodium_memzero(key, KEY_BYTES);
+    pusher_check_digest(L, ok);
+}
+
+/* Writes the key's SECRET_DIGITS base64 digits. */
+static void derive_secret(lua_State *L, pusher_bytes channel, pusher_bytes master, char *out)
+{
+    unsigned char key[EVP_MAX_MD_SIZE];
+    derive_key(L, channel, master, key);
+    pusher_base64(out, key, KEY_BYTES);
+    sodium_memzero(key, sizeof(key));
+}
+
+/* channel_key(channel, master_key) -> 32 bytes */
+static int l_channel_key(lua_State *L)
+{
+    unsigned char key[EVP_MAX_MD_SIZE];
+    derive_key(L, pusher_check_bytes(L, 1), pusher_check_bytes(L, 2), key);
+    lua_pushlstring(L, (const char *)key, KEY_BYTES);
+    sodium_memzero(key, sizeof(key));
+    return 1;
+}
+
+/* shared_secret(channel, master_key) -> the key in base64, as subscribers get it */
+static int l_shared_secret(lua_State *L)
+{
+    char digits[SECRET_DIGITS];
+    derive_secret(L, pusher_check_bytes(L, 1), pusher_check_bytes(L, 2), digits);
+    lua_pushlstring(L, digits, sizeof(digits));
+    sodium_memzero(digits, sizeof(digits));
+    return 1;
+}
+
+/* ---- a private channel's authorization ---- */
 
 static char *append(char *at, pusher_bytes text)
 {
@@ -150,21 +191,10 @@ static char *append(char *at, pusher_bytes text)
     return at + text.size;
 }
 
-/* The base64 of the channel's key at `at`; returns its end, or NULL. */
-static char *append_secret(char *at, const pusher_digests *d, pusher_bytes channel,
-                           pusher_bytes master)
-{
-    unsigned char key[EVP_MAX_MD_SIZE];
-    int ok = pusher_channel_key(d, channel, master, key);
-    at = ok ? at + pusher_base64(at, key, PUSHER_KEY_BYTES) : NULL;
-    sodium_memzero(key, sizeof(key));
-    return at;
-}
-
-/* authorize(mac, form, front, back [, middle, master_key]) -> front .. signature .. back, where an
- * encrypted channel has middle .. shared secret before the back: all of a private channel's
- * authorization in one go. Nothing when the form is not in its usual shape, the channel of another
- * kind or the master key missing, so that Lua goes the careful way, which has words. */
+/* authorize(mac, form, front, back [, middle, master_key]) -> front .. signature .. back; for an
+ * encrypted channel front .. signature .. middle .. shared secret .. back. Returns nothing when the
+ * form has another shape, the channel another kind, or the master key is missing: those are left to
+ * the Lua parser and its error messages. */
 static int l_authorize(lua_State *L)
 {
     pusher_scratch scratch;
@@ -172,39 +202,37 @@ static int l_authorize(lua_State *L)
     unsigned char bytes[EVP_MAX_MD_SIZE];
     pusher_bytes form = pusher_check_bytes(L, 2), front = pusher_check_bytes(L, 3);
     pusher_bytes back = pusher_check_bytes(L, 4), middle = {NULL, 0}, master = {NULL, 0};
-    if (!read_subscriber(&s, form.data, form.size) || !is_private(&s))
+    if (!read_subscriber(&s, form) || skip(s.channel, "private-") == NULL)
         return 0;
-    pusher_bytes colon = {":", 1}, channel = {s.channel, s.channel_size};
-    int encrypted = is_encrypted(&s);
+    bool encrypted = skip(s.channel, "private-encrypted-") != NULL;
     if (encrypted && lua_isnoneornil(L, 6))
         return 0;
     if (encrypted) {
         middle = pusher_check_bytes(L, 5);
         master = pusher_check_bytes(L, 6);
     }
-    pusher_bytes parts[] = {s.socket_id, colon, channel};
+    const pusher_bytes colon = {":", 1}, channel = {s.channel, s.channel_size};
+    const pusher_bytes parts[] = {s.socket_id, colon, channel};
     unsigned int size = pusher_mac_compute(L, 1, parts, 3, bytes);
-    char *out = (char *)pusher_scratch_open(L, &scratch,
-                                            front.size + 2 * (size_t)size + middle.size +
-                                                2 * PUSHER_KEY_BYTES + back.size);
+    size_t max_size = front.size + 2 * (size_t)size + middle.size + SECRET_DIGITS + back.size;
+    char *out = (char *)pusher_scratch_open(L, &scratch, max_size);
     char *at = append(out, front);
     pusher_hex(at, bytes, size);
     at += 2 * size;
-    if (encrypted)
-        at = append_secret(append(at, middle), lua_touserdata(L, lua_upvalueindex(1)), channel,
-                           master);
-    pusher_check_digest(L, at != NULL);
+    if (encrypted) {
+        at = append(at, middle);
+        derive_secret(L, channel, master, at);
+        at += SECRET_DIGITS;
+    }
     return pusher_scratch_push(L, &scratch, (size_t)(append(at, back) - out));
 }
 
-static const luaL_Reg functions[] = {{"is_socket_id", l_is_socket_id},
-                                     {"is_channel_name", l_is_channel_name},
-                                     {"subscriber", l_subscriber},
-                                     {"authorize", l_authorize},
-                                     {NULL, NULL}};
-
-void pusher_register_channel_auth(lua_State *L)
-{
-    lua_pushvalue(L, -2);
-    luaL_setfuncs(L, functions, 1); /* the digests */
-}
+const luaL_Reg pusher_channel_auth_functions[] = {
+    {"is_socket_id",    l_is_socket_id   },
+    {"is_channel_name", l_is_channel_name},
+    {"subscriber",      l_subscriber     },
+    {"channel_key",     l_channel_key    },
+    {"shared_secret",   l_shared_secret  },
+    {"authorize",       l_authorize      },
+    {NULL,              NULL             },
+};

@@ -1,52 +1,89 @@
-/* pusher.core: what Lua sees. Strings in, strings out; no policy.
- * The nouns live in files of their own (mac.c, secretbox.c, …); here are the module table, the
- * few functions too small for a file, and the buffer that all results are made in.
- * Any number of Lua states on any number of threads may use it: there is no mutable global. */
-#include <string.h>
+/* pusher.core: the module table, and the functions too small for a file of their own. There is no
+ * mutable global, so any number of Lua states on any number of threads may use the module. */
+#include <time.h>
 #include <openssl/crypto.h>
 #include <sodium.h>
 
+#include "../clock.h"
 #include "internal.h"
 
-enum { MAX_RANDOM = 1024 * 1024 };
+enum { MAX_RANDOM_BYTES = 1024 * 1024, MAX_SLEEP_S = 86400 };
 
-/* random(n) -> n bytes. libsodium asks the kernel each time, so there is no state a fork could
- * double. */
+/* random(n) -> n bytes. libsodium asks the kernel each time: a fork duplicates no state. */
 static int l_random(lua_State *L)
 {
     pusher_scratch scratch;
     lua_Integer size = luaL_checkinteger(L, 1);
-    luaL_argcheck(L, size >= 0 && size <= MAX_RANDOM, 1, "0 to 1048576 bytes expected");
+    luaL_argcheck(L, size >= 0 && size <= MAX_RANDOM_BYTES, 1, "0 to 1048576 bytes expected");
     randombytes_buf(pusher_scratch_open(L, &scratch, (size_t)size), (size_t)size);
     return pusher_scratch_push(L, &scratch, (size_t)size);
 }
 
-/* equal(a, b) -> boolean, in a time that depends on the lengths only. */
+/* equal(a, b) -> boolean, in a time that depends on the sizes only. */
 static int l_equal(lua_State *L)
 {
-    size_t a_size, b_size;
-    const char *a = luaL_checklstring(L, 1, &a_size);
-    const char *b = luaL_checklstring(L, 2, &b_size);
-    lua_pushboolean(L, a_size == b_size && CRYPTO_memcmp(a, b, a_size) == 0);
+    pusher_bytes a = pusher_check_bytes(L, 1), b = pusher_check_bytes(L, 2);
+    lua_pushboolean(L, a.size == b.size && CRYPTO_memcmp(a.data, b.data, a.size) == 0);
     return 1;
 }
 
-static const luaL_Reg functions[] = {{"random", l_random}, {"equal", l_equal}, {NULL, NULL}};
+/* now() -> seconds on a monotonic clock, with fractions: os.clock is CPU time, and os.time has
+ * whole seconds and can be set. */
+static int l_now(lua_State *L)
+{
+    lua_pushnumber(L, (lua_Number)pusher_now_us() / 1e6);
+    return 1;
+}
+
+/* sleep(seconds): blocks the thread. A signal ends it early, so that Ctrl-C works. */
+static int l_sleep(lua_State *L)
+{
+    lua_Number seconds = luaL_checknumber(L, 1);
+    struct timespec t;
+    luaL_argcheck(L, seconds >= 0 && seconds <= MAX_SLEEP_S, 1, "0 to 86400 seconds expected");
+    t.tv_sec = (time_t)seconds;
+    t.tv_nsec = (long)((seconds - (lua_Number)t.tv_sec) * 1e9);
+    nanosleep(&t, NULL);
+    return 0;
+}
+
+static const luaL_Reg functions[] = {
+    {"random", l_random},
+    {"equal",  l_equal },
+    {"now",    l_now   },
+    {"sleep",  l_sleep },
+    {NULL,     NULL    },
+};
+
+static const luaL_Reg *const all_functions[] = {
+    functions,
+    pusher_base64_functions,
+    pusher_channel_auth_functions,
+    pusher_digest_functions,
+    pusher_mac_functions,
+    pusher_rsa_functions,
+    pusher_secretbox_functions,
+    pusher_utf8_functions,
+};
+
+static void set_size(lua_State *L, const char *name, lua_Integer size)
+{
+    lua_pushinteger(L, size);
+    lua_setfield(L, -2, name);
+}
 
 int luaopen_pusher_core(lua_State *L)
 {
-    if (sodium_init() < 0) /* thread-safe; 1 when it was done before */
-        return luaL_error(L, "libsodium could not be initialised");
+    if (sodium_init() < 0) /* thread-safe; 1 when it was called before */
+        return luaL_error(L, "libsodium cannot be initialized");
     pusher_push_digests(L);
     lua_newtable(L);
-    pusher_register_digest(L);
-    pusher_register_mac(L);
-    pusher_register_base64(L);
-    pusher_register_clock(L);
-    pusher_register_channel_auth(L);
-    pusher_register_utf8(L);
-    pusher_register_secretbox(L);
-    pusher_register_rsa(L);
-    luaL_setfuncs(L, functions, 0);
+    for (size_t i = 0; i < sizeof(all_functions) / sizeof(all_functions[0]); i++) {
+        lua_pushvalue(L, -2);
+        luaL_setfuncs(L, all_functions[i], 1);
+    }
+    set_size(L, "KEY_BYTES", crypto_secretbox_KEYBYTES);
+    set_size(L, "NONCE_BYTES", crypto_secretbox_NONCEBYTES);
+    set_size(L, "TAG_BYTES", crypto_secretbox_MACBYTES);
     return 1;
 }

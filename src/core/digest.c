@@ -1,6 +1,6 @@
-/* MD5 (for body_md5) and SHA-256 as lower-case hex, and the contexts they share with mac.c and
- * secretbox.c. Fetching an algorithm or making a context costs more than the digest of a short
- * text, so both happen once per Lua state. */
+/* MD5 (for body_md5) and SHA-256 as lower-case hex, and the contexts that mac.c and
+ * channel_auth.c use. Fetching an algorithm or making a context costs more than the digest of a
+ * short text, so both happen once per Lua state. */
 #include <string.h>
 #include <openssl/err.h>
 
@@ -12,15 +12,15 @@
 static EVP_MD_CTX *new_context(const char *name, const char *query)
 {
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    int ready;
 #if OPENSSL_VERSION_NUMBER >= 0x30000000L
     EVP_MD *md = EVP_MD_fetch(NULL, name, query);
-    ready = ctx != NULL && md != NULL && EVP_DigestInit_ex(ctx, md, NULL) == 1;
-    EVP_MD_free(md); /* the context holds a reference of its own */
 #else
     const EVP_MD *md = EVP_get_digestbyname(name);
     (void)query;
-    ready = ctx != NULL && md != NULL && EVP_DigestInit_ex(ctx, md, NULL) == 1;
+#endif
+    bool ready = ctx != NULL && md != NULL && EVP_DigestInit_ex(ctx, md, NULL) == 1;
+#if OPENSSL_VERSION_NUMBER >= 0x30000000L
+    EVP_MD_free(md); /* the context holds a reference of its own */
 #endif
     if (ready)
         return ctx;
@@ -28,39 +28,41 @@ static EVP_MD_CTX *new_context(const char *name, const char *query)
     return NULL;
 }
 
-void pusher_check_digest(lua_State *L, int ok)
+const pusher_digests *pusher_get_digests(lua_State *L)
+{
+    return lua_touserdata(L, lua_upvalueindex(1));
+}
+
+void pusher_check_digest(lua_State *L, bool ok)
 {
     if (!ok)
-        luaL_error(L, "OpenSSL could not make a digest (not available, or out of memory)");
+        luaL_error(L, "OpenSSL cannot compute the digest (not available, or out of memory)");
 }
 
 static int push_hex(lua_State *L, EVP_MD_CTX *ctx)
 {
-    size_t size;
-    unsigned int used = 0;
+    unsigned int size = 0;
     unsigned char bytes[EVP_MAX_MD_SIZE];
     char hex[2 * EVP_MAX_MD_SIZE];
-    const char *text = luaL_checklstring(L, 1, &size);
+    pusher_bytes text = pusher_check_bytes(L, 1);
     pusher_check_digest(L, ctx != NULL && EVP_DigestInit_ex(ctx, NULL, NULL) == 1 &&
-                               EVP_DigestUpdate(ctx, text, size) == 1 &&
-                               EVP_DigestFinal_ex(ctx, bytes, &used) == 1);
-    pusher_hex(hex, bytes, used);
-    lua_pushlstring(L, hex, 2 * (size_t)used);
+                               EVP_DigestUpdate(ctx, text.data, text.size) == 1 &&
+                               EVP_DigestFinal_ex(ctx, bytes, &size) == 1);
+    pusher_hex(hex, bytes, size);
+    lua_pushlstring(L, hex, 2 * (size_t)size);
     return 1;
 }
 
 /* md5_hex(text) -> 32 digits */
 static int l_md5_hex(lua_State *L)
 {
-    const pusher_digests *d = lua_touserdata(L, lua_upvalueindex(1));
-    return push_hex(L, d->md5);
+    return push_hex(L, pusher_get_digests(L)->md5);
 }
 
 /* sha256_hex(text) -> 64 digits */
 static int l_sha256_hex(lua_State *L)
 {
-    const pusher_digests *d = lua_touserdata(L, lua_upvalueindex(1));
-    return push_hex(L, d->sha256);
+    return push_hex(L, pusher_get_digests(L)->sha256);
 }
 
 static int l_digests_gc(lua_State *L)
@@ -69,33 +71,27 @@ static int l_digests_gc(lua_State *L)
     EVP_MD_CTX_free(d->md5);
     EVP_MD_CTX_free(d->sha1);
     EVP_MD_CTX_free(d->sha256);
-    memset(d, 0, sizeof(*d)); /* a finalizer that runs after this one gets an error, not a crash */
+    memset(d, 0, sizeof(*d)); /* a finalizer that runs later gets an error, not a crash */
     return 0;
 }
 
-static const luaL_Reg metamethods[] = {{"__gc", l_digests_gc}, {NULL, NULL}};
-
-static const luaL_Reg functions[] = {
-    {"md5_hex", l_md5_hex}, {"sha256_hex", l_sha256_hex}, {NULL, NULL}};
+const luaL_Reg pusher_digest_functions[] = {
+    {"md5_hex",    l_md5_hex   },
+    {"sha256_hex", l_sha256_hex},
+    {NULL,         NULL        },
+};
 
 void pusher_push_digests(lua_State *L)
 {
-    pusher_digests *d = lua_newuserdata(L, sizeof(*d));
-    memset(d, 0, sizeof(*d));
+    pusher_digests *d = memset(lua_newuserdata(L, sizeof(*d)), 0, sizeof(*d));
     luaL_newmetatable(L, DIGESTS_T);
-    luaL_setfuncs(L, metamethods, 0);
+    lua_pushcfunction(L, l_digests_gc);
+    lua_setfield(L, -2, "__gc");
     lua_setmetatable(L, -2);
-    ERR_set_mark(); /* what is missing is told when it is asked for */
-    /* MD5 only names the body here and protects nothing, for which "-fips" asks: a host in FIPS
-     * mode may have it still. */
+    ERR_set_mark(); /* missing digests are reported on first use */
+    /* MD5 only names the body and protects nothing. "-fips" lets a host in FIPS mode provide it. */
     d->md5 = new_context("MD5", "-fips");
     d->sha1 = new_context("SHA1", NULL);
     d->sha256 = new_context("SHA256", NULL);
     ERR_pop_to_mark();
-}
-
-void pusher_register_digest(lua_State *L)
-{
-    lua_pushvalue(L, -2);
-    luaL_setfuncs(L, functions, 1);
 }

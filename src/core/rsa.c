@@ -1,7 +1,6 @@
-/* RS256 (RSASSA-PKCS1-v1_5 with SHA-256, RFC 7518 section 3.3) from a PEM key: what a service
- * account's token needs. The key is parsed for each call, since a token lasts an hour. All
- * OpenSSL objects live inside functions that never touch Lua, so none can leak by an error. */
-#include <limits.h>
+/* RS256 (RSASSA-PKCS1-v1_5 with SHA-256, RFC 7518 section 3.3) from a PEM key, for the tokens of
+ * service accounts. The key is parsed for each call, since a token lasts an hour. All OpenSSL
+ * objects live inside functions that call no Lua, so that no error can leak one. */
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -12,34 +11,35 @@
 enum {
     MIN_BITS = 2048, /* RFC 7518 section 3.3 */
     MAX_BITS = 16384,
-    MAX_PEM = 64 * 1024
+    MAX_PEM_BYTES = 64 * 1024
 };
 
-/* Stands in for OpenSSL's own question on the terminal; notes that it was asked. */
+/* Instead of OpenSSL's prompt on the terminal; notes that it was called. */
 static int no_passphrase(char *buffer, int size, int writing, void *asked)
 {
     (void)buffer;
     (void)size;
     (void)writing;
-    *(int *)asked = 1;
+    *(bool *)asked = true;
     return -1;
 }
 
 /* Reads a key; NULL with *message set when it cannot serve for RS256. */
-static EVP_PKEY *read_key(pusher_bytes pem, int private_key, const char **message)
+static EVP_PKEY *read_key(pusher_bytes pem, bool is_private, const char **message)
 {
-    int asked = 0;
+    bool asked = false;
     EVP_PKEY *key = NULL;
-    BIO *bio = pem.size <= MAX_PEM ? BIO_new_mem_buf(pem.data, (int)pem.size) : NULL;
-    if (bio != NULL && private_key)
+    BIO *bio = pem.size <= MAX_PEM_BYTES ? BIO_new_mem_buf(pem.data, (int)pem.size) : NULL;
+    if (bio != NULL && is_private)
         key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, &asked);
     else if (bio != NULL)
         key = PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, &asked);
     BIO_free(bio);
     if (asked)
-        *message = "the key is protected by a passphrase; give one without";
+        *message = "the key is encrypted with a passphrase; a key without one is needed";
     else if (key == NULL)
-        *message = private_key ? "not a private key in PEM" : "not a public key in PEM";
+        *message =
+            is_private ? "not a private key in PEM format" : "not a public key in PEM format";
     else if (EVP_PKEY_base_id(key) != EVP_PKEY_RSA)
         *message = "not an RSA key";
     else if (EVP_PKEY_bits(key) < MIN_BITS || EVP_PKEY_bits(key) > MAX_BITS)
@@ -50,29 +50,28 @@ static EVP_PKEY *read_key(pusher_bytes pem, int private_key, const char **messag
     return NULL;
 }
 
-/* Returns NULL, or what went wrong. *size: room in, used out. */
+/* Returns NULL or an error message. *size: of `out`, then of the signature. */
 static const char *sign(pusher_bytes pem, pusher_bytes text, unsigned char *out, size_t *size)
 {
     const char *message = NULL;
-    EVP_PKEY *key = read_key(pem, 1, &message);
+    EVP_PKEY *key = read_key(pem, true, &message);
     EVP_MD_CTX *ctx = key != NULL ? EVP_MD_CTX_new() : NULL;
     if (key != NULL &&
         (ctx == NULL || EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) != 1 ||
-         EVP_DigestSign(ctx, out, size, (const unsigned char *)text.data, text.size) != 1))
-        message = "OpenSSL could not sign with this key";
+         EVP_DigestSign(ctx, out, size, text.data, text.size) != 1))
+        message = "OpenSSL cannot sign with this key";
     EVP_MD_CTX_free(ctx);
     EVP_PKEY_free(key);
     return message;
 }
 
-static int verify(pusher_bytes pem, pusher_bytes text, pusher_bytes signature)
+static bool verify(pusher_bytes pem, pusher_bytes text, pusher_bytes signature)
 {
     const char *message;
-    EVP_PKEY *key = read_key(pem, 0, &message);
+    EVP_PKEY *key = read_key(pem, false, &message);
     EVP_MD_CTX *ctx = key != NULL ? EVP_MD_CTX_new() : NULL;
-    int good = ctx != NULL && EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
-               EVP_DigestVerify(ctx, (const unsigned char *)signature.data, signature.size,
-                                (const unsigned char *)text.data, text.size) == 1;
+    bool good = ctx != NULL && EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
+                EVP_DigestVerify(ctx, signature.data, signature.size, text.data, text.size) == 1;
     EVP_MD_CTX_free(ctx);
     EVP_PKEY_free(key);
     return good;
@@ -84,7 +83,7 @@ static int l_rs256_sign(lua_State *L)
     unsigned char out[MAX_BITS / 8];
     size_t size = sizeof(out);
     pusher_bytes pem = pusher_check_bytes(L, 1), text = pusher_check_bytes(L, 2);
-    ERR_set_mark(); /* the error queue is shared with nginx and others: leave it as it was */
+    ERR_set_mark(); /* the error queue is shared with nginx and others: leave it unchanged */
     const char *message = sign(pem, text, out, &size);
     ERR_pop_to_mark();
     if (message != NULL)
@@ -99,16 +98,14 @@ static int l_rs256_verify(lua_State *L)
     pusher_bytes pem = pusher_check_bytes(L, 1), text = pusher_check_bytes(L, 2),
                  signature = pusher_check_bytes(L, 3);
     ERR_set_mark();
-    int good = verify(pem, text, signature);
+    bool good = verify(pem, text, signature);
     ERR_pop_to_mark();
     lua_pushboolean(L, good);
     return 1;
 }
 
-static const luaL_Reg functions[] = {
-    {"rs256_sign", l_rs256_sign}, {"rs256_verify", l_rs256_verify}, {NULL, NULL}};
-
-void pusher_register_rsa(lua_State *L)
-{
-    luaL_setfuncs(L, functions, 0);
-}
+const luaL_Reg pusher_rsa_functions[] = {
+    {"rs256_sign",   l_rs256_sign  },
+    {"rs256_verify", l_rs256_verify},
+    {NULL,           NULL          },
+};

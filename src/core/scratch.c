@@ -1,15 +1,8 @@
-/* What every file of pusher.core uses: string arguments in, results out through one buffer that is wiped. */
+/* The buffer that results are made in, which is wiped after use, and hex digits. */
 #include <string.h>
 #include <sodium.h>
 
 #include "internal.h"
-
-pusher_bytes pusher_check_bytes(lua_State *L, int index)
-{
-    pusher_bytes bytes;
-    bytes.data = luaL_checklstring(L, index, &bytes.size);
-    return bytes;
-}
 
 unsigned char *pusher_scratch_open(lua_State *L, pusher_scratch *scratch, size_t size)
 {
@@ -40,11 +33,4 @@ void pusher_hex(char *out, const unsigned char *bytes, size_t size)
 {
     for (size_t i = 0; i < size; i++)
         memcpy(out + 2 * i, hex_pairs + 2 * (size_t)bytes[i], 2);
-}
-
-int pusher_fail(lua_State *L, const char *message)
-{
-    lua_pushnil(L);
-    lua_pushstring(L, message);
-    return 2;
 }

@@ -1,17 +1,13 @@
-/*
- * pusher.curl.async: many transfers at once without ever blocking. C collects, Lua pulls: a
- * request goes in by add(), step() does what can be done, done() hands the outcomes out one by
- * one. No Lua function is called from in here.
- */
-#include <string.h>
-
+/* pusher.curl.async: many transfers at once, without blocking. C collects, Lua pulls: add() queues
+ * a request, step() moves all transfers, done() returns one outcome at a time. Nothing here calls a
+ * Lua function. */
 #include "internal.h"
 
 #define ASYNC_T "pusher.async"
 
 typedef struct {
     pusher_engine engine;
-    pusher_request scratch;
+    pusher_request request; /* of add; the engine takes it over */
 } async_handle;
 
 static async_handle *check_async(lua_State *L)
@@ -21,65 +17,50 @@ static async_handle *check_async(lua_State *L)
     return handle;
 }
 
-static long unfinished(const pusher_engine *engine)
-{
-    return engine->waiting.count + engine->active.count;
-}
-
-/* add(request) -> id, or nil, message, code, false */
+/* add(request) -> id | nil, message, code, false */
 static int l_async_add(lua_State *L)
 {
     async_handle *handle = check_async(L);
     pusher_engine *engine = &handle->engine;
     luaL_checktype(L, 2, LUA_TTABLE);
     pusher_engine_check_process(engine);
-    const char *wrong = pusher_request_read(L, 2, &engine->settings, &handle->scratch);
-    if (wrong != NULL)
-        return pusher_failure_push(L, wrong, "invalid");
-    if (unfinished(engine) + engine->finished.count >= engine->settings.max_pending)
-        return pusher_failure_push(L, "too many calls are pending", "full");
-    pusher_job *job = pusher_engine_add(engine, &handle->scratch);
+    const char *message = pusher_request_read(L, 2, &engine->settings, &handle->request);
+    if (message != NULL)
+        return pusher_fail_call(L, message, "invalid", true);
+    if (pusher_engine_unfinished(engine) + engine->finished.count >= engine->settings.max_pending)
+        return pusher_fail_call(L, "max_pending calls are in flight already", "full", true);
+    pusher_job *job = pusher_engine_add(engine, &handle->request);
     if (job == NULL)
-        return pusher_failure_push(L, "out of memory", "network");
+        return pusher_fail_call(L, "out of memory", "network", true);
     lua_pushinteger(L, job->id);
     return 1;
 }
 
-/* step([milliseconds]) -> how many are unfinished */
+/* step([seconds]) -> the number of unfinished transfers */
 static int l_async_step(lua_State *L)
 {
     async_handle *handle = check_async(L);
-    lua_Number wait_ms = luaL_optnumber(L, 2, 0);
-    luaL_argcheck(L, wait_ms >= 0, 2, "must not be negative");
-    if (!(wait_ms < 1e12))
-        wait_ms = 1e12;
+    lua_Number wait_s = luaL_optnumber(L, 2, 0);
+    luaL_argcheck(L, wait_s >= 0, 2, "must not be negative");
     pusher_engine_check_process(&handle->engine);
-    if (handle->engine.finished.head == NULL || wait_ms == 0)
-        pusher_engine_step(&handle->engine, (long long)(wait_ms * 1000));
-    lua_pushinteger(L, unfinished(&handle->engine));
+    if (handle->engine.finished.head == NULL || wait_s == 0)
+        pusher_engine_step(&handle->engine, (long long)((wait_s < 1e9 ? wait_s : 1e9) * 1e6));
+    lua_pushinteger(L, pusher_engine_unfinished(&handle->engine));
     return 1;
 }
 
-/* done() -> id, status, body, headers, or id, nil, message, code, sent, or nothing */
+/* done() -> id, status, body, headers | id, nil, message, code, sent | nothing */
 static int l_async_done(lua_State *L)
 {
     async_handle *handle = check_async(L);
     pusher_job *job = handle->engine.finished.head;
     if (job == NULL)
         return 0;
-    lua_settop(L, 1);
     lua_pushinteger(L, job->id);
-    if (job->message == NULL) {
-        pusher_transfer_push(L, job->transfer, job->result);
-    } else {
-        pusher_failure_push(L, job->message, job->code);
-        if (!job->unsent) {
-            lua_pop(L, 1);
-            lua_pushnil(L);
-        }
-    }
+    int count = job->message == NULL ? pusher_transfer_push(L, job->transfer, job->result)
+                                     : pusher_fail_call(L, job->message, job->code, job->unsent);
     pusher_engine_release(&handle->engine, job);
-    return lua_gettop(L) - 1;
+    return 1 + count;
 }
 
 /* cancel(id) -> whether there was such a transfer */
@@ -92,7 +73,7 @@ static int l_async_cancel(lua_State *L)
     return 1;
 }
 
-/* pollfd() -> descriptor that is readable when step() has something to read or write */
+/* pollfd() -> the descriptor that is readable when step() has something to read or write, or nil */
 static int l_async_pollfd(lua_State *L)
 {
     async_handle *handle = check_async(L);
@@ -104,13 +85,13 @@ static int l_async_pollfd(lua_State *L)
     return 1;
 }
 
-/* timeout_ms() -> when step() has something to do by time alone, or nil */
-static int l_async_timeout_ms(lua_State *L)
+/* timeout() -> seconds until step() has something to do by time alone, or nil */
+static int l_async_timeout(lua_State *L)
 {
     long timeout_ms = pusher_engine_timeout_ms(&check_async(L)->engine);
     if (timeout_ms < 0)
         return 0;
-    lua_pushinteger(L, timeout_ms);
+    lua_pushnumber(L, (lua_Number)timeout_ms / 1000);
     return 1;
 }
 
@@ -119,49 +100,37 @@ static int l_async_close(lua_State *L)
     async_handle *handle = luaL_checkudata(L, 1, ASYNC_T);
     if (!handle->engine.closed)
         pusher_engine_close(&handle->engine);
-    pusher_request_free(&handle->scratch);
+    pusher_request_free(&handle->request);
     return 0;
 }
 
 static int l_async_tostring(lua_State *L)
 {
     async_handle *handle = luaL_checkudata(L, 1, ASYNC_T);
-    lua_pushfstring(L, "pusher.async: %p%s", (void *)handle,
-                    handle->engine.closed ? " (closed)" : "");
-    return 1;
-}
-
-static int l_async_new(lua_State *L)
-{
-    luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 1);
-    async_handle *handle = lua_newuserdata(L, sizeof(*handle));
-    memset(handle, 0, sizeof(*handle));
-    pusher_engine_init(&handle->engine);
-    luaL_setmetatable(L, ASYNC_T);
-    const char *wrong = pusher_settings_read(L, 1, &handle->engine.settings);
-    if (wrong != NULL)
-        return pusher_failure_push(L, wrong, "config");
-    lua_settop(L, 2);
+    lua_pushfstring(L, ASYNC_T ": %p%s", (void *)handle, handle->engine.closed ? " (closed)" : "");
     return 1;
 }
 
 static const luaL_Reg methods[] = {
-    {"add", l_async_add},       {"step", l_async_step},
-    {"done", l_async_done},     {"cancel", l_async_cancel},
-    {"pollfd", l_async_pollfd}, {"timeout_ms", l_async_timeout_ms},
-    {"close", l_async_close},   {NULL, NULL},
+    {"add",     l_async_add    },
+    {"step",    l_async_step   },
+    {"done",    l_async_done   },
+    {"cancel",  l_async_cancel },
+    {"pollfd",  l_async_pollfd },
+    {"timeout", l_async_timeout},
+    {"close",   l_async_close  },
+    {NULL,      NULL           },
 };
 
-static const luaL_Reg metamethods[] = {
-    {"__gc", l_async_close},
-    {"__tostring", l_async_tostring},
-    {NULL, NULL},
-};
-
-void pusher_register_async(lua_State *L)
+/* async(options) -> handle | nil, message, code */
+int pusher_async_new(lua_State *L)
 {
-    pusher_new_metatable(L, ASYNC_T, methods, metamethods);
-    lua_pushcfunction(L, l_async_new);
-    lua_setfield(L, -2, "async");
+    luaL_checktype(L, 1, LUA_TTABLE);
+    async_handle *handle =
+        pusher_new_object(L, sizeof(*handle), ASYNC_T, methods, l_async_close, l_async_tostring);
+    pusher_engine_init(&handle->engine);
+    const char *message = pusher_settings_read(L, 1, &handle->engine.settings);
+    if (message != NULL)
+        return pusher_fail_call(L, message, "config", true);
+    return 1;
 }

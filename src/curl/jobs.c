@@ -1,6 +1,4 @@
-/*
- * Requests on their way, in doubly linked lists: first in, first out, any can leave early.
- */
+/* Jobs in doubly linked lists: first in, first out, any can be removed early. */
 #include <stdlib.h>
 
 #include "internal.h"

@@ -1,15 +1,12 @@
-/*
- * One descriptor that knows which of many sockets are ready, and that a foreign event loop can
- * watch in turn: epoll on Linux, kqueue elsewhere. Level-triggered: what was not attended to is
- * reported again.
- */
+/* One descriptor that shows which of many sockets are ready, and that the host's event loop can
+ * watch in turn: epoll on Linux, kqueue elsewhere. Level-triggered: a socket that was not handled
+ * is reported again. */
 #define _DARWIN_C_SOURCE /* kqueue */
 
 #include "internal.h"
 
 #if defined(__linux__)
 
-#include <stdint.h>
 #include <sys/epoll.h>
 
 int pusher_poller_open(void)
@@ -26,7 +23,7 @@ bool pusher_poller_watch(int poller, curl_socket_t fd, int what)
     if (what & CURL_POLL_OUT)
         event.events |= EPOLLOUT;
     if (what == CURL_POLL_REMOVE) {
-        /* The socket may be closed already, which takes it out, too. */
+        /* This fails when the socket is closed already, which removes it, too. */
         (void)epoll_ctl(poller, EPOLL_CTL_DEL, fd, &event);
         return true;
     }
@@ -34,25 +31,15 @@ bool pusher_poller_watch(int poller, curl_socket_t fd, int what)
            epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-static int events_of(uint32_t seen)
+int pusher_poller_wait(int poller, pusher_ready ready[PUSHER_MAX_READY], int timeout_ms)
 {
-    int events = 0;
-    if (seen & EPOLLIN)
-        events |= CURL_CSELECT_IN;
-    if (seen & EPOLLOUT)
-        events |= CURL_CSELECT_OUT;
-    if (seen & (EPOLLERR | EPOLLHUP))
-        events |= CURL_CSELECT_ERR;
-    return events;
-}
-
-int pusher_poller_wait(int poller, pusher_ready ready[PUSHER_READY_AT_ONCE], int timeout_ms)
-{
-    struct epoll_event events[PUSHER_READY_AT_ONCE];
-    int count = epoll_wait(poller, events, PUSHER_READY_AT_ONCE, timeout_ms);
+    struct epoll_event events[PUSHER_MAX_READY];
+    int count = epoll_wait(poller, events, PUSHER_MAX_READY, timeout_ms);
     for (int i = 0; i < count; i++) {
         ready[i].fd = events[i].data.fd;
-        ready[i].events = events_of(events[i].events);
+        ready[i].events = ((events[i].events & EPOLLIN) ? CURL_CSELECT_IN : 0) |
+                          ((events[i].events & EPOLLOUT) ? CURL_CSELECT_OUT : 0) |
+                          ((events[i].events & (EPOLLERR | EPOLLHUP)) ? CURL_CSELECT_ERR : 0);
     }
     return count > 0 ? count : 0;
 }
@@ -75,7 +62,7 @@ static bool set_filter(int poller, curl_socket_t fd, int filter, bool wanted)
 {
     struct kevent change;
     EV_SET(&change, (uintptr_t)fd, filter, wanted ? EV_ADD : EV_DELETE, 0, 0, NULL);
-    /* Taking out what is not in fails, and that is as well. */
+    /* EV_DELETE of an unregistered filter fails, which is harmless. */
     return kevent(poller, &change, 1, NULL, 0, NULL) == 0 || !wanted;
 }
 
@@ -87,11 +74,11 @@ bool pusher_poller_watch(int poller, curl_socket_t fd, int what)
     return set_filter(poller, fd, EVFILT_WRITE, out) && set;
 }
 
-int pusher_poller_wait(int poller, pusher_ready ready[PUSHER_READY_AT_ONCE], int timeout_ms)
+int pusher_poller_wait(int poller, pusher_ready ready[PUSHER_MAX_READY], int timeout_ms)
 {
-    struct kevent events[PUSHER_READY_AT_ONCE];
+    struct kevent events[PUSHER_MAX_READY];
     struct timespec limit = {timeout_ms / 1000, timeout_ms % 1000 * 1000000L};
-    int count = kevent(poller, NULL, 0, events, PUSHER_READY_AT_ONCE, &limit);
+    int count = kevent(poller, NULL, 0, events, PUSHER_MAX_READY, &limit);
     for (int i = 0; i < count; i++) {
         ready[i].fd = (curl_socket_t)events[i].ident;
         ready[i].events = events[i].filter == EVFILT_READ ? CURL_CSELECT_IN : CURL_CSELECT_OUT;

@@ -1,82 +1,44 @@
-/*
- * The request table, checked and copied into one block of C memory, so that libcurl may read it
- * for as long as the transfer runs. Types are checked before anything is acquired; metamethods
- * are not run; bytes that could break out of their place in the message are refused (RFC 9112
- * section 2.2 and RFC 9110 section 5.5: CR, LF and NUL in a request target or a field).
- */
+/* The request table, checked and copied into one block of C memory, so that libcurl may read it
+ * for as long as the transfer runs. Bytes that could break out of their place in the HTTP message
+ * are refused (RFC 9112 section 2.2 and RFC 9110 section 5.5: CR, LF and NUL). */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
 
-/* The strings of the table, in place on the Lua stack. */
+enum { MAX_METHOD_BYTES = 16, MAX_HOST_BYTES = 255 };
+
+/* Where the request goes; the strings are held by Lua. */
 typedef struct {
-    const char *text;
-    size_t length;
-} slice;
+    pusher_bytes scheme, host, target;
+    double port;
+} address;
 
-static slice read_string(lua_State *L, int index, const char *name, bool optional)
-{
-    slice out = {NULL, 0};
-    lua_pushstring(L, name);
-    lua_rawget(L, index);
-    if (lua_type(L, -1) == LUA_TSTRING)
-        out.text = lua_tolstring(L, -1, &out.length);
-    else if (!optional || !lua_isnil(L, -1))
-        luaL_error(L, "bad request field '%s' (string expected, got %s)", name,
-                   luaL_typename(L, -1));
-    return out;
-}
+/* ---- alphabets ---- */
 
-static double read_number(lua_State *L, int index, const char *name, double fallback)
+static bool every(pusher_bytes s, bool (*allowed)(unsigned char))
 {
-    lua_pushstring(L, name);
-    lua_rawget(L, index);
-    double value = fallback;
-    if (lua_type(L, -1) == LUA_TNUMBER)
-        value = lua_tonumber(L, -1);
-    else if (!lua_isnil(L, -1))
-        luaL_error(L, "bad request field '%s' (number expected, got %s)", name,
-                   luaL_typename(L, -1));
-    lua_pop(L, 1);
-    return value;
-}
-
-static bool read_boolean(lua_State *L, int index, const char *name)
-{
-    lua_pushstring(L, name);
-    lua_rawget(L, index);
-    if (!lua_isboolean(L, -1) && !lua_isnil(L, -1))
-        luaL_error(L, "bad request field '%s' (boolean expected, got %s)", name,
-                   luaL_typename(L, -1));
-    bool value = lua_toboolean(L, -1);
-    lua_pop(L, 1);
-    return value;
-}
-
-static bool every(slice s, bool (*allowed)(unsigned char))
-{
-    for (size_t i = 0; i < s.length; i++)
-        if (!allowed((unsigned char)s.text[i]))
+    const unsigned char *text = s.data;
+    for (size_t i = 0; i < s.size; i++)
+        if (!allowed(text[i]))
             return false;
-    return s.length > 0;
+    return s.size > 0;
+}
+
+static bool is_upper(unsigned char c)
+{
+    return c >= 'A' && c <= 'Z';
 }
 
 static bool is_alnum(unsigned char c)
 {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    return is_upper(c) || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
 
 /* RFC 9110 section 5.6.2: a token. */
 static bool is_token(unsigned char c)
 {
     return is_alnum(c) || (c != 0 && strchr("!#$%&'*+-.^_`|~", c) != NULL);
-}
-
-static bool is_upper(unsigned char c)
-{
-    return c >= 'A' && c <= 'Z';
 }
 
 static bool is_target(unsigned char c)
@@ -95,198 +57,186 @@ static bool is_value(unsigned char c)
     return (c >= 0x20 && c != 0x7f) || c == '\t';
 }
 
-static bool equals(slice s, const char *text)
+static bool equals(pusher_bytes s, const char *text)
 {
-    return s.length == strlen(text) && memcmp(s.text, text, s.length) == 0;
+    return s.size == strlen(text) && memcmp(s.data, text, s.size) == 0;
 }
 
-static bool equals_nocase(slice s, const char *lower)
+static bool equals_nocase(pusher_bytes s, const char *text)
 {
-    if (s.length != strlen(lower))
-        return false;
-    for (size_t i = 0; i < s.length; i++)
-        if ((is_upper((unsigned char)s.text[i]) ? s.text[i] + 32 : s.text[i]) != lower[i])
-            return false;
-    return true;
+    return s.size == strlen(text) && curl_strnequal(s.data, text, s.size);
 }
 
-/* Appends the text and a NUL; `*at` is where it starts. */
-static bool put(pusher_buffer *buffer, size_t *at, slice s)
+/* ---- appending; buffer->failed shows a lack of memory ---- */
+
+static void add(pusher_buffer *buffer, const char *text)
 {
-    *at = buffer->length;
-    return pusher_buffer_add(buffer, s.text, s.length) && pusher_buffer_add(buffer, "", 1);
+    pusher_buffer_add(buffer, text, strlen(text));
 }
 
-static const char *put_header(pusher_request *request, slice name, slice value)
+/* Appends the string and a NUL; returns where it starts. */
+static size_t put(pusher_buffer *buffer, pusher_bytes s)
 {
-    if (!every(name, is_token) || (value.length > 0 && !every(value, is_value)))
-        return "a header holds bytes that are not allowed";
+    size_t at = buffer->used;
+    pusher_buffer_add(buffer, s.data, s.size);
+    pusher_buffer_add(buffer, "", 1);
+    return at;
+}
+
+/* ---- headers ---- */
+
+static const char *put_header(pusher_request *request, pusher_bytes name, pusher_bytes value)
+{
+    if (!every(name, is_token) || (value.size > 0 && !every(value, is_value)))
+        return "a header's name or value contains bytes that HTTP does not allow";
     if (equals_nocase(name, "content-length") || equals_nocase(name, "transfer-encoding"))
-        return "Content-Length and Transfer-Encoding belong to the transport";
+        return "Content-Length and Transfer-Encoding are set by the transport";
+    if (request->header_count == PUSHER_MAX_HEADERS || value.size > PUSHER_MAX_HEAD_BYTES)
+        return "a request may have up to 64 headers with values of up to 64 KiB";
     request->has_accept = request->has_accept || equals_nocase(name, "accept");
     request->has_content_type = request->has_content_type || equals_nocase(name, "content-type");
-    if (request->header_count == PUSHER_MAX_HEADERS || value.length > PUSHER_HEAD_CAP)
-        return "too many or too long headers";
-    /* libcurl's way to send an empty header is "Name;" (CURLOPT_HTTPHEADER). */
-    const char *between = value.length > 0 ? ": " : ";";
-    pusher_buffer *text = &request->text;
     request->header_count++;
-    bool fits = pusher_buffer_add(text, name.text, name.length) &&
-                pusher_buffer_add(text, between, strlen(between)) &&
-                pusher_buffer_add(text, value.text, value.length) && pusher_buffer_add(text, "", 1);
-    return fits ? NULL : "out of memory";
+    pusher_buffer_add(&request->text, name.data, name.size);
+    /* An empty header is given to libcurl as "Name;" (CURLOPT_HTTPHEADER(3)). */
+    add(&request->text, value.size > 0 ? ": " : ";");
+    put(&request->text, value);
+    return NULL;
 }
 
-static slice read_item(lua_State *L, int pair, int item)
+static int fail_headers(lua_State *L)
 {
-    slice out = {NULL, 0};
+    return luaL_error(L, "bad request field 'headers' (list of {name, value} expected)");
+}
+
+static pusher_bytes read_item(lua_State *L, int pair, int item)
+{
+    pusher_bytes out = {NULL, 0};
     lua_rawgeti(L, pair, item);
     if (lua_type(L, -1) != LUA_TSTRING)
-        luaL_error(L, "bad request field 'headers' (list of {name, value} expected)");
-    out.text = lua_tolstring(L, -1, &out.length);
+        fail_headers(L);
+    out.data = lua_tolstring(L, -1, &out.size);
     lua_pop(L, 1); /* still held by its table */
     return out;
 }
 
-static const char *read_headers(lua_State *L, int index, pusher_request *request)
+static const char *read_headers(const pusher_table *table, pusher_request *request)
 {
-    const char *wrong = NULL;
+    lua_State *L = table->L;
+    const char *message = NULL;
     request->header_count = 0;
     request->has_accept = request->has_content_type = false;
-    request->headers = request->text.length;
-    lua_pushstring(L, "headers");
-    lua_rawget(L, index);
+    request->headers = request->text.used;
+    bool found = pusher_push_field(table, "headers", LUA_TTABLE, true);
     int list = lua_gettop(L);
-    if (!lua_istable(L, list) && !lua_isnil(L, list))
-        luaL_error(L, "bad request field 'headers' (table expected, got %s)",
-                   luaL_typename(L, list));
-    for (int i = 1; lua_istable(L, list) && wrong == NULL; i++) {
+    for (int i = 1; found && message == NULL; i++) {
         lua_rawgeti(L, list, i);
         if (lua_isnil(L, -1))
             break;
         if (!lua_istable(L, -1))
-            luaL_error(L, "bad request field 'headers' (list of {name, value} expected)");
-        int pair = lua_gettop(L);
-        slice name = read_item(L, pair, 1), value = read_item(L, pair, 2);
-        wrong = put_header(request, name, value);
+            fail_headers(L);
+        pusher_bytes name = read_item(L, list + 1, 1), value = read_item(L, list + 1, 2);
+        message = put_header(request, name, value);
         lua_settop(L, list);
     }
-    lua_settop(L, list - 1);
-    return wrong;
+    return message;
 }
 
-static bool put_text(pusher_buffer *buffer, const char *text)
+/* ---- the address ---- */
+
+static address read_address(const pusher_table *table)
 {
-    return pusher_buffer_add(buffer, text, strlen(text));
+    address at;
+    at.scheme = pusher_field_bytes(table, "scheme", false);
+    at.host = pusher_field_bytes(table, "host", false);
+    at.target = pusher_field_bytes(table, "target", false);
+    at.port = pusher_field_number(table, "port", equals(at.scheme, "https") ? 443 : 80);
+    return at;
 }
 
-/* A zone's "%" is escaped (RFC 6874). */
-static bool put_zone(pusher_buffer *buffer, slice host)
+static const char *check_address(const address *at)
 {
-    bool fits = true;
-    for (size_t i = 0; fits && i < host.length; i++)
-        fits = host.text[i] == '%' ? put_text(buffer, "%25")
-                                   : pusher_buffer_add(buffer, &host.text[i], 1);
-    return fits;
-}
-
-/* scheme://host:port with the brackets of IPv6. */
-static bool put_origin(pusher_buffer *buffer, slice scheme, slice host, long port)
-{
-    bool v6 = memchr(host.text, ':', host.length) != NULL;
-    char digits[24];
-    bool fits = pusher_buffer_add(buffer, scheme.text, scheme.length) &&
-                put_text(buffer, v6 ? "://[" : "://");
-    if (memchr(host.text, '%', host.length) == NULL)
-        fits = fits && pusher_buffer_add(buffer, host.text, host.length);
-    else
-        fits = fits && put_zone(buffer, host);
-    snprintf(digits, sizeof(digits), "%s:%ld", v6 ? "]" : "", port);
-    return fits && put_text(buffer, digits);
-}
-
-static const char *check_address(slice scheme, slice host, slice target, double port)
-{
-    if (!equals(scheme, "http") && !equals(scheme, "https"))
+    if (!equals(at->scheme, "http") && !equals(at->scheme, "https"))
         return "the scheme must be http or https";
-    if (!every(host, is_host) || host.length > 255)
-        return "the host is not a name or an address";
-    if (!(port >= 1 && port <= 65535 && port == (double)(long)port))
+    if (!every(at->host, is_host) || at->host.size > MAX_HOST_BYTES)
+        return "the host must be a name or an IP address";
+    if (!(at->port >= 1 && at->port <= 65535 && at->port == (double)(long)at->port))
         return "the port must be a whole number from 1 to 65535";
-    if (!every(target, is_target) || target.text[0] != '/')
-        return "the target must be a path in printable ASCII";
+    if (!every(at->target, is_target) || *(const char *)at->target.data != '/')
+        return "the target must start with / and be printable ASCII without spaces and #";
     return NULL;
 }
 
-/* A plain-HTTP proxy needs the absolute form (RFC 9112 section 3.2.2), which libcurl makes out of
- * the URL; else the URL ends with the port and the target is handed over byte for byte. */
-static const char *copy_address(pusher_request *request, const pusher_settings *settings,
-                                slice scheme, slice host, slice target, double port)
+/* A zone's "%" is escaped (RFC 6874). */
+static void add_host(pusher_buffer *buffer, pusher_bytes host)
 {
-    pusher_buffer *text = &request->text;
-    request->https = scheme.length == 5;
-    bool in_url = settings->proxy != NULL && !request->https;
-    request->url = text->length;
-    bool fits = put_origin(text, scheme, host, (long)port) &&
-                (!in_url || pusher_buffer_add(text, target.text, target.length)) &&
-                pusher_buffer_add(text, "", 1);
-    fits = fits && put(text, &request->target, in_url ? (slice){"", 0} : target);
-    return fits ? NULL : "out of memory";
+    const char *text = host.data;
+    for (size_t i = 0; i < host.size; i++)
+        if (text[i] == '%')
+            add(buffer, "%25");
+        else
+            pusher_buffer_add(buffer, &text[i], 1);
 }
 
-static const char *copy_request(lua_State *L, int index, const pusher_settings *settings,
-                                pusher_request *request, slice method, slice body)
+/* A plain-HTTP proxy needs the absolute form (RFC 9112 section 3.2.2), which libcurl makes from the
+ * URL; else the URL ends with the port and the target is handed over byte for byte. */
+static void put_address(pusher_request *request, const address *at, bool absolute)
 {
-    slice scheme = read_string(L, index, "scheme", false);
-    slice host = read_string(L, index, "host", false);
-    slice target = read_string(L, index, "target", false);
-    double port = read_number(L, index, "port", scheme.length == 5 ? 443 : 80);
-    const char *wrong = check_address(scheme, host, target, port);
-    if (wrong == NULL && (!every(method, is_upper) || method.length > 16))
-        wrong = "the method must be upper-case letters";
-    if (wrong == NULL && (method.length + target.length + body.length > PUSHER_MAX_REQUEST))
-        wrong = "the request is too large";
-    if (wrong == NULL)
-        wrong = copy_address(request, settings, scheme, host, target, port);
-    if (wrong == NULL)
-        wrong = read_headers(L, index, request);
-    if (wrong == NULL && !(put(&request->text, &request->method, method) &&
-                           put(&request->text, &request->body, body)))
-        wrong = "out of memory";
-    return wrong;
+    char port[24];
+    pusher_buffer *text = &request->text;
+    bool is_v6 = memchr(at->host.data, ':', at->host.size) != NULL;
+    snprintf(port, sizeof(port), "%s:%ld", is_v6 ? "]" : "", (long)at->port);
+    request->url = text->used;
+    add(text, request->https ? "https" : "http");
+    add(text, is_v6 ? "://[" : "://");
+    add_host(text, at->host);
+    add(text, port);
+    if (absolute)
+        pusher_buffer_add(text, at->target.data, at->target.size);
+    pusher_buffer_add(text, "", 1);
+    request->target = put(text, absolute ? (pusher_bytes){"", 0} : at->target);
+}
+
+/* ---- the request ---- */
+
+static const char *read_checked(const pusher_table *table, const pusher_settings *settings,
+                                pusher_request *request)
+{
+    pusher_bytes method = pusher_field_bytes(table, "method", false);
+    pusher_bytes body = pusher_field_bytes(table, "body", true);
+    double fallback = (double)settings->timeout_ms / 1000.0;
+    double timeout = pusher_field_number(table, "timeout", fallback);
+    request->once = pusher_field_boolean(table, "once", true);
+    address at = read_address(table);
+    const char *message = check_address(&at);
+    if (message != NULL)
+        return message;
+    if (!every(method, is_upper) || method.size > MAX_METHOD_BYTES)
+        return "the method must be 1 to 16 upper-case letters";
+    if (!(timeout > 0))
+        return "the timeout must be above zero";
+    if (method.size + at.target.size + body.size > PUSHER_MAX_REQUEST_BYTES)
+        return "the request is larger than 64 MiB";
+    request->timeout_ms = pusher_milliseconds(timeout);
+    request->https = equals(at.scheme, "https");
+    request->has_body = body.data != NULL;
+    request->body_size = body.size;
+    put_address(request, &at, settings->proxy != NULL && !request->https);
+    message = read_headers(table, request);
+    request->method = put(&request->text, method);
+    request->body = put(&request->text, body);
+    return message == NULL && request->text.failed ? "out of memory" : message;
 }
 
 const char *pusher_request_read(lua_State *L, int index, const pusher_settings *settings,
                                 pusher_request *request)
 {
+    pusher_table table = {L, index, "request"};
     int top = lua_gettop(L);
     luaL_checkstack(L, 12, "request");
     pusher_buffer_clear(&request->text);
-    slice method = read_string(L, index, "method", false);
-    slice body = read_string(L, index, "body", true);
-    double timeout = read_number(L, index, "timeout", (double)settings->timeout_ms / 1000.0);
-    const char *wrong = NULL;
-    if (!(timeout > 0))
-        wrong = "the timeout must be above zero";
-    if (wrong == NULL)
-        wrong = copy_request(L, index, settings, request, method, body);
-    request->timeout_ms = pusher_milliseconds(timeout);
-    request->once = read_boolean(L, index, "once");
-    request->has_body = body.text != NULL;
-    request->body_length = body.length;
+    const char *message = read_checked(&table, settings, request);
     lua_settop(L, top);
-    return wrong;
-}
-
-bool pusher_request_copy(pusher_request *copy, const pusher_request *request)
-{
-    *copy = *request;
-    copy->text.size = copy->text.length;
-    copy->text.data = malloc(copy->text.size);
-    if (copy->text.data == NULL)
-        return false;
-    memcpy(copy->text.data, request->text.data, copy->text.size);
-    return true;
+    return message;
 }
 
 void pusher_request_free(pusher_request *request)

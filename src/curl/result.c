@@ -1,20 +1,18 @@
-/*
- * What a transfer came to, for Lua: an answer, or libcurl's result as one of our codes with a
- * message that tells no secret.
- */
+/* The outcome of a transfer, for Lua: a response, or libcurl's result as one of our codes with a
+ * message that reveals no secret. */
 #include <string.h>
 
 #include "internal.h"
 
-/* A handshake that the peer broke off says nothing about trust: another try may succeed. */
-static bool is_cut_handshake(const char *message)
+/* An aborted handshake is a network error, not a certificate error: the next one may succeed. */
+static bool is_aborted_handshake(const char *message)
 {
     return strstr(message, "SYSCALL") != NULL || strstr(message, "onnection reset") != NULL ||
            strstr(message, "roken pipe") != NULL || strstr(message, "unexpected eof") != NULL;
 }
 
-/* libcurl before 8.6 is "out of memory" when a single header line is longer than it likes. */
-static bool is_too_large(CURLcode result, const pusher_transfer *transfer)
+/* libcurl before 8.6 reports "out of memory" when a single header line is too long for it. */
+static bool is_too_large(const pusher_transfer *transfer, CURLcode result)
 {
     return transfer->overflow || result == CURLE_FILESIZE_EXCEEDED ||
 #if LIBCURL_VERSION_NUM >= 0x080600
@@ -23,15 +21,15 @@ static bool is_too_large(CURLcode result, const pusher_transfer *transfer)
            (result == CURLE_OUT_OF_MEMORY && transfer->head_begun && !transfer->head_complete);
 }
 
-static const char *code_of(CURLcode result, const pusher_transfer *transfer)
+static const char *code_of(const pusher_transfer *transfer, CURLcode result)
 {
-    if (is_too_large(result, transfer))
+    if (is_too_large(transfer, result))
         return "too_large";
     switch ((int)result) {
     case CURLE_OPERATION_TIMEDOUT:
         return "timeout";
     case CURLE_SSL_CONNECT_ERROR:
-        return is_cut_handshake(transfer->error) ? "network" : "tls";
+        return is_aborted_handshake(transfer->error) ? "network" : "tls";
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CIPHER:
@@ -46,8 +44,26 @@ static const char *code_of(CURLcode result, const pusher_transfer *transfer)
     }
 }
 
-/* libcurl sets the pre-transfer time when the connection stands and the request may leave. */
-static bool surely_unsent(CURL *easy, CURLcode result)
+/* libcurl's own message is the best there is, but it may contain names from a hostile certificate,
+ * and it quotes all of a malformed proxy, the password too. */
+static const char *message_of(pusher_transfer *transfer, CURLcode result)
+{
+    const char *proxy = transfer->settings->proxy;
+    if (is_too_large(transfer, result))
+        return "the response is larger than max_response_bytes, or its headers than 64 KiB";
+    if (result == CURLE_OK)
+        return "incomplete response: the server closed the connection";
+    if (transfer->error[0] == '\0' ||
+        (proxy != NULL && proxy[0] != '\0' && strstr(transfer->error, proxy) != NULL))
+        return curl_easy_strerror(result);
+    for (char *c = transfer->error; *c != '\0'; c++)
+        if ((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f)
+            *c = '?';
+    return transfer->error;
+}
+
+/* libcurl sets the pre-transfer time when the connection is ready and the request may leave. */
+static bool is_surely_unsent(CURL *easy, CURLcode result)
 {
     curl_off_t ready_us = 1;
     return result != CURLE_SEND_FAIL_REWIND &&
@@ -55,59 +71,38 @@ static bool surely_unsent(CURL *easy, CURLcode result)
            ready_us == 0;
 }
 
-/* libcurl's own text is the best there is, but names out of a hostile certificate may stand in it,
- * and of a proxy that it does not like it quotes all, the password too. */
-static void push_message(lua_State *L, CURLcode result, pusher_transfer *transfer)
+int pusher_fail_call(lua_State *L, const char *message, const char *code, bool unsent)
 {
-    const char *proxy = transfer->settings->proxy;
-    bool tells_proxy = proxy != NULL && proxy[0] != '\0' && strstr(transfer->error, proxy) != NULL;
-    if (is_too_large(result, transfer))
-        lua_pushliteral(L, "the answer is larger than allowed");
-    else if (result == CURLE_OK)
-        lua_pushliteral(L, "the connection ended in the middle of the answer");
-    else if (transfer->error[0] == '\0' || tells_proxy)
-        lua_pushstring(L, curl_easy_strerror(result));
-    else {
-        for (char *c = transfer->error; *c != '\0'; c++)
-            if ((unsigned char)*c < 0x20 || (unsigned char)*c >= 0x7f)
-                *c = '?';
-        lua_pushstring(L, transfer->error);
-    }
-}
-
-int pusher_failure_push(lua_State *L, const char *message, const char *code)
-{
-    lua_pushnil(L);
-    lua_pushstring(L, message);
+    pusher_fail(L, message);
     lua_pushstring(L, code);
-    lua_pushboolean(L, 0);
+    if (unsent)
+        lua_pushboolean(L, 0);
+    else
+        lua_pushnil(L);
     return 4;
 }
 
-/* libcurl takes a connection that ends among the header lines for a whole answer. */
-static bool is_answered(const pusher_transfer *transfer, CURLcode result, long *status)
+/* libcurl takes a connection that ends among the header lines for a complete response. */
+static bool has_response(const pusher_transfer *transfer, CURLcode result, long *status)
 {
     return result == CURLE_OK && transfer->head_complete &&
            curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, status) == CURLE_OK;
 }
 
+static void push_and_clear(lua_State *L, pusher_buffer *buffer)
+{
+    lua_pushlstring(L, buffer->used > 0 ? buffer->data : "", buffer->used);
+    pusher_buffer_clear(buffer); /* else an idle transfer would hold its largest response */
+}
+
 int pusher_transfer_push(lua_State *L, pusher_transfer *transfer, CURLcode result)
 {
     long status = 0;
-    if (is_answered(transfer, result, &status)) {
-        lua_pushinteger(L, status);
-        lua_pushlstring(L, transfer->body.length ? transfer->body.data : "", transfer->body.length);
-        lua_pushlstring(L, transfer->head.length ? transfer->head.data : "", transfer->head.length);
-        pusher_buffer_clear(&transfer->body); /* else an idle one would hold its largest answer */
-        pusher_buffer_clear(&transfer->head);
-        return 3;
-    }
-    lua_pushnil(L);
-    push_message(L, result, transfer);
-    lua_pushstring(L, code_of(result, transfer));
-    if (surely_unsent(transfer->easy, result))
-        lua_pushboolean(L, 0);
-    else
-        lua_pushnil(L);
-    return 4;
+    if (!has_response(transfer, result, &status))
+        return pusher_fail_call(L, message_of(transfer, result), code_of(transfer, result),
+                                is_surely_unsent(transfer->easy, result));
+    lua_pushinteger(L, status);
+    push_and_clear(L, &transfer->body);
+    push_and_clear(L, &transfer->head);
+    return 3;
 }

@@ -1,14 +1,12 @@
-/*
- * One step of an engine: start what may start, let libcurl act on what is ready, gather what has
- * ended; again, until nothing is ready or the time is over.
- */
+/* One step of an engine: start jobs, let libcurl act on what is ready, collect what has ended;
+ * again, until nothing is ready or the time has passed. */
 #include "../clock.h"
 #include "internal.h"
 
-/* A step that may not wait stops after this long and goes on in the next one. */
-#define BUDGET_US 400
-/* What timers are compared with when there is none. */
-#define LONG_MS 3600000
+enum {
+    BUDGET_US = 400,      /* a step that may not wait stops after this long */
+    MAX_WAIT_MS = 3600000 /* of the poller */
+};
 
 static void act(pusher_engine *engine, curl_socket_t fd, int events)
 {
@@ -16,10 +14,8 @@ static void act(pusher_engine *engine, curl_socket_t fd, int events)
     if (engine->seen_tls && !engine->sigpipe.held)
         pusher_sigpipe_hold(&engine->sigpipe);
     CURLMcode result = curl_multi_socket_action(engine->multi, fd, events, &running);
-    if (result != CURLM_OK) { /* beyond repair; the next job gets a new one */
-        pusher_engine_shut(engine);
-        pusher_engine_finish_all(engine, &engine->active, curl_multi_strerror(result), "network");
-    }
+    if (result != CURLM_OK)
+        pusher_engine_fail_multi(engine, curl_multi_strerror(result));
 }
 
 static void act_on_timer(pusher_engine *engine, long long now_us)
@@ -39,13 +35,13 @@ static int wait_ms(const pusher_engine *engine, long long now_us, long long limi
     if (engine->expiry_us >= 0 && engine->expiry_us < until)
         until = engine->expiry_us;
     long long ms = (until - now_us + 999) / 1000;
-    return ms < 0 ? 0 : ms > LONG_MS ? LONG_MS : (int)ms;
+    return ms < 0 ? 0 : ms > MAX_WAIT_MS ? MAX_WAIT_MS : (int)ms;
 }
 
-/* Attends to the sockets that are ready; what the budget leaves is reported again. */
+/* Acts on the sockets that are ready; those beyond the budget are reported again. */
 static int act_on_sockets(pusher_engine *engine, int timeout_ms, long long until_us)
 {
-    pusher_ready ready[PUSHER_READY_AT_ONCE];
+    pusher_ready ready[PUSHER_MAX_READY];
     int count = pusher_poller_wait(engine->poller, ready, timeout_ms);
     for (int i = 0; i < count && engine->multi != NULL; i++) {
         act(engine, ready[i].fd, ready[i].events);
@@ -55,17 +51,13 @@ static int act_on_sockets(pusher_engine *engine, int timeout_ms, long long until
     return count;
 }
 
-/* One round; returns whether another one would find something to do at once. */
+/* One round; returns whether another one would find something to do now. */
 static bool run_once(pusher_engine *engine, long long now_us, long long limit_us,
                      long long budget_us)
 {
-    if (!pusher_engine_open(engine)) {
-        pusher_engine_finish_all(engine, &engine->waiting,
-                                 "no multi handle or no poller can be made", "network");
-        return false;
-    }
     bool may_wait = budget_us == limit_us;
-    pusher_engine_admit(engine, now_us, may_wait);
+    if (!pusher_engine_admit(engine, now_us, may_wait))
+        return false;
     act_on_timer(engine, now_us);
     pusher_engine_collect(engine);
     if (engine->multi == NULL)
@@ -79,38 +71,30 @@ static bool run_once(pusher_engine *engine, long long now_us, long long limit_us
            (engine->timer_us >= 0 && engine->timer_us <= pusher_now_us());
 }
 
-static void run(pusher_engine *engine, long long now_us, long long wait_us)
+void pusher_engine_step(pusher_engine *engine, long long wait_us)
 {
-    long long limit_us = now_us + wait_us;
+    long long now_us = pusher_now_us(), limit_us = now_us + wait_us;
     long long budget_us = wait_us > BUDGET_US ? limit_us : now_us + BUDGET_US;
-    while (engine->active.count + engine->waiting.count > 0 && now_us < budget_us) {
-        bool more = run_once(engine, now_us, limit_us, budget_us);
-        if (wait_us > 0 ? engine->finished.head != NULL : !more)
+    while (pusher_engine_unfinished(engine) > 0 && now_us < budget_us) {
+        bool again = run_once(engine, now_us, limit_us, budget_us);
+        if (wait_us > 0 ? engine->finished.head != NULL : !again)
             break;
         now_us = pusher_now_us();
     }
-}
-
-void pusher_engine_step(pusher_engine *engine, long long wait_us)
-{
-    if (engine->active.count + engine->waiting.count == 0)
-        return;
-    run(engine, pusher_now_us(), wait_us);
     pusher_sigpipe_release(&engine->sigpipe);
 }
 
 int pusher_engine_poller(pusher_engine *engine)
 {
-    return pusher_engine_open(engine) ? engine->poller : -1;
+    return pusher_engine_open_multi(engine) ? engine->poller : -1;
 }
 
 long pusher_engine_timeout_ms(pusher_engine *engine)
 {
     if (engine->finished.head != NULL || pusher_engine_may_start(engine))
         return 0;
-    if (engine->active.count + engine->waiting.count == 0 ||
-        (engine->timer_us < 0 && engine->expiry_us < 0))
+    if (pusher_engine_unfinished(engine) == 0 || (engine->timer_us < 0 && engine->expiry_us < 0))
         return -1;
     long long now_us = pusher_now_us();
-    return wait_ms(engine, now_us, now_us + LONG_MS * 1000LL);
+    return wait_ms(engine, now_us, now_us + MAX_WAIT_MS * 1000LL);
 }

@@ -1,5 +1,5 @@
--- The local Channels server: what pusher.com would answer to servers and to subscribers.
--- The official clients of npm judge it, too: spec/system/interop.
+-- The local Channels server responds to servers and subscribers as pusher.com does. The official clients of npm test
+-- it, too: spec/system/interop.
 
 local cjson = require "cjson"
 local curl = require "pusher.transport.curl"
@@ -48,11 +48,11 @@ describe("The local Channels server", function()
     return subscriber:subscribe(request)
   end
 
-  -- Subscribes and gives the decoded data of the success.
+  -- Subscribes and returns the decoded data of the success.
   local function join(...)
-    local answer = subscribe(...)
-    assert.equal("pusher_internal:subscription_succeeded", answer.event)
-    return cjson.decode(answer.data)
+    local reply = subscribe(...)
+    assert.equal("pusher_internal:subscription_succeeded", reply.event)
+    return cjson.decode(reply.data)
   end
 
   local function sign_in(subscriber, user)
@@ -60,7 +60,7 @@ describe("The local Channels server", function()
     return subscriber:sign_in(cjson.decode(request))
   end
 
-  -- A signed request that a careful client would not make; change(request) may spoil it.
+  -- A signed request that a careful client would not make; change(request) may break it.
   local function send(method, path, params, body, change)
     local request = assert(client:build_request(method, path, params, body))
     if change then
@@ -108,9 +108,9 @@ describe("The local Channels server", function()
 
   describe("checks a request:", function()
     local function refusal(status, text, change)
-      local answer = send("POST", "/events", nil, '{"name":"e","channel":"c","data":"d"}', change)
-      assert.equal(status, answer.status, answer.body)
-      assert.is_truthy(answer.body:find(text, 1, true), answer.body)
+      local response = send("POST", "/events", nil, '{"name":"e","channel":"c","data":"d"}', change)
+      assert.equal(status, response.status, response.body)
+      assert.is_truthy(response.body:find(text, 1, true), response.body)
       assert.equal(0, server:inspect().events)
     end
 
@@ -134,7 +134,7 @@ describe("The local Channels server", function()
       refusal(404, "Did you forget to specify the cluster?", change_target("/apps/[^/]+", "/apps/99"))
     end)
 
-    it("time, telling both clocks", function()
+    it("time, naming both clocks", function()
       server:set { clock_offset = 600 }
       refusal(401, "not within 600s of server time (")
       server:set { clock_offset = -600 }
@@ -150,7 +150,7 @@ describe("The local Channels server", function()
       refusal(401, "Missing parameter: body_md5", change_target("body_md5=", "xody_md5="))
     end)
 
-    it("signature, telling what was to be signed", function()
+    it("signature, showing what had to be signed", function()
       refusal(401, 'HmacSHA256Hex("POST\\n/apps/app-id/events\\nauth_key=app-key&', change_target("auth_signature=", "auth_signature=0"))
     end)
 
@@ -197,8 +197,8 @@ describe("The local Channels server", function()
       ['{"name":"e","channel":"a","data":"\255"}'] = "400 Invalid JSON",
     } do
       it(expected .. " for " .. body:sub(1, 50), function()
-        local answer = post("/events", body)
-        assert.equal(expected, (answer.status .. " " .. answer.body):sub(1, #expected))
+        local response = post("/events", body)
+        assert.equal(expected, (response.status .. " " .. response.body):sub(1, #expected))
         assert.equal(0, server:inspect().events)
       end)
     end
@@ -219,7 +219,7 @@ describe("The local Channels server", function()
     end)
   end)
 
-  it("takes a native push notification", function()
+  it("accepts a native push notification", function()
     local function notify(body)
       return send("POST", "/notifications", nil, body, function(request)
         request.target = request.target:gsub("^/apps", "/server_api/v1/apps")
@@ -229,15 +229,15 @@ describe("The local Channels server", function()
     assert.equal(401, notify('{"interests":["a"],"fcm":{}}').status)
     assert.equal(400, post("/notifications", '{"interests":[],"fcm":{}}').status)
     assert.equal(400, post("/notifications", '{"interests":["a"]}').status)
-    local answer = post("/notifications", '{"interests":["a","b"],"fcm":{}}')
-    assert.equal(202, answer.status)
-    assert.equal('{"number_of_subscribers":2}', answer.body)
+    local response = post("/notifications", '{"interests":["a","b"],"fcm":{}}')
+    assert.equal(202, response.status)
+    assert.equal('{"number_of_subscribers":2}', response.body)
     assert.same({ '{"interests":["a","b"],"fcm":{}}' }, server:notifications())
   end)
 
-  it("records events in order, and which of them were answered by silence", function()
+  it("records events in order, and which of them got no response", function()
     client:trigger({ "a", "b" }, "first", "1")
-    server:misbehave { mode = "lose_answer", times = 2 } -- the second for a client that tries again
+    server:misbehave { mode = "lose_answer", times = 2 } -- the second for a client that retries
     client:trigger("c", "second", "2")
     server:behave()
     client:trigger("c", "third", "3", { socket_id = "1.2" })
@@ -252,7 +252,7 @@ describe("The local Channels server", function()
     assert.same({ events[2] }, server:events { from = 2, limit = 1 })
   end)
 
-  describe("answers subscribers:", function()
+  describe("serves subscribers:", function()
     it("greets with a socket id and the time after which to ping", function()
       local one, two = connect(), connect()
       assert.is_truthy(one.socket_id:find("^%d+%.%d+$"))
@@ -289,7 +289,7 @@ describe("The local Channels server", function()
       assert.equal("pusher:error", two:subscribe({ channel = "private-a", auth = auth }).event)
     end)
 
-    it("names that are none, and a second subscription, are errors", function()
+    it("invalid names and a second subscription are errors", function()
       local subscriber = connect()
       assert.equal("pusher:error", subscriber:subscribe({ channel = "a b" }).event)
       join(subscriber, "a")
@@ -298,7 +298,7 @@ describe("The local Channels server", function()
       assert.is_truthy(subscriber:next_event { event = "pusher:error" })
     end)
 
-    it("passes events on byte for byte, also over TLS", function()
+    it("forwards events byte for byte, also over TLS", function()
       local subscriber = connect { port = server.tls_port, host = "localhost", ca_file = server.ca_file }
       join(subscriber, "a")
       local data = '{"n":12345678901234567890, "e": [], "s": "\226\130\172"}'
@@ -340,7 +340,7 @@ describe("The local Channels server", function()
       assert.same({ users = { { id = "1" } } }, (client:channel_users("presence-a")))
     end)
 
-    it("passes client events on as they are, with the user's id, and not to their sender", function()
+    it("forwards client events unchanged, with the user's id, and not to their sender", function()
       local one, two = connect(), connect()
       join(one, "presence-a", { user_id = "1" })
       join(two, "presence-a", { user_id = "2" })
@@ -407,7 +407,7 @@ describe("The local Channels server", function()
       assert.equal(4009, one:ended().code)
     end)
 
-    it("tells a user when those on the watchlist come and go", function()
+    it("notifies a user when those on the watchlist come and go", function()
       local one, two = connect(), connect()
       sign_in(one, { id = "1", watchlist = { "2" } })
       local function next_watched()
@@ -420,7 +420,7 @@ describe("The local Channels server", function()
       assert.same({ name = "offline", user_ids = { "2" } }, next_watched())
     end)
 
-    it("counts subscribers for them when told to", function()
+    it("sends them subscription counts when configured to", function()
       server:set { announce_counts = true }
       local one, two = connect(), connect()
       join(one, "a")
@@ -429,7 +429,7 @@ describe("The local Channels server", function()
       assert.is_truthy(one:next_event { event = "pusher_internal:subscription_count", data = data })
     end)
 
-    it("disconnects all when told to", function()
+    it("disconnects all on command", function()
       local one = connect()
       server:disconnect { code = 4200 }
       assert.equal(4200, one:ended().code)
@@ -452,7 +452,7 @@ describe("The local Channels server", function()
       }, event)
     end)
 
-    it("and posts them to the address given, again until they are taken", function()
+    it("and posts them to the given address, repeatedly until they are accepted", function()
       local receiver = local_server.start()
       local sender = local_server.start { webhook_url = ("http://127.0.0.1:%d/hook"):format(receiver.port) }
       receiver:misbehave { mode = "status", status = 500, path = "/hook", times = 1 }

@@ -1,4 +1,4 @@
---- Starts the local push server, and makes what is needed to talk to it.
+--- Starts the local push server, and makes configurations that send to it.
 
 local account = require "tools.local_server.account"
 local server = require "tools.local_server"
@@ -21,7 +21,7 @@ function push_server.start(options)
   return server.start(given)
 end
 
---- A configuration of the FCM handler that sends to the server, and does not wait long anywhere.
+--- A configuration of the FCM handler that sends to the server, with short waits.
 -- @tparam table started as `start` returns
 -- @tparam[opt] table changes members to add or replace
 -- @treturn table

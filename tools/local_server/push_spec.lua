@@ -1,4 +1,4 @@
--- The local push server refuses what Google refuses: else the specs that send to it would prove little.
+-- The local push server refuses what Google refuses: otherwise the specs that send to it would prove little.
 
 local account = require "tools.local_server.account"
 local cjson = require "cjson"
@@ -52,7 +52,7 @@ describe("the local push server", function()
     }
   end
 
-  it("grants a token for a sound assertion", function()
+  it("grants a token for a valid assertion", function()
     assert.are.equal(200, ask(account_with()).status)
   end)
 
@@ -70,7 +70,7 @@ describe("the local push server", function()
     assert.matches("short%-lived", ask(account_with(), os.time() + 7200).body)
   end)
 
-  it("takes messages only with a token that it granted and did not revoke", function()
+  it("accepts messages only with a token that it granted and did not revoke", function()
     local bearer = granted()
     local message = { message = { token = "t", data = { a = "b" } } }
     assert.are.equal(200, post(message, bearer).status)
@@ -96,7 +96,7 @@ describe("the local push server", function()
     end
   end)
 
-  it("knows what it checks", function()
+  it("names the field that is wrong", function()
     assert.is_nil(message_form.check { token = "t", android = { ttl = "3.5s", priority = "high" } })
     assert.is_string((message_form.check { token = "t", android = { ttl = "9999999s" } }))
     assert.are.equal("message.android.notification.titel",

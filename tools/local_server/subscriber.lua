@@ -9,8 +9,8 @@
 --
 -- Commands: `subscribe { channel =, auth =, channel_data =, shared_secret = }`, `unsubscribe { channel = }`,
 -- `sign_in { auth =, user_data = }`, `send { event =, channel =, data = }`, `send_text { text = }`,
--- `next_event { event =, channel =, timeout = 5 }` (false when none came; decrypted `data` when the
--- channel has a shared secret, the sealed form in `sealed`), `ended()`, `close()`.
+-- `next_event { event =, channel =, timeout = 5 }` (false when none came; decrypted `data` when the channel has a
+-- shared secret, the sealed form in `sealed`), `ended()`, `close()`.
 
 local server = require "tools.local_server"
 

@@ -1,5 +1,5 @@
---- A small HTTP client for specs that talk to nginx: what is sent is what the spec says, byte for
--- byte if it wants, and the answer comes back as it is. One connection per request.
+--- A small HTTP client for checks of nginx: it sends what the check says, byte for byte if needed, and returns the
+-- response unchanged. One connection per request.
 
 local socket = require "cqueues.socket"
 
@@ -43,12 +43,12 @@ local function decode_chunked(text)
   end
 end
 
---- Reads the text of one answer.
+--- Parses the text of one response.
 -- @treturn table `{ status =, headers = names in lower case; a repeated one is joined by ", ", body = }`
 function http.parse(text)
   local head, body = text:match("^(.-\r\n)\r\n(.*)$")
   local status = head and tonumber(head:match("^HTTP/1%.%d (%d%d%d)"))
-  assert(status, "no answer, but: " .. text:sub(1, 200))
+  assert(status, "no response, but: " .. text:sub(1, 200))
   if status < 200 then
     return http.parse(body)
   end
@@ -73,7 +73,7 @@ function http.connect(host, port, seconds)
   return connection
 end
 
---- Sends one request and reads the answer until the server closes.
+--- Sends one request and reads the response until the server closes.
 -- @tparam table options `host`, `port`, `path`, `method`, `headers`, `body`, `seconds`; or `raw`, the bytes to send
 function http.request(options)
   local connection = http.connect(options.host, options.port, options.seconds)

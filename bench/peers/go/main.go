@@ -39,8 +39,8 @@ type inputs struct {
 	} `json:"member"`
 }
 
-// A work does one operation; the text it returns is shown to the runner, which compares the sides.
-type work func() (string, error)
+// An operation is timed; the runner compares the text that it returns with the other sides'.
+type operation func() (string, error)
 
 func must(err error) {
 	if err != nil {
@@ -68,13 +68,13 @@ func newClient(in inputs, port string) *pusher.Client {
 	}
 }
 
-func works(in inputs, client *pusher.Client) map[string]work {
+func operations(in inputs, client *pusher.Client) map[string]operation {
 	private, presence, encrypted := []byte(in.PrivateForm), []byte(in.PresenceForm), []byte(in.EncryptedForm)
 	body := []byte(in.WebhookBody)
 	header := http.Header{}
 	header.Set("X-Pusher-Key", in.Key)
 	header.Set("X-Pusher-Signature", in.WebhookSignature)
-	return map[string]work{
+	return map[string]operation{
 		"authorize_private": func() (string, error) {
 			out, err := client.AuthorizePrivateChannel(private)
 			return string(out), err
@@ -101,7 +101,7 @@ func works(in inputs, client *pusher.Client) map[string]work {
 }
 
 // Runs n operations shared out over as many goroutines as asked for.
-func run(op work, n, goroutines int) error {
+func run(op operation, n, goroutines int) error {
 	if goroutines == 1 {
 		for i := 0; i < n; i++ {
 			if _, err := op(); err != nil {
@@ -139,25 +139,25 @@ func cpu() int64 {
 	return usage.Utime.Nano() + usage.Stime.Nano()
 }
 
-func answer(all map[string]work, inFlight int, line string) (string, error) {
-	words := strings.Fields(line)
-	if len(words) != 2 {
+func reply(all map[string]operation, inFlight int, line string) (string, error) {
+	fields := strings.Fields(line)
+	if len(fields) != 2 {
 		return "", fmt.Errorf("two words expected")
 	}
-	if words[0] == "show" {
-		op, known := all[words[1]]
+	if fields[0] == "show" {
+		op, known := all[fields[1]]
 		if !known {
 			return "none", nil
 		}
 		return op()
 	}
 	goroutines := 1
-	name := words[0]
+	name := fields[0]
 	if name == "in_flight" {
 		goroutines, name = inFlight, "trigger"
 	}
 	op, known := all[name]
-	n, err := strconv.Atoi(words[1])
+	n, err := strconv.Atoi(fields[1])
 	if !known || err != nil {
 		return "none", err
 	}
@@ -168,10 +168,10 @@ func answer(all map[string]work, inFlight int, line string) (string, error) {
 
 func main() {
 	in := readInputs(os.Args[1])
-	all := works(in, newClient(in, os.Args[2]))
+	all := operations(in, newClient(in, os.Args[2]))
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
-		text, err := answer(all, in.InFlight, lines.Text())
+		text, err := reply(all, in.InFlight, lines.Text())
 		if err != nil {
 			text = "error " + err.Error()
 		}

@@ -20,8 +20,8 @@ const client = new Pusher({
   agent: new http.Agent({ keepAlive: true, maxSockets: inputs.in_flight }),
 })
 
-// authorizeChannel takes the socket and the channel apart, so unlike the other sides this one
-// is spared the decoding of the form.
+// authorizeChannel takes the socket and the channel as two arguments, so unlike the other sides
+// this one need not decode the form.
 const form = (text) => Object.fromEntries(new URLSearchParams(text))
 const privateForm = form(inputs.private_form)
 const presenceForm = form(inputs.presence_form)
@@ -36,7 +36,7 @@ const webhookRequest = {
   rawBody: inputs.webhook_body,
 }
 
-const works = {
+const cases = {
   authorize_private: () => authorize(privateForm),
   authorize_presence: () => authorize(presenceForm, inputs.member),
   authorize_encrypted: () => authorize(encryptedForm),
@@ -45,7 +45,7 @@ const works = {
     if (!hook.isValid()) throw new Error("webhook refused")
     return hook.getEvents()[0].data
   },
-  // The answer must be read to its end, or the connection is not used again.
+  // The response must be read to its end, or the connection is not used again.
   trigger: async () => {
     const response = await client.trigger(inputs.channel, inputs.event, inputs.data)
     await response.text()
@@ -65,24 +65,24 @@ const runAsync = async (op, n, chains) => {
   await Promise.all(Array.from({ length: chains }, chain))
 }
 
-const answer = async (line) => {
+const reply = async (line) => {
   const [first, second] = line.split(" ")
-  if (first === "show") return second in works ? works[second]() : "none"
+  if (first === "show") return second in cases ? cases[second]() : "none"
   const name = first === "in_flight" ? "trigger" : first
-  if (!(name in works)) return "none"
+  if (!(name in cases)) return "none"
   const cpuBefore = process.cpuUsage()
   const wallBefore = process.hrtime.bigint()
-  if (name === "trigger") await runAsync(works[name], Number(second), first === "in_flight" ? inputs.in_flight : 1)
-  else runSync(works[name], Number(second))
+  if (name === "trigger") await runAsync(cases[name], Number(second), first === "in_flight" ? inputs.in_flight : 1)
+  else runSync(cases[name], Number(second))
   const wall = process.hrtime.bigint() - wallBefore
   const cpu = process.cpuUsage(cpuBefore)
   return `${wall} ${(cpu.user + cpu.system) * 1000}`
 }
 
-// One line at a time: the runner waits for each answer before it asks again.
+// One line at a time: the runner waits for each reply before it sends the next.
 readline.createInterface({ input: process.stdin }).on("line", (line) => {
   Promise.resolve()
-    .then(() => answer(line))
+    .then(() => reply(line))
     .catch((failure) => "error " + failure.message)
     .then((text) => console.log(text))
 })

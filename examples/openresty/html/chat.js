@@ -1,4 +1,4 @@
-// The page of the chat. What others wrote is only ever put in as text, never as HTML.
+// The page of the chat. Messages of others are inserted as text, never as HTML.
 "use strict";
 
 const { chat: settings, Pusher } = window;
@@ -6,7 +6,7 @@ const find = (selector) => document.querySelector(selector);
 
 const ABOUT = {
   lobby: "A public channel: everybody may listen.",
-  den: "End-to-end encrypted: the Channels server carries it and cannot read it.",
+  den: "End-to-end encrypted: the Channels server cannot read the messages.",
 };
 const TYPING_SHOWN_MS = 2500;
 const TYPING_SENT_EVERY_MS = 1200;
@@ -125,21 +125,21 @@ function noteTyping(event, metadata) {
 
 let typingSent = 0;
 
-function tellTyping() {
+function sendTyping() {
   if (people?.subscribed && Date.now() - typingSent > TYPING_SENT_EVERY_MS) {
     typingSent = Date.now();
-    people.trigger("client-typing", { room }); // from browser to browser; our server is not asked
+    people.trigger("client-typing", { room }); // from browser to browser, without our server
   }
 }
 
 // ---- talking ----
 
 async function post(path, value) {
-  const answer = await fetch(path, {
+  const response = await fetch(path, {
     method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(value),
   });
-  const result = await answer.json();
-  if (!answer.ok) throw new Error(result.error);
+  const result = await response.json();
+  if (!response.ok) throw new Error(result.error);
   return result;
 }
 
@@ -204,7 +204,7 @@ for (const name of Object.keys(ABOUT)) {
   find(`.room[data-room="${name}"]`).addEventListener("click", () => enter(name));
 }
 find("#say").addEventListener("submit", say);
-find("#text").addEventListener("input", tellTyping);
+find("#text").addEventListener("input", sendTyping);
 find("#join").addEventListener("submit", join);
 find("#welcome").addEventListener("cancel", (event) => event.preventDefault());
 enter("lobby");

@@ -1,78 +1,101 @@
---- Calls of the caller's own functions: what one raises is caught and reported, and it is known who is inside one.
+--- Calls the caller's own functions: what one raises is caught and logged.
+--
+-- `callback.run` does that alone; an object of `callback.new` also knows which coroutines are inside a call.
 
 local callback = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.base.callback" }
 
---- The text of any value; never raises, though a `__tostring` may.
--- @param value
--- @treturn string
+--- The text of any value. Never raises, though a `__tostring` may.
 function callback.text(value)
   local ok, text = pcall(tostring, value)
   return ok and type(text) == "string" and text or "an error that cannot be shown"
 end
 
---- Where messages go when the caller has given no `log`.
--- @tparam string level
--- @tparam string message
+--- Writes to standard error. Where messages go when the caller has given no `log`.
 function callback.log_to_stderr(level, message)
   if io and io.stderr then
     io.stderr:write("pusher: ", level, ": ", message, "\n")
   end
 end
 
---- Hands a message to a log function; one that raises changes nothing.
+--- Passes a message to a log function. Standard error gets it when that function raises.
 -- @tparam function log function(level, message, fields)
--- @tparam string level
+-- @tparam string level "error", "warn", "info" or "debug"
 -- @tparam string message
 -- @tparam[opt] table fields
 function callback.log(log, level, message, fields)
-  pcall(log, level, message, fields or {})
+  if not pcall(log, level, message, fields or {}) then
+    callback.log_to_stderr(level, message)
+  end
+end
+
+--- Logs what a function raised, and returns its text.
+-- @tparam function log
+-- @tparam string name of the function
+-- @tparam table|nil fields for the log; default `{ code = "callback" }`
+-- @param raised
+function callback.log_raised(log, name, fields, raised)
+  local text = callback.text(raised)
+  callback.log(log, "error", name .. " raised: " .. text, fields or { code = "callback" })
+  return text
+end
+
+--- Calls a function. What it raises is logged as an error.
+-- @tparam function log
+-- @tparam string name of the function, for the log
+-- @tparam table|nil fields as in `log_raised`
+-- @tparam function f
+-- @param ... its arguments
+-- @treturn boolean whether it returned
+-- @return its results, three at most, or the text of what it raised
+function callback.run(log, name, fields, f, ...)
+  local ok, result, message, details = pcall(f, ...)
+  if not ok then
+    result = callback.log_raised(log, name, fields, result)
+  end
+  return ok, result, message, details
 end
 
 local function current()
   return (coroutine.running()) or "main" -- Lua 5.1 has no object for the main one
 end
 
---- Makes a caller of functions.
--- @tparam function log function(level, message, fields)
--- @treturn table
+--- Makes an object that calls functions, logs what they raise, and knows who is inside one.
+-- @tparam function log
 function callback.new(log)
   return setmetatable({
     log = log,
-    inside = {}, -- how many calls each coroutine is inside of: the functions may yield
-    depth = 0,
+    inside = {}, -- set of the coroutines that are inside a call: a function may yield
+    depth = 0, -- calls of all of them
   }, metatable)
 end
 
---- Calls a function. What it raises is logged as an error.
--- @tparam string name of the function, for the log
--- @tparam[opt] table fields for the log
--- @tparam function f
--- @return true and what it returns, or false and the text of what it raised
-function methods:call(name, fields, f, ...)
+--- Calls a function with up to five arguments (not `...`, which LuaJIT does not compile here); results as of
+-- `callback.run`.
+function methods:call(name, fields, f, a, b, c, d, e)
   local here = current()
-  self.inside[here], self.depth = (self.inside[here] or 0) + 1, self.depth + 1
-  local ok, result, message = pcall(f, ...)
-  local rest = self.inside[here] - 1
-  self.inside[here], self.depth = rest > 0 and rest or nil, self.depth - 1
-  if not ok then
-    result = callback.text(result)
-    callback.log(self.log, "error", ("%s raised: %s"):format(name, result), fields)
-  end
-  return ok, result, message
+  local outer = self.inside[here]
+  self.inside[here], self.depth = true, self.depth + 1
+  local ok, result, message, details = callback.run(self.log, name, fields, f, a, b, c, d, e)
+  self.inside[here], self.depth = outer, self.depth - 1
+  return ok, result, message, details
 end
 
---- Whether the caller has been called from one of the functions.
--- @treturn boolean
+--- Whether the current coroutine is inside one of the functions.
 function methods:is_inside()
-  return self.depth > 0 and self.inside[current()] ~= nil
+  return self.depth > 0 and self.inside[current()] or false
 end
 
---- Whether another coroutine than the caller's is inside one of the functions.
--- @treturn boolean
+--- Whether another coroutine is inside one of the functions.
 function methods:others_inside()
-  return self.depth > (self.inside[current()] or 0)
+  local here = current()
+  for one in pairs(self.inside) do
+    if one ~= here then
+      return true
+    end
+  end
+  return false
 end
 
 return callback

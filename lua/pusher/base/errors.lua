@@ -1,31 +1,28 @@
 --- The one failure shape of the library: `nil, message, details`.
 --
--- `message` is always a string, so `..`, `assert` and `ngx.log` work on every
--- Lua. `details` is a fresh table each time: `{ code =, retryable =, … }`.
--- Nothing here (and nothing handed in) may hold a secret, a signature or the
--- plaintext of an encrypted event.
+-- `message` is always a string, so `..`, `assert` and `ngx.log` work in every Lua. `details` is a fresh table each
+-- time: `{ code =, retryable =, … }`. Neither may hold a secret, a signature or the plaintext of an encrypted event.
 
 local errors = {}
 
---- Every `details.code` there is, and whether the same call may succeed later.
--- `retryable` can be overridden per failure through `details.retryable`.
+--- Every `details.code`, and whether the same call may succeed later. `details.retryable` may differ for one failure.
 errors.CODES = {
-  invalid = false, -- an argument's value is not acceptable; nothing was sent
+  invalid = false, -- an argument's value is not acceptable; nothing was sent. Or 400, 422
   config = false, -- an option or credential is missing or wrong
-  encryption = false, -- sealing or opening failed, or no master key is set
+  encryption = false, -- encryption or decryption failed, or there is no master key
   network = true, -- no connection, or it broke
   timeout = true, -- the deadline passed
-  tls = false, -- handshake or certificate verification failed
-  unauthorized = false, -- 401, a wrong key, signature or webhook token
+  tls = false, -- the handshake or the verification of the certificate failed
+  unauthorized = false, -- 401; or a webhook's signature is wrong
   clock = false, -- 401 because of the timestamp; details.skew has the seconds
-  forbidden = false, -- 403, or an access that is refused
+  forbidden = false, -- 403, or access was denied
   not_found = false, -- 404
-  too_large = false, -- 413, an event above the limit, a response above the cap
-  rate_limited = true, -- 429; details.retry_after has the seconds when known
+  too_large = false, -- 413, or an event or a response is above its limit
+  rate_limited = true, -- 429; details.retry_after has the seconds when they are known
   server = true, -- 5xx
-  response = false, -- the answer could not be understood
+  response = false, -- the response could not be understood
   full = true, -- a queue or pool is full
-  pending = false, -- no outcome yet: the call is still under way (async transport)
+  pending = false, -- no outcome yet: the call is still in flight (transport async)
   closed = false, -- the client, transport or queue has been closed
 }
 

@@ -1,8 +1,10 @@
---- What every HTTP response has, whoever the server is: headers, dates, Retry-After, the meaning of a status. Pure.
+--- What HTTP messages share, whoever sent them: headers, dates, Retry-After, the meaning of a status. Pure.
+
+local errors = require "pusher.base.errors"
 
 local http = {}
 
-local SHOWN_BYTES = 200
+local MAX_SHOWN_BYTES = 200
 
 local CODE_BY_STATUS = {
   [400] = "invalid", [401] = "unauthorized", [403] = "forbidden", [404] = "not_found",
@@ -13,18 +15,18 @@ local MONTHS = {
   Jan = 1, Feb = 2, Mar = 3, Apr = 4, May = 5, Jun = 6, Jul = 7, Aug = 8, Sep = 9, Oct = 10, Nov = 11, Dec = 12,
 }
 
--- Days since 1970-01-01 in the Gregorian calendar; os.time would read local time.
+-- Days since 1970-01-01 in the Gregorian calendar; os.time would read local time. A year begins in March here, so that
+-- a leap day is its last.
 local function days(year, month, day)
-  local y = month <= 2 and year - 1 or year
-  local era = math.floor(y / 400)
-  local year_of_era = y - era * 400
-  local day_of_year = math.floor((153 * (month + (month > 2 and -3 or 9)) + 2) / 5) + day - 1
-  local day_of_era = year_of_era * 365 + math.floor(year_of_era / 4) - math.floor(year_of_era / 100) + day_of_year
-  return era * 146097 + day_of_era - 719468
+  if month <= 2 then
+    year, month = year - 1, month + 12
+  end
+  local leap_days = math.floor(year / 4) - math.floor(year / 100) + math.floor(year / 400)
+  return 365 * year + leap_days + math.floor((153 * month - 457) / 5) + day - 719469
 end
 
---- Unix seconds of a date and time in UTC, given as digits.
--- @treturn number|nil nil without a month
+--- Unix seconds of a date and time in UTC, each part a number or its digits.
+-- @treturn number|nil nil when the month is nil
 function http.seconds(year, month, day, hour, minute, second)
   if not month then
     return nil
@@ -35,23 +37,23 @@ end
 
 --- Unix seconds of an HTTP date (RFC 9110 5.6.7, preferred form).
 -- @tparam string text "Sun, 06 Nov 1994 08:49:37 GMT"
--- @treturn number|nil
+-- @treturn number|nil nil when the text is no such date
 function http.date(text)
   local day, month, year, hour, minute, second =
-    text:match("^%a+, (%d%d) (%a%a%a) (%d%d%d%d) (%d%d):(%d%d):(%d%d) GMT")
+    text:match("^%a%a%a, (%d%d) (%a%a%a) (%d%d%d%d) (%d%d):(%d%d):(%d%d) GMT")
   return day and http.seconds(year, MONTHS[month], day, hour, minute, second) or nil
 end
 
--- In linear time, where a pattern such as "%s+$" would look at a run of spaces again from each of them.
+-- Linear, where a pattern such as "%s+$" scans a run of spaces again from each of them.
 local function trim(text)
   local first = text:find("%S")
   return first and text:match(".*%S", first) or ""
 end
 
 --- One header's value.
--- @tparam string headers raw header lines
+-- @tparam string|nil headers raw header lines
 -- @tparam string name in lower case
--- @treturn string|nil
+-- @treturn string|nil the value of the first such header, without surrounding spaces
 function http.header(headers, name)
   for line in (headers or ""):gmatch("[^\r\n]+") do
     local colon = line:find(":", 1, true)
@@ -61,20 +63,43 @@ function http.header(headers, name)
   end
 end
 
---- The seconds of a Retry-After header (RFC 9110 10.2.3).
--- @tparam string headers raw header lines
--- @tparam number now Unix seconds
--- @treturn number|nil
-function http.retry_after(headers, now)
-  local value = http.header(headers, "retry-after")
-  if not value then
-    return nil
+--- One header of a request that was received, such as a webhook's. Frameworks give names in any case.
+-- @tparam table|function headers names to values, or function(canonical name)
+-- @tparam string name in lower case
+-- @tparam string canonical the name as in documentation
+-- @treturn string|nil value; a failure has the code `unauthorized`: missing, or given more than once
+function http.request_header(headers, name, canonical)
+  local value
+  if type(headers) == "function" then
+    value = headers(canonical)
+  else
+    value = headers[canonical] or headers[name]
+    if value == nil then
+      for key, found in pairs(headers) do
+        if type(key) == "string" and #key == #name and key:lower() == name then
+          value = found
+        end
+      end
+    end
   end
+  if type(value) == "string" and value ~= "" then
+    return value
+  end
+  return errors.fail("unauthorized", ("the header %s is %s"):format(canonical,
+    (value == nil or value == "") and "missing" or "given more than once"), { field = canonical })
+end
+
+--- The seconds of a Retry-After header (RFC 9110 10.2.3).
+-- @tparam string|nil headers raw header lines
+-- @tparam number now Unix seconds
+-- @treturn number|nil whole seconds from now, not negative; nil without a valid header
+function http.retry_after(headers, now)
+  local value = http.header(headers, "retry-after") or ""
   local date = http.date(value)
   return tonumber(value:match("^%d+$")) or (date and math.max(0, math.floor(date - now))) or nil
 end
 
---- The code of a failure that a status stands for.
+--- The failure code that an HTTP status stands for.
 -- @tparam number status
 -- @treturn string one of errors.CODES
 function http.code(status)
@@ -86,7 +111,7 @@ end
 -- @treturn string
 function http.one_line(text)
   text = trim((text:gsub("[%c\127]+", " ")))
-  return #text > SHOWN_BYTES and text:sub(1, SHOWN_BYTES) .. "…" or text
+  return #text > MAX_SHOWN_BYTES and text:sub(1, MAX_SHOWN_BYTES) .. "…" or text
 end
 
 return http

@@ -1,7 +1,7 @@
---- JSON in and out, with the failures a codec leaves to its caller.
+--- JSON in and out.
 --
--- The default codec is lua-cjson. What it would corrupt in silence is refused
--- here: holes in arrays, NaN, integers with more digits than it keeps.
+-- The default codec is lua-cjson. What it would silently corrupt is refused here: holes in arrays, NaN, integers with
+-- more digits than it keeps.
 
 local errors = require "pusher.base.errors"
 
@@ -13,43 +13,35 @@ local EXACT_INTEGER = 2 ^ 53
 local math_type = math.type
 local find = string.find
 
--- One encoder per codec object, never cjson's global settings: those belong to
--- the application.
+-- An instance of our own: cjson's global settings belong to the application.
 local function cjson_codec()
   local ok, cjson = pcall(require, "cjson")
   if not ok then
-    return errors.fail("config", "no JSON codec: install lua-cjson or give the option `json`")
+    return errors.fail("config", "no JSON codec: install lua-cjson or set the option `json`")
   end
   local codec = cjson.new()
-  -- Ratio 1 from the first hole on: {1, nil, 3} is refused, not padded.
+  -- Ratio 1 from the first hole: {1, nil, 3} is refused, not padded.
   codec.encode_sparse_array(false, 1, 0)
   codec.encode_max_depth(MAX_DEPTH)
   codec.decode_max_depth(MAX_DEPTH)
   codec.encode_invalid_numbers(false)
-  -- 16 digits write 2^53 and 0.1 as people do; old lua-cjson stops at 14.
+  -- 16 digits write both 2^53 and 0.1 exactly; old versions of lua-cjson allow 14 at most.
   if not pcall(codec.encode_number_precision, 16) then
     codec.encode_number_precision(14)
   end
   return codec
 end
 
-local function is_integral(number)
-  return number == math.floor(number) and number - number == 0
-end
-
 local function digits(number)
-  if math_type and math_type(number) == "integer" then
-    return string.format("%d", number)
-  end
-  return string.format("%.0f", number)
+  return (math_type and math_type(number) == "integer" and "%d" or "%.0f"):format(number)
 end
 
--- Finds an integer whose text in the codec differs from its digits. Above 64
--- bits a number is no id any more but a measure, and rounding is usual.
+-- Whether the codec writes an integer in the value with other digits. A number above 64 bits is no id but a measure,
+-- which may be rounded.
 local function corrupted_integer(encode, value, depth)
   if type(value) == "number" then
     local size = value < 0 and -(value + 0.0) or value
-    return size >= 1e14 and size <= 2 ^ 64 and is_integral(value) and encode(value) ~= digits(value)
+    return size >= 1e14 and size <= 2 ^ 64 and size % 1 == 0 and encode(value) ~= digits(value)
   end
   if type(value) ~= "table" or depth > MAX_DEPTH then
     return false
@@ -62,7 +54,7 @@ local function corrupted_integer(encode, value, depth)
   return false
 end
 
--- Says once, when the codec is taken, what it cannot do.
+-- Whether the codec rounds big integers, and whether it reads integers as floats.
 local function probe(codec)
   local ok, text = pcall(codec.encode, EXACT_INTEGER)
   local rounds = not ok or text ~= "9007199254740992"
@@ -74,7 +66,7 @@ local function probe(codec)
   return rounds, floats
 end
 
--- Turns 3.0 back into 3 where the Lua has integers and the codec knows only floats.
+-- Turns 3.0 into 3, where Lua has integers and the codec only floats.
 local function restore_integers(value)
   for key, member in pairs(value) do
     local kind = type(member)
@@ -91,90 +83,83 @@ local function escape(char)
   return ("\\u%04x"):format(char:byte())
 end
 
--- Strings for a foreign codec's sake, which may fail on bytes that cjson lets pass.
+-- Writes a string in place of a custom codec, which may fail on bytes that cjson accepts.
 local function quote(text)
   return '"' .. text:gsub('[%c"\\\127]', escape) .. '"'
 end
 
-local function reason(message)
+local function without_position(message)
   return (tostring(message):gsub("^[^:]+:%d+: ", ""))
 end
 
---- Whether a value is absent: nil, or what codecs make of null, which is none of Lua's own values.
+--- Whether a value is absent: nil, or a codec's JSON null, which is a userdata.
 -- @param value
 -- @treturn boolean
 function json.is_null(value)
   return value == nil or type(value) == "userdata"
 end
 
---- Takes a codec and returns the two functions the library uses.
--- @tparam[opt] table codec `{ encode = function, decode = function }` that may
---   raise; default: lua-cjson
--- @treturn table|nil `{ encode = function(value), decode = function(text), quote = function(string),
---   parse = function(text), restore = function(value) }`;
---   `encode` returns text or nil, message, details (code `invalid`);
---   `decode` returns the value or nil, message, details (code `response`): it is `parse`, which may leave
---   integers as floats, and then `restore`, which looks at every member;
---   `quote` writes a string and never fails
-function json.new(codec)
-  local foreign = codec ~= nil
-  if not codec then
-    local message, details
-    codec, message, details = cjson_codec()
-    if not codec then
-      return nil, message, details
-    end
-  elseif type(codec.encode) ~= "function" or type(codec.decode) ~= "function" then
-    return errors.fail("config", 'option "json" must be { encode = function, decode = function }', { field = "json" })
-  end
+local function wrap(codec, custom)
   local raw_encode, raw_decode = codec.encode, codec.decode
   local rounds, floats = probe(codec)
-  -- cjson writes numbers by printf; plain text is found faster than a pattern.
-  local exponent, plain = foreign and "[eE]%+" or "e+", not foreign
+  -- cjson writes numbers with printf; a plain search is faster than a pattern.
+  local exponent, plain = custom and "[eE]%+" or "e+", not custom
+  local wrapped = { quote = custom and quote or raw_encode }
 
-  local function encode(value)
+  function wrapped.encode(value)
     local ok, text = pcall(raw_encode, value)
     if not ok or type(text) ~= "string" then
-      return errors.fail("invalid", "cannot be written as JSON: " .. reason(text))
+      return errors.fail("invalid", "the value cannot be written as JSON: " .. without_position(text))
     end
-    -- A codec that rounds writes big integers with an exponent, so texts
-    -- without one (nearly all) need no second look.
+    -- A codec that rounds writes big integers with an exponent; a text without one (nearly all) needs no second look.
     if rounds and find(text, exponent, 1, plain) and corrupted_integer(raw_encode, value, 0) then
-      return errors.fail(
-        "invalid",
-        "cannot be written as JSON: the JSON codec rounds integers of this size; give them as strings"
-      )
+      return errors.fail("invalid",
+        "the value cannot be written as JSON: the codec rounds integers of this size; give them as strings")
     end
     return text
   end
 
-  local function parse(text)
+  function wrapped.parse(text)
     local ok, value = pcall(raw_decode, text)
     if not ok then
-      return errors.fail("response", "not JSON: " .. reason(value))
+      return errors.fail("response", "the text is not JSON: " .. without_position(value))
     end
     return value
   end
 
-  local function restore(value)
-    if floats then
-      if type(value) == "table" then
-        return restore_integers(value)
-      elseif type(value) == "number" then
-        return math.tointeger(value) or value
-      end
+  function wrapped.restore(value)
+    local kind = floats and type(value)
+    if kind == "table" then
+      return restore_integers(value)
     end
-    return value
+    return kind == "number" and math.tointeger(value) or value
   end
 
-  local function decode(text)
-    local value, message, details = parse(text)
-    return restore(value), message, details
+  function wrapped.decode(text)
+    local value, message, details = wrapped.parse(text)
+    return wrapped.restore(value), message, details
   end
 
-  return {
-    encode = encode, decode = decode, quote = foreign and quote or raw_encode, parse = parse, restore = restore,
-  }
+  return wrapped
 end
+
+--- Wraps a codec.
+-- @tparam[opt] table codec `{ encode = function, decode = function }`, which may raise; default: lua-cjson
+-- @treturn table|nil functions that never raise: `encode(value)` -> text, or a failure with code `invalid`;
+--   `decode(text)` -> value, or a failure with code `response`; `parse(text)`, `restore(value)`: the halves of `decode`
+--   (`parse` may leave integers as floats, `restore` visits every member and turns them back); `quote(string)` -> text
+function json.new(codec)
+  if codec and (type(codec.encode) ~= "function" or type(codec.decode) ~= "function") then
+    return errors.fail("config", 'option "json" must be { encode = function, decode = function }', { field = "json" })
+  end
+  if codec then
+    return wrap(codec, true)
+  end
+  local cjson, message, details = cjson_codec()
+  return cjson and wrap(cjson, false), message, details
+end
+
+--- The declaration of an option that is such a codec, see pusher.base.options.
+json.OPTION = { "table", make = json.new }
 
 return json

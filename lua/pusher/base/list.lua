@@ -1,46 +1,52 @@
---- A doubly linked list: first in, first out, and any node may leave early. Pure.
+--- A doubly linked list: nodes are added at the end, and any node can be removed. Pure.
 --
--- A node is the caller's own table. The list keeps its neighbours in two fields of the node, named when the list is
--- made, so that a node can stand in several lists at once and joining makes no garbage.
+-- A node is the caller's own table, so adding one makes no garbage. It can be in one list at a time, which keeps its
+-- neighbours in the fields `ahead` and `behind`. Fields to read: `first`, `size`.
 
 local list = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.base.list" }
 
---- @tparam string previous name of the field with the node before
--- @tparam string next name of the field with the node behind
-function list.new(previous, next)
-  return setmetatable({ previous = previous, next = next, first = nil, last = nil }, metatable)
+--- Makes an empty list.
+function list.new()
+  return setmetatable({ first = nil, last = nil, size = 0 }, metatable)
 end
 
 --- Adds a node at the end.
--- @tparam table node
 function methods:push(node)
   local last = self.last
-  node[self.previous] = last
   if last then
-    last[self.next] = node
+    node.ahead, last.behind = last, node
   else
     self.first = node
   end
-  self.last = node
+  self.last, self.size = node, self.size + 1
 end
 
---- Takes a node out, wherever it stands.
--- @tparam table node one that is in this list
+--- Removes a node, which must be in this list.
 function methods:remove(node)
-  local before, behind = node[self.previous], node[self.next]
-  if before then
-    before[self.next] = behind
+  local ahead, behind = node.ahead, node.behind
+  self.size = self.size - 1
+  if ahead then
+    ahead.behind, node.ahead = behind, nil
   else
     self.first = behind
   end
   if behind then
-    behind[self.previous] = before
+    behind.ahead, node.behind = ahead, nil
   else
-    self.last = before
+    self.last = ahead
   end
-  node[self.previous], node[self.next] = nil, nil
+end
+
+--- Removes the first node.
+-- @treturn table|nil node
+function methods:shift()
+  local node = self.first
+  if node then
+    self:remove(node)
+  end
+  return node
 end
 
 return list

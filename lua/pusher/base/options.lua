@@ -1,29 +1,32 @@
 --- Options declared as data: a caller's table in; one checked, complete table out. Pure.
 --
--- A declaration lists the types a value may have, then by name what else holds for it: `default`; `min` and `max`
--- of a number, which is finite always; `integer`; `one_of`, a list of texts; `fields`, the declarations of a table.
+-- A declaration lists the types that a value may have. Named fields say more: `default`; `min` (0) and `max` (2^31 - 1)
+-- of a number; `integer`; `one_of`, the allowed strings; `fields`, the declarations of a table's own members, and
+-- `strict`, which refuses others always; `make`, a function that gets the value, or nil, and returns what stands in its
+-- place, or nil, message, details.
 
+local arguments = require "pusher.base.arguments"
 local errors = require "pusher.base.errors"
 
 local options = {}
 
 local MAX_NUMBER = 2 ^ 31 - 1
-local SHOWN_BYTES = 60
+local MAX_NAME_BYTES = 60
 
 --- What every transport understands, wherever its options are given.
 options.TRANSPORT = {
   timeout = { "number", default = 5, min = 0.001 }, -- seconds
   connect_timeout = { "number", min = 0.001 }, -- seconds
-  keepalive = { "table", fields = {
-    idle = { "number", default = 60, min = 0 }, -- seconds
-    pool_size = { "number", default = 30, min = 0, max = 1000000, integer = true },
+  keepalive = { "table", strict = true, fields = {
+    idle = { "number", default = 60 }, -- seconds
+    pool_size = { "number", default = 30, max = 1000000, integer = true }, -- connections
   } },
   proxy = { "string" },
   no_proxy = { "string" },
   ca_file = { "string" },
   tls_verify = { "boolean", default = true },
   max_response_bytes = { "number", default = 1024 * 1024, min = 1, integer = true },
-  max_pending = { "number", default = 10000, min = 1, max = 1000000, integer = true },
+  max_pending = { "number", default = 10000, min = 1, max = 1000000, integer = true }, -- calls
   log = { "function" },
 }
 
@@ -57,80 +60,65 @@ local function nearest(name, declared)
 end
 
 local function contains(list, value)
-  for _, one in ipairs(list) do
-    if one == value then
+  for _, member in ipairs(list) do
+    if member == value then
       return true
     end
   end
   return false
 end
 
-local function range(rule)
-  local kind = rule.integer and "a whole number" or "a number"
-  if not rule.max then
-    return ("%s, %g or more"):format(kind, rule.min)
-  end
-  return ("%s from %g to %.0f"):format(kind, rule.min, rule.max)
-end
-
--- What is allowed, in words, when the value is not; nil when it is.
-local function allowed(rule, value)
+-- What a value must be, and what it is, as a message shows them; nil when it fits.
+-- A value of the wrong type is not shown: it may be a secret.
+local function mismatch(rule, value)
   local kind = type(value)
   if not contains(rule, kind) then
-    return "a " .. table.concat(rule, " or a ")
-  elseif kind == "number" and rule.min then
-    -- The comparisons refuse NaN, too.
-    local fits = value >= rule.min and value <= (rule.max or MAX_NUMBER) and not (rule.integer and value % 1 ~= 0)
-    return not fits and range(rule) or nil
-  elseif rule.one_of and not contains(rule.one_of, value) then
-    return '"' .. table.concat(rule.one_of, '" or "') .. '"'
+    return "a " .. table.concat(rule, " or a "), kind
+  elseif kind == "number" then
+    local min, max = rule.min or 0, rule.max or MAX_NUMBER
+    -- NaN fails both comparisons.
+    if not (value >= min and value <= max) or (rule.integer and value % 1 ~= 0) then
+      return ("a %s from %.14g to %.14g"):format(rule.integer and "whole number" or "number", min, max), tostring(value)
+    end
+  elseif kind == "string" and rule.one_of and not contains(rule.one_of, value) then
+    return '"' .. table.concat(rule.one_of, '" or "') .. '"', arguments.show(value)
+  elseif kind == "table" and rule.fields and value[1] ~= nil then
+    return "a table with named fields", "a list"
   end
-end
-
-local function shown(value)
-  local kind = type(value)
-  return (kind == "number" or kind == "boolean") and tostring(value) or kind
-end
-
--- How the checker speaks; the handlers of push, whose options are JSON, have words of their own.
-local DEFAULT = {
-  name = function(name)
-    return ("option %q"):format(name)
-  end,
-}
-
-local function refuse(how, name, what)
-  return errors.fail("config", ("%s must be %s"):format(how.name(name), what), { field = name })
 end
 
 local check
 
 local function check_value(rule, name, value, how)
-  local expected = allowed(rule, value)
+  local expected, got = mismatch(rule, value)
   if expected then
-    return refuse(how, name, expected .. ", got " .. shown(value))
+    return errors.fail("config", ("%s must be %s, got %s"):format(
+      how.name and how.name(name) or ('option "%s"'):format(name), expected, got), { field = name })
   elseif rule.fields then
-    return check(value, rule.fields, how, name .. ".")
+    return check(value, rule.fields, rule.strict and { name = how.name, is_null = how.is_null } or how, name .. ".")
   end
   return value
 end
 
 local function unknown(declared, prefix, name, how)
-  local text = tostring(name):sub(1, SHOWN_BYTES)
+  local text = tostring(name):sub(1, MAX_NAME_BYTES)
   if how.unknown then
-    how.unknown(prefix .. text)
-    return true
+    return how.unknown(prefix .. text)
   end
-  return errors.fail("config", ("unknown option %q; did you mean %q?"):format(
-    prefix .. text, prefix .. nearest(text, declared)), { field = prefix .. text })
+  return errors.fail("config", ('unknown option %s; did you mean "%s"?'):format(
+    arguments.show(prefix .. text), prefix .. nearest(text, declared)), { field = prefix .. text })
 end
 
-local function set_defaults(checked, declared, how, prefix)
+local function complete(checked, declared, how, prefix)
   for name, rule in pairs(declared) do
-    if checked[name] == nil and rule.fields then
-      checked[name] = check({}, rule.fields, how, prefix .. name .. ".")
+    if rule.make then
+      local made, message, details = rule.make(checked[name])
+      if message then
+        return nil, message, details
+      end
+      checked[name] = made
     elseif checked[name] == nil then
-      checked[name] = rule.default
+      checked[name] = rule.fields and check({}, rule.fields, how, prefix .. name .. ".") or rule.default
     end
   end
   return checked
@@ -140,34 +128,31 @@ function check(given, declared, how, prefix)
   local checked = {}
   for name, value in pairs(given) do
     local rule = declared[name]
-    local ok, message, details
+    local _, message, details
     if not rule then
-      ok, message, details = unknown(declared, prefix, name, how)
-    elseif how.is_null and how.is_null(value) then
-      ok = true
-    else
-      ok, message, details = check_value(rule, prefix .. name, value, how)
-      checked[name] = ok
+      _, message, details = unknown(declared, prefix, name, how)
+    elseif not (how.is_null and how.is_null(value)) then
+      checked[name], message, details = check_value(rule, prefix .. name, value, how)
     end
     if message then
       return nil, message, details
     end
   end
-  return set_defaults(checked, declared, how, prefix)
+  return complete(checked, declared, how, prefix)
 end
 
---- Checks options and fills in the defaults; the given table is not changed, and each value is read once.
+--- Checks options and fills in the defaults. The given table is not changed, and each value is read once.
 -- @tparam table given
 -- @tparam table declared names to declarations, see above
--- @tparam[opt] table how what differs from a Lua caller's options: `name` = function(name) that names an option in a
---   message; `unknown` = function(name) called for each unknown one, which is refused without it; `is_null` =
---   function(value): values that count as absent
--- @treturn table|nil a fresh, complete table; nil, message, details (code `config`) otherwise
+-- @tparam[opt] table how what differs from the options of a Lua caller: `name` = function(name) -> how a message calls
+--   the option; `unknown` = function(name), called for each unknown option instead of refusing it; `is_null` =
+--   function(value) -> whether the value counts as absent
+-- @treturn table|nil a fresh, complete table; failures have the code `config`
 function options.check(given, declared, how)
-  return check(given, declared, how or DEFAULT, "")
+  return check(given, declared, how or {}, "")
 end
 
---- Adds the options of transports to declarations of one's own.
+--- Adds the options of transports to a part's own declarations.
 -- @tparam table declared
 -- @treturn table declared
 function options.with_transport(declared)
@@ -177,11 +162,11 @@ function options.with_transport(declared)
   return declared
 end
 
---- Checks and completes the options of a transport.
--- @tparam table given transport options only
--- @treturn table|nil a fresh, complete table
+--- Checks the options of a transport and fills in the defaults. `connect_timeout` is at most `timeout`.
+-- @tparam[opt] table given
+-- @treturn table|nil a fresh, complete table; failures have the code `config`
 function options.transport(given)
-  local checked, message, details = options.check(given, options.TRANSPORT)
+  local checked, message, details = options.check(given or {}, options.TRANSPORT)
   if not checked then
     return nil, message, details
   end

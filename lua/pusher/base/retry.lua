@@ -1,4 +1,4 @@
---- How long to wait before a call is made again. Pure.
+--- How long to wait before a call is repeated. Pure.
 
 local retry = {}
 
@@ -7,7 +7,7 @@ retry.MAX_RETRY_AFTER = 3600
 
 local MAX_EXPONENT = 30
 
---- A number for the jitter.
+--- A random number for the jitter.
 -- @tparam function random function(n) returning n random bytes
 -- @treturn number 0 <= chance < 1
 function retry.chance(random)
@@ -16,11 +16,11 @@ function retry.chance(random)
 end
 
 --- Exponential backoff with jitter: from `base` up to twice as much before the first repetition, doubling up to `max`,
--- so that callers that failed together do not come back together. What the server asked for (Retry-After) is waited for
--- in full, with jitter on top.
+-- so that callers that failed together do not come back together. What the server asked for (Retry-After) is waited
+-- for in full, with jitter on top.
 -- @tparam table rules `base` and `max` in seconds
 -- @tparam number attempts how many have been made, 1 or more
--- @tparam number|nil retry_after seconds, as the server said
+-- @tparam number|nil retry_after seconds, from the server
 -- @tparam number chance 0 <= chance < 1
 -- @treturn number seconds
 function retry.delay(rules, attempts, retry_after, chance)

@@ -1,16 +1,19 @@
---- Items that wait for their time: a binary heap, the earliest on top. Pure.
+--- Items that wait until they are due: a binary heap, the earliest on top. Pure.
+--
+-- Fields to read: `size`.
 
 local schedule = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.base.schedule" }
 
---- @treturn table an empty heap
+--- Makes an empty schedule.
 function schedule.new()
   return setmetatable({ size = 0 }, metatable)
 end
 
---- @tparam table item
--- @tparam number due when it is to be taken
+--- Adds an item.
+-- @param item any value but nil
+-- @tparam number due a time, in seconds of any clock
 function methods:add(item, due)
   self.size = self.size + 1
   local index = self.size
@@ -24,7 +27,7 @@ function methods:add(item, due)
   self[index] = { item = item, due = due }
 end
 
--- Where `entry` belongs when it starts from the top.
+-- Puts an entry where it belongs, starting from the top.
 local function sink(self, entry)
   local index = 1
   while index * 2 <= self.size do
@@ -40,9 +43,9 @@ local function sink(self, entry)
   self[index] = entry
 end
 
---- Takes the earliest item.
--- @tparam number now items due later stay; math.huge takes any
--- @treturn table|nil
+--- Removes the earliest item, if it is due.
+-- @tparam number now the time; math.huge removes any item
+-- @return the item, or nil
 function methods:take(now)
   local top = self[1]
   if not top or top.due > now then
@@ -57,7 +60,7 @@ function methods:take(now)
   return top.item
 end
 
---- @treturn number|nil when the earliest item is due
+--- When the earliest item is due; nil without items.
 function methods:due()
   return self[1] and self[1].due
 end

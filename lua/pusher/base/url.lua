@@ -1,13 +1,20 @@
---- The pieces of URLs: escaping, forms, hosts. Pure.
+--- The pieces of URLs: escaping, hosts, ports. Pure.
 
 local url = {}
+
+--- The port of each scheme.
+url.DEFAULT_PORT = { http = 80, https = 443 }
 
 local function hex_escape(char)
   return ("%%%02X"):format(char:byte())
 end
 
---- Percent-encodes all but the unreserved characters of RFC 3986.
--- A blank is %20: some servers do not read "+" as a blank.
+local function hex_unescape(hex)
+  return string.char(tonumber(hex, 16))
+end
+
+--- Percent-encodes all but the unreserved characters of RFC 3986 2.3, for a path segment or a query.
+-- A space becomes %20: some servers do not read "+" as a space.
 -- @tparam string text
 -- @treturn string
 function url.escape(text)
@@ -18,33 +25,12 @@ end
 -- @tparam string text
 -- @treturn string
 function url.unescape(text)
-  return (text:gsub("%%(%x%x)", function(hex)
-    return string.char(tonumber(hex, 16))
-  end))
-end
-
---- Reads one url-encoded form; a repeated field becomes a list.
--- @tparam string body
--- @treturn table
-function url.decode_form(body)
-  local fields = {}
-  for name, value in body:gsub("+", " "):gmatch("([^&=]+)=([^&]*)") do
-    name, value = url.unescape(name), url.unescape(value)
-    local before = fields[name]
-    if before == nil then
-      fields[name] = value
-    elseif type(before) == "table" then
-      before[#before + 1] = value
-    else
-      fields[name] = { before, value }
-    end
-  end
-  return fields
+  return (text:gsub("%%(%x%x)", hex_unescape))
 end
 
 --- Splits "host", "host:port", "[::1]:port".
 -- @tparam string text
--- @treturn string|nil host without brackets
+-- @treturn string|nil host without brackets; nil when the text is something else, or the port is not 1 to 65535
 -- @treturn number|nil port
 function url.split_host(text)
   local host, port = text:match("^%[([%x:.]+)%]:?(%d*)$")
@@ -54,7 +40,35 @@ function url.split_host(text)
   if not host or (port == "" and text:sub(-1) == ":") then
     return nil
   end
-  return host, tonumber(port)
+  port = tonumber(port)
+  if port and (port < 1 or port > 65535) then
+    return nil
+  end
+  return host, port
+end
+
+--- Whether a host is an IP address, which needs no look-up.
+-- @tparam string host without brackets
+-- @treturn boolean
+function url.is_address(host)
+  return host:find(":", 1, true) ~= nil or host:find("^%d+%.%d+%.%d+%.%d+$") ~= nil
+end
+
+--- Puts an IPv6 address in brackets, as URLs, the Host header and nginx's connect() want it.
+-- @tparam string host
+-- @treturn string
+function url.bracket(host)
+  return host:find(":", 1, true) and "[" .. host .. "]" or host
+end
+
+--- The value of a Host header (RFC 9110 7.2): the port is left out when it is the scheme's own.
+-- @tparam string scheme "http" or "https"
+-- @tparam string host without brackets
+-- @tparam number port
+-- @treturn string
+function url.authority(scheme, host, port)
+  host = url.bracket(host)
+  return port == url.DEFAULT_PORT[scheme] and host or ("%s:%d"):format(host, port)
 end
 
 return url

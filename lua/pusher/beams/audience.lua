@@ -2,74 +2,67 @@
 --
 -- Rule: Beams docs, "Publish API". Names and ids are counted in bytes.
 
+local arguments = require "pusher.base.arguments"
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
-local arguments = require "pusher.base.arguments"
 
 local audience = {}
 
-audience.MAX_INTERESTS = 100
-audience.MAX_INTEREST_BYTES = 164
-audience.MAX_USERS = 1000
-audience.MAX_USER_ID_BYTES = 164
-audience.MAX_INTERESTS_BODY = 10 * 1024 -- bytes
-audience.MAX_USERS_BODY = 200 * 1024 -- bytes
+local MAX_ENTRY_BYTES = 164
 
 local fail, show = errors.fail, arguments.show
 
-local function check_interest(interest)
-  if type(interest) ~= "string" or interest == "" then
-    return fail("invalid", "An empty interest name is not valid", { field = "interests" })
-  elseif #interest > audience.MAX_INTEREST_BYTES then
-    return fail("invalid", ("interest %s has %d bytes, at most %d are allowed"):format(
-      show(interest), #interest, audience.MAX_INTEREST_BYTES), { field = "interests" })
-  elseif not interest:find("^[A-Za-z0-9_%-=@,.;]+$") then
-    return fail("invalid", ("interest %s has a character outside A-Za-z0-9_-=@,.;"):format(show(interest)),
-      { field = "interests" })
-  end
-  return true
+local function is_interest(text)
+  return text:find("^[A-Za-z0-9_%-=@,.;]+$")
 end
 
---- Checks a user id.
--- @tparam string user_id 1 to 164 bytes of UTF-8
--- @tparam string field for the failure's details
--- @treturn true|nil
-function audience.check_user(user_id, field)
-  if type(user_id) ~= "string" or user_id == "" then
-    return fail("invalid", "an empty user id is not valid", { field = field })
-  elseif #user_id > audience.MAX_USER_ID_BYTES then
-    return fail("invalid", ("user id %s has %d bytes, at most %d are allowed"):format(
-      show(user_id), #user_id, audience.MAX_USER_ID_BYTES), { field = field })
-  elseif not core.utf8_valid(user_id) then
-    return fail("invalid", "user id is not valid UTF-8", { field = field })
-  end
-  return true
-end
-
-local RULES = {
-  interests = { check = check_interest, most = audience.MAX_INTERESTS, most_bytes = audience.MAX_INTERESTS_BODY },
-  users = { check = audience.check_user, most = audience.MAX_USERS, most_bytes = audience.MAX_USERS_BODY },
+local AUDIENCES = {
+  interests = {
+    entry = "interest", entries = "names", max = 100, max_body_bytes = 10 * 1024,
+    is_valid = is_interest, not_valid = "interest %s has a character outside A-Za-z0-9_-=@,.;",
+  },
+  users = {
+    entry = "user id", entries = "ids", max = 1000, max_body_bytes = 200 * 1024,
+    is_valid = core.utf8_valid, not_valid = "user id is not valid UTF-8",
+  },
 }
+
+local function check_entry(rules, text, field)
+  local message
+  if type(text) ~= "string" then
+    message = ("%s must be a string, got %s"):format(rules.entry, type(text))
+  elseif #text == 0 or #text > MAX_ENTRY_BYTES then
+    message = ("%s %s must have 1 to %d bytes, got %d"):format(rules.entry, show(text), MAX_ENTRY_BYTES, #text)
+  elseif not rules.is_valid(text) then
+    message = rules.not_valid:format(show(text))
+  else
+    return true
+  end
+  return fail("invalid", message, { field = field })
+end
+
+--- Checks a user id: 1 to 164 bytes of UTF-8.
+-- @treturn true|nil
+function audience.check_user(user_id)
+  return check_entry(AUDIENCES.users, user_id, "user_id")
+end
 
 --- Checks a list of interests or of users.
 -- @tparam string name "interests" or "users"
 -- @tparam table list
--- @treturn number|nil how many bytes a request to such an audience may have; nil, message, details otherwise
+-- @treturn number|nil the limit of a request to such an audience, in bytes
 function audience.check(name, list)
-  local rules = RULES[name]
-  local count = arguments.list_length(list)
-  if not count or count == 0 or count > rules.most then
-    return fail("invalid", ("%s must be a list of 1 to %d, got %s"):format(name, rules.most,
-      count and ("%d"):format(count) or "something else"), { field = name, limit = rules.most })
-  end
-  for index = 1, count do
-    local ok, message, details = rules.check(list[index], name)
+  local rules = AUDIENCES[name]
+  local count, message, details = arguments.count(list, rules.max, name, rules.entries)
+  for index = 1, count or 0 do
+    local ok
+    ok, message, details = check_entry(rules, list[index], name)
     if not ok then
       details.index = index
       return nil, message, details
     end
   end
-  return rules.most_bytes
+  return count and rules.max_body_bytes, message, details
 end
 
 return audience

@@ -1,8 +1,7 @@
 --- End-to-end encryption of `private-encrypted-` channels.
 --
--- Per-channel key: SHA-256(channel name .. master key). Event data: NaCl
--- secretbox under a random nonce, as the text {"nonce":…,"ciphertext":…}.
--- Rule: Channels docs "End-to-end encryption"; crypto.go of pusher-http-go.
+-- Per-channel key: SHA-256(channel name .. master key). Event data: NaCl secretbox under a random nonce, as the text
+-- {"nonce":…,"ciphertext":…}. Rule: Channels docs "End-to-end encryption"; crypto.go of pusher-http-go.
 
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
@@ -11,27 +10,8 @@ local encryption = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.channels.encryption" }
 
-local PREFIX = "private-encrypted-"
-local PREFIX_BYTES = #PREFIX
-local sub = string.sub
-
 function metatable.__tostring()
   return "pusher.channels.encryption"
-end
-
---- Whether events of a channel are sealed.
--- @tparam string channel
--- @treturn boolean
-function encryption.is_encrypted(channel)
-  return #channel >= PREFIX_BYTES and sub(channel, 1, PREFIX_BYTES) == PREFIX
-end
-
-local function checked_key(bytes)
-  if #bytes ~= core.KEY_BYTES then
-    return errors.fail("config", ("the encryption master key has %d bytes, %d are needed"):format(
-      #bytes, core.KEY_BYTES))
-  end
-  return bytes
 end
 
 --- Reads the master key from its base64 form or (deprecated) its 32 bytes.
@@ -40,27 +20,33 @@ end
 -- @treturn string|nil 32 bytes
 function encryption.master_key(base64, bytes)
   if base64 and bytes then
-    return errors.fail("config",
-      "give encryption_master_key_base64 or encryption_master_key (deprecated), not both")
-  elseif bytes then
-    return checked_key(bytes)
+    return errors.fail("config", "give encryption_master_key_base64 or encryption_master_key (deprecated), not both")
   end
-  local decoded = core.base64_decode(base64)
-  if not decoded then
+  local key = bytes or core.base64_decode(base64)
+  if not key then
     return errors.fail("config", "encryption_master_key_base64 is not valid base64")
+  elseif #key ~= core.KEY_BYTES then
+    return errors.fail("config", ("the encryption master key has %d bytes; it must have %d"):format(
+      #key, core.KEY_BYTES))
   end
-  return checked_key(decoded)
+  return key
 end
 
---- @tparam string|nil master_key 32 bytes; nil makes an object that refuses
+--- Makes the sealer of one client.
+-- @tparam string|nil master_key 32 bytes; without one every call is refused
 -- @tparam function random function(n) returning n random bytes
 function encryption.new(master_key, random)
   return setmetatable({ master_key = master_key, random = random }, metatable)
 end
 
 local function no_key()
-  return errors.fail("encryption",
-    "an encrypted channel needs the option encryption_master_key_base64")
+  return errors.fail("encryption", "an encrypted channel needs the option encryption_master_key_base64")
+end
+
+--- The master key, for core.authorize.
+-- @treturn string|nil
+function methods:key()
+  return self.master_key
 end
 
 --- The key of one channel, as its subscribers get it.
@@ -73,7 +59,7 @@ function methods:shared_secret(channel)
   return core.shared_secret(channel, self.master_key)
 end
 
---- Seals event data.
+--- Encrypts event data.
 -- @tparam string channel
 -- @tparam string plaintext
 -- @treturn string|nil the JSON text to send as `data`
@@ -83,11 +69,10 @@ function methods:seal(channel, plaintext)
   end
   local nonce = self.random(core.NONCE_BYTES)
   local sealed = core.seal(plaintext, core.channel_key(channel, self.master_key), nonce)
-  return '{"nonce":"' .. core.base64_encode(nonce)
-    .. '","ciphertext":"' .. core.base64_encode(sealed) .. '"}'
+  return '{"nonce":"' .. core.base64_encode(nonce) .. '","ciphertext":"' .. core.base64_encode(sealed) .. '"}'
 end
 
---- Opens event data, e.g. of a client event in a webhook.
+--- Decrypts event data, such as a client event's in a webhook.
 -- @tparam string channel
 -- @tparam table envelope `{ nonce = base64, ciphertext = base64 }`
 -- @treturn string|nil plaintext
@@ -102,7 +87,7 @@ function methods:open(channel, envelope)
   end
   local plaintext = core.open(sealed, core.channel_key(channel, self.master_key), nonce)
   if not plaintext then
-    return errors.fail("encryption", "the encrypted data does not open with this master key")
+    return errors.fail("encryption", "decryption failed: wrong master key or corrupted data")
   end
   return plaintext
 end

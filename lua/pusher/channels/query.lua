@@ -1,7 +1,7 @@
---- The options of a question in, query parameters out. Pure.
+--- The options of a query in, its parameters out. Pure.
 
-local errors = require "pusher.base.errors"
 local arguments = require "pusher.base.arguments"
+local errors = require "pusher.base.errors"
 local validate = require "pusher.channels.validate"
 
 local query = {}
@@ -11,34 +11,34 @@ local CHANNEL = { info = true }
 
 local function params(options, known)
   options = options or {}
-  local ok, message, details = arguments.members(options, known, "query option")
-  if not ok then
-    return nil, message, details
-  end
   local prefix, info = options.filter_by_prefix, options.info
-  if prefix ~= nil and type(prefix) ~= "string" then
-    return errors.fail("invalid", "filter_by_prefix must be a string", { field = "filter_by_prefix" })
-  end
-  if info ~= nil then
+  local ok, message, details = arguments.members(options, known, "query option")
+  if ok and prefix ~= nil and type(prefix) ~= "string" then
+    return errors.fail("invalid", "filter_by_prefix must be a string, got " .. type(prefix),
+      { field = "filter_by_prefix" })
+  elseif ok and info ~= nil then
     info, message, details = validate.info(info)
-    if not info then
-      return nil, message, details
-    end
+    ok = info
   end
-  return { filter_by_prefix = prefix, info = info }
+  return ok and { filter_by_prefix = prefix, info = info }, message, details
 end
 
 --- Parameters of GET /channels.
 -- @tparam[opt] table options `{ filter_by_prefix =, info = }`
--- @treturn table|nil
+-- @treturn table|nil query parameters
 function query.channels(options)
   return params(options, CHANNELS)
 end
 
 --- Parameters of GET /channels/NAME.
+-- @tparam string name of the channel
 -- @tparam[opt] table options `{ info = }`
--- @treturn table|nil
-function query.channel(options)
+-- @treturn table|nil query parameters
+function query.channel(name, options)
+  local ok, message, details = validate.channel(name)
+  if not ok then
+    return nil, message, details
+  end
   return params(options, CHANNEL)
 end
 

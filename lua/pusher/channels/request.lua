@@ -1,16 +1,15 @@
---- Method, path, query and body in; a signed request table out. Pure: the
--- clock is passed in, and nothing else in the library signs requests.
+--- Method, path, query and body in; a signed request table out. Nothing else in the library signs requests.
+-- Pure, with the clock passed in; a builder keeps only what all requests of one second share.
 --
--- Rule: Channels docs "HTTP API authentication": METHOD\npath\nquery, the query
--- sorted by key with lower-case keys and unescaped values; escaped on the wire.
+-- Rule: Channels docs "HTTP API authentication": METHOD\npath\nquery, the query sorted by key with lower-case keys and
+-- unescaped values; escaped on the wire.
 
+local arguments = require "pusher.base.arguments"
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
 local url = require "pusher.base.url"
 
 local request = {}
-
-local fail = errors.fail
 
 local RESERVED = {
   auth_key = true, auth_timestamp = true, auth_version = true, auth_signature = true, body_md5 = true,
@@ -18,167 +17,120 @@ local RESERVED = {
 
 local function scalar(value)
   local kind = type(value)
-  if kind == "string" then
-    return value
-  elseif kind == "number" then
-    return value == math.floor(value) and ("%.0f"):format(value) or tostring(value)
-  elseif kind == "boolean" then
-    return tostring(value)
+  if kind == "number" and value == math.floor(value) then
+    return ("%.0f"):format(value)
   end
+  return (kind == "string" or kind == "number" or kind == "boolean") and tostring(value) or nil
 end
 
 local function query_value(value)
   if type(value) ~= "table" then
     return scalar(value)
   end
-  local words = {}
+  local texts = {}
   for index = 1, #value do
-    words[index] = scalar(value[index])
+    texts[index] = scalar(value[index])
   end
-  return #words == #value and table.concat(words, ",") or nil
+  return #texts == #value and table.concat(texts, ",") or nil
 end
 
--- The caller's parameters as a sorted list of { key, value }, keys in lower case.
-local function collect(params)
-  local pairs_list, seen = {}, {}
+-- Adds the caller's parameters to a list of { key, value }, keys in lower case.
+local function add_params(list, params)
+  local seen = {}
   for name, given in pairs(params) do
     local key = type(name) == "string" and name:lower()
     local value = query_value(given)
     if not key or key == "" or seen[key] then
-      return fail("invalid", "query parameters need distinct names", { field = tostring(name) })
+      return errors.fail("invalid", ("query parameters must have distinct names, in any case, got %s"):format(
+        arguments.show(name)), { field = tostring(name) })
     elseif RESERVED[key] then
-      return fail("invalid", ("query parameter %s is set by the library"):format(key), { field = key })
+      return errors.fail("invalid", ("query parameter %s is set by the library"):format(key), { field = key })
     elseif not value then
-      return fail("invalid", ("query parameter %s must be a string, a number or a list of them"):format(
-        key:gsub("%c", "?")), { field = key })
+      return errors.fail("invalid", ("query parameter %s must be a string, number, boolean or a list of these"):format(
+        arguments.show(key)), { field = key })
     end
     seen[key] = true
-    pairs_list[#pairs_list + 1] = { key, value }
+    list[#list + 1] = { key, value }
   end
-  return pairs_list
+  return true
 end
 
 local function by_key(a, b)
   return a[1] < b[1]
 end
 
---- The text that is signed.
--- @tparam string method upper case
--- @tparam string path from /apps on
--- @tparam table query sorted list of { key, value }
--- @treturn string
-function request.string_to_sign(method, path, query)
-  local parts = {}
-  for index, pair in ipairs(query) do
-    parts[index] = pair[1] .. "=" .. pair[2]
-  end
-  return method .. "\n" .. path .. "\n" .. table.concat(parts, "&")
-end
-
-local function wire_query(query)
-  local parts = {}
-  for index, pair in ipairs(query) do
-    parts[index] = url.escape(pair[1]) .. "=" .. url.escape(pair[2])
-  end
-  return table.concat(parts, "&")
-end
-
--- Parameters of the caller are in the way of the prepared text below.
-local function sign_params(credentials, method, signed_path, path, params, body_md5)
-  local query, message, details = collect(params)
-  if not query then
+-- Returns the target with its signed query: `path` is signed, `target` is sent. The caller's parameters are sorted in
+-- among the library's own.
+local function sign_params(mac, stamp, method, path, target, body_md5, params)
+  local query = {
+    { "auth_key", stamp.key }, { "auth_timestamp", stamp.timestamp }, { "auth_version", "1.0" },
+    body_md5 and { "body_md5", body_md5 },
+  }
+  local ok, message, details = add_params(query, params)
+  if not ok then
     return nil, message, details
   end
-  query[#query + 1] = { "auth_key", credentials.key }
-  query[#query + 1] = { "auth_timestamp", credentials.timestamp }
-  query[#query + 1] = { "auth_version", "1.0" }
-  if body_md5 then
-    query[#query + 1] = { "body_md5", body_md5 }
-  end
   table.sort(query, by_key)
-  local signature = credentials.mac:hex(request.string_to_sign(method, signed_path, query))
-  return path .. "?" .. wire_query(query) .. "&auth_signature=" .. signature
+  local signed, sent = {}, {}
+  for index, pair in ipairs(query) do
+    local key, value = pair[1], pair[2]
+    signed[index], sent[index] = key .. "=" .. value, url.escape(key) .. "=" .. url.escape(value)
+  end
+  local signature = mac:hex(method, "\n", path, "\n", table.concat(signed, "&"))
+  return target .. "?" .. table.concat(sent, "&") .. "&auth_signature=" .. signature
 end
 
--- Without parameters the order is known: no table, no sort.
-local function sign_plain(credentials, method, signed_path, path, body_md5)
-  local signed, sent = credentials.signed, credentials.sent
+-- The same without parameters: the order is known, so no table, no sort.
+local function sign_plain(mac, stamp, method, path, target, body_md5)
+  local signed, sent = stamp.signed, stamp.sent
   if body_md5 then
     local plain = sent == signed
     signed = signed .. "&body_md5=" .. body_md5
     sent = plain and signed or sent .. "&body_md5=" .. body_md5
   end
-  local signature = credentials.mac:hex(method, "\n", signed_path, "\n", signed)
-  return path .. "?" .. sent .. "&auth_signature=" .. signature
+  return target .. "?" .. sent .. "&auth_signature=" .. mac:hex(method, "\n", path, "\n", signed)
 end
 
--- Writes what is the same for all requests of a second.
--- %.0f, since whole seconds need not fit 32 bits after 2038.
-local function set_clock(credentials, now)
-  local timestamp = ("%.0f"):format(math.floor(now))
+-- What is the same in all requests of one second.
+local function new_stamp(key, now)
+  local timestamp = ("%.0f"):format(math.floor(now)) -- may not fit 32 bits: 2038
   local rest = "&auth_timestamp=" .. timestamp .. "&auth_version=1.0"
-  credentials.now, credentials.timestamp = now, timestamp
-  credentials.signed = "auth_key=" .. credentials.key .. rest
-  credentials.sent = "auth_key=" .. url.escape(credentials.key) .. rest
-end
-
---- Signs one request.
--- @tparam table credentials `{ key =, mac = keyed HMAC-SHA256 }`, kept from call to call
--- @tparam string method upper case
--- @tparam string signed_path the path as signed
--- @tparam string path the path as sent
--- @tparam table|nil params query parameters
--- @tparam string|nil body
--- @tparam number now Unix seconds
--- @treturn string|nil path and query, ready for the wire
-function request.sign(credentials, method, signed_path, path, params, body, now)
-  if credentials.now ~= now then
-    set_clock(credentials, now)
-  end
-  -- An empty body is not digested: Reverb and sockudo refuse that.
-  local body_md5 = body and body ~= "" and core.md5_hex(body) or nil
-  if params and next(params) ~= nil then
-    return sign_params(credentials, method, signed_path, path, params, body_md5)
-  end
-  return sign_plain(credentials, method, signed_path, path, body_md5)
+  return { now = now, key = key, timestamp = timestamp, signed = "auth_key=" .. key .. rest,
+    sent = "auth_key=" .. url.escape(key) .. rest }
 end
 
 --- Makes a builder for one client.
--- @tparam table settings checked options, with `mac`
+-- @tparam table parts `{ key =, mac = keyed HMAC-SHA256, clock =, timeout = seconds, api = endpoint }`. Endpoints are
+--   as endpoint.parse returns; a `signed_path` is the part of the path that is signed.
 -- @tparam string version the library's
--- @treturn function build(method, path, params, body, endpoint) -> request table;
---   `endpoint` = `{ host =, port =, base = path before `path` }` replaces the client's own
-function request.builder(settings, version)
-  local credentials = { key = settings.key, mac = settings.mac }
+-- @treturn function build(method in upper case, path, params, body [, endpoint]) -> request table or nil
+function request.builder(parts, version)
+  local key, mac, clock, timeout, api = parts.key, parts.mac, parts.clock, parts.timeout, parts.api
   local library = { "X-Pusher-Library", "pusher-http-lua " .. version }
   local accept = { "Accept", "application/json" }
   local get_headers = { accept, library }
   local post_headers = { { "Content-Type", "application/json" }, accept, library }
-  local scheme = settings.secure and "https" or "http"
-  local base = "/apps/" .. settings.app_id
-  local prefix = settings.path_prefix
-  local signed_prefix = settings.sign_path_prefix and prefix or ""
-  local clock, timeout = settings.clock, settings.timeout
+  local stamp = {}
 
-  return function(method, path, params, body, endpoint)
-    local full = (endpoint and endpoint.base or base) .. path
-    local signed, sent = full, full
-    if prefix ~= "" and not endpoint then
-      signed, sent = signed_prefix .. full, prefix .. full
+  return function(method, path, params, body, at)
+    at = at or api
+    local now = clock()
+    if now ~= stamp.now then
+      stamp = new_stamp(key, now)
     end
-    local wire, message, details = request.sign(credentials, method, signed, sent, params, body, clock())
-    if not wire then
+    local sent = at.path .. path
+    local signed = at.signed_path and at.signed_path .. path or sent
+    -- An empty body is not digested: Reverb and sockudo refuse that.
+    local body_md5 = body and body ~= "" and core.md5_hex(body) or nil
+    local sign = params and next(params) ~= nil and sign_params or sign_plain
+    local target, message, details = sign(mac, stamp, method, signed, sent, body_md5, params)
+    if not target then
       return nil, message, details
     end
+    -- Not by endpoint.request: one string less in every call.
     return {
-      method = method,
-      scheme = scheme,
-      host = endpoint and endpoint.host or settings.host,
-      port = endpoint and endpoint.port or settings.port,
-      target = wire,
-      headers = body and post_headers or get_headers,
-      body = body,
-      timeout = timeout,
+      method = method, scheme = at.scheme, host = at.host, port = at.port, target = target,
+      headers = body and post_headers or get_headers, body = body, timeout = timeout,
     }
   end
 end

@@ -1,94 +1,97 @@
---- Plain Lua values in, checked arguments or a failure out. Pure.
+--- Plain Lua values in; true, checked arguments or a failure out. Pure.
 --
 -- Limits: Channels docs and the official libraries; see README "Limits".
 
 local arguments = require "pusher.base.arguments"
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
+local kind = require "pusher.channels.kind"
 
 local validate = {}
 
 validate.MAX_CHANNELS = 100
-validate.MAX_CHANNEL_BYTES = 200
-validate.MAX_EVENT_BYTES = 200
-validate.MAX_USER_ID_BYTES = 200
 
-local fail = errors.fail
+local MAX_BYTES = 200 -- of a channel's name, an event's name, a user's id
 
 local show = arguments.show
+local is_channel_name = core.is_channel_name
+
+local TRIGGER_PARAMS = { socket_id = true, info = true }
+
+local function refuse(field, message)
+  return errors.fail("invalid", message, { field = field })
+end
+
+local function refuse_info(info)
+  return refuse("info", 'info must be names such as "user_count", as a string or a list of strings, got ' .. show(info))
+end
 
 --- Channel name: 1..200 bytes of `A-Za-z0-9_-=@,.;`.
--- Rule: Channels docs "Channel naming conventions"; length as the official
--- libraries and self-hosted servers have it (the docs say 164).
+-- Rule: Channels docs "Channel naming conventions"; length as the official libraries and self-hosted servers have it
+-- (the docs say 164).
 -- @treturn true|nil
 function validate.channel(name)
   if type(name) ~= "string" then
-    return fail("invalid", "channel name must be a string, got " .. type(name), { field = "channel" })
-  elseif core.is_channel_name(name) then
+    return refuse("channel", "channel name must be a string, got " .. type(name))
+  elseif is_channel_name(name) then
     return true
-  elseif #name > validate.MAX_CHANNEL_BYTES then
-    return fail("invalid", ("channel name %s has %d bytes, at most %d are allowed"):format(
-      show(name), #name, validate.MAX_CHANNEL_BYTES), { field = "channel" })
+  elseif #name > MAX_BYTES then
+    return refuse("channel", ("channel name %s must have at most %d bytes, got %d"):format(
+      show(name), MAX_BYTES, #name))
   end
-  return fail("invalid", ("channel name %s is empty or has a character outside A-Za-z0-9_-=@,.;"):format(
-    show(name)), { field = "channel" })
+  return refuse("channel", ("channel name %s is empty or has a character outside A-Za-z0-9_-=@,.;"):format(show(name)))
 end
 
---- Event name: 1..200 bytes.
--- @treturn true|nil
-function validate.event(name)
-  if type(name) ~= "string" then
-    return fail("invalid", "event name must be a string, got " .. type(name), { field = "event" })
-  elseif #name == 0 or #name > validate.MAX_EVENT_BYTES then
-    return fail("invalid", ("event name %s has %d bytes, 1 to %d are allowed"):format(
-      show(name), #name, validate.MAX_EVENT_BYTES), { field = "event" })
-  elseif name:find("%c") then
-    return fail("invalid", "event name " .. show(name) .. " has a control character", { field = "event" })
+-- A text of any characters but control characters.
+local function check_text(text, what, field)
+  if type(text) ~= "string" then
+    return refuse(field, what .. " must be a string, got " .. type(text))
+  elseif is_channel_name(text) then
+    return true -- fast path: nearly all are made of a channel's characters, which are looked at in C
+  elseif #text == 0 or #text > MAX_BYTES then
+    return refuse(field, ("%s %s must have 1 to %d bytes, got %d"):format(what, show(text), MAX_BYTES, #text))
+  elseif text:find("%c") then
+    return refuse(field, what .. " " .. show(text) .. " has a control character")
   end
   return true
+end
+
+--- Event name: 1..200 bytes, no control characters.
+-- @treturn true|nil
+function validate.event(name)
+  return check_text(name, "event name", "event")
+end
+
+--- User id: 1..200 bytes, no control characters. Only the Python library narrows it to channel characters; ids such
+-- as `auth0|5f7c` are common.
+-- @treturn true|nil
+function validate.user_id(id)
+  return check_text(id, "user id", "user_id")
 end
 
 --- Socket id: two runs of digits with a dot, to the very end of the string.
 -- @treturn true|nil
 function validate.socket_id(id)
   if type(id) ~= "string" or not core.is_socket_id(id) then
-    return fail("invalid", "socket_id " .. show(id) .. " is not two numbers with a dot between",
-      { field = "socket_id" })
+    return refuse("socket_id", "socket_id " .. show(id) .. " must look like 123.456")
   end
   return true
 end
 
---- User id: 1..200 bytes, no control characters.
--- Only the Python library narrows it to channel characters; ids such as
--- `auth0|5f7c` are common, so we do not.
--- @treturn true|nil
-function validate.user_id(id)
-  if type(id) ~= "string" then
-    return fail("invalid", "user id must be a string, got " .. type(id), { field = "user_id" })
-  elseif #id == 0 or #id > validate.MAX_USER_ID_BYTES then
-    return fail("invalid", ("user id %s has %d bytes, 1 to %d are allowed"):format(
-      show(id), #id, validate.MAX_USER_ID_BYTES), { field = "user_id" })
-  elseif id:find("%c") then
-    return fail("invalid", "user id " .. show(id) .. " has a control character", { field = "user_id" })
-  end
-  return true
-end
-
---- `info`: a string such as "user_count,subscription_count", or a list of such words.
--- @treturn string|nil the words joined by commas
+--- `info`: a string such as "user_count,subscription_count", or a list of such names.
+-- @treturn string|nil the names joined by commas
 function validate.info(info)
   local text = info
   if type(info) == "table" then
     for index = 1, #info do
       if type(info[index]) ~= "string" then
-        return fail("invalid", "info must be a string or a list of strings", { field = "info" })
+        return refuse_info(info[index])
       end
     end
     text = table.concat(info, ",")
   end
-  if type(text) ~= "string" or not text:find("^[a-z_]+[a-z_,]*$") then
-    return fail("invalid", "info must be words such as user_count, as a string or a list of strings",
-      { field = "info" })
+  if type(text) ~= "string" or not text:find("^[a-z_][a-z_,]*$") then
+    return refuse_info(text)
   end
   return text
 end
@@ -101,37 +104,56 @@ function validate.channels(channels)
     local ok, message, details = validate.channel(channels)
     return ok and { channels }, message, details
   end
-  local count = arguments.list_length(channels)
-  if not count or count == 0 or count > validate.MAX_CHANNELS then
-    return fail("invalid", ("%s given, 1 to %d are allowed in one call"):format(
-      count and count .. " channels" or "channels that are no list", validate.MAX_CHANNELS),
-      { field = "channels", limit = validate.MAX_CHANNELS })
-  end
   local checked = {}
-  for index = 1, count do
-    local ok, message, details = validate.channel(channels[index])
+  local count, message, details = arguments.count(channels, validate.MAX_CHANNELS, "channels", "names")
+  for index = 1, count or 0 do
+    local ok
+    ok, message, details = validate.channel(channels[index])
     if not ok then
       return nil, message, details
     end
     checked[index] = channels[index]
   end
-  return checked
+  return count and checked, message, details
 end
 
---- A path below /apps/ID, as it goes on the wire and into the signature.
--- @treturn true|nil
-function validate.path(path)
-  if not path:find("^/[A-Za-z0-9%-._~!$&'()*+,;=:@%%/]*$") then
-    return fail("invalid", "path " .. show(path) .. ' must begin with "/" and be percent-encoded, without a query',
-      { field = "path" })
+local function check_none_encrypted(channels)
+  for _, channel in ipairs(channels) do
+    if kind.is_encrypted(channel) then
+      return errors.fail("encryption", "an encrypted channel cannot share a call with other channels: "
+        .. "each has a key of its own; use trigger_batch", { field = "channels" })
+    end
   end
   return true
 end
 
---- @treturn true|nil
-function validate.method(method)
-  if not method:find("^[A-Z]+$") then
-    return fail("invalid", "method " .. show(method) .. " must be in capitals", { field = "method" })
+--- The arguments of one trigger. The values in `params` are checked where they are read, once.
+-- @tparam string|table channels
+-- @tparam string event
+-- @tparam[opt] table params `{ socket_id =, info = }`
+-- @treturn table|nil a fresh list of channels
+function validate.trigger(channels, event, params)
+  local list, message, details = validate.channels(channels)
+  local ok = list
+  if ok then
+    ok, message, details = validate.event(event)
+  end
+  if ok and params then
+    ok, message, details = arguments.members(params, TRIGGER_PARAMS, "trigger parameter")
+  end
+  if ok and list[2] then
+    ok, message, details = check_none_encrypted(list)
+  end
+  return ok and list, message, details
+end
+
+--- An HTTP method, and a path below /apps/ID, percent-encoded.
+-- @treturn true|nil
+function validate.target(method, path)
+  if not path:find("^/[A-Za-z0-9%-._~!$&'()*+,;=:@%%/]*$") then
+    return refuse("path", "path " .. show(path) .. ' must begin with "/" and be percent-encoded, without a query')
+  elseif not method:find("^[A-Z]+$") then
+    return refuse("method", "method " .. show(method) .. " must be letters in upper case")
   end
   return true
 end

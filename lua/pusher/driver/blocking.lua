@@ -1,35 +1,34 @@
---- Drives a source over a transport whose `send` returns with the answer.
+--- Drives a source over a transport whose `send` returns with the response.
 
 local blocking = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.driver.blocking" }
 
--- A batch that another coroutine has under way is looked after this often, in seconds.
-local GLANCE = 0.005
+-- How long to wait for an item that another coroutine has in flight, in seconds.
+local POLL_INTERVAL = 0.005
 
--- A call that is cut short may have been made all the same, so it gets a fair
--- chance even when there is less time left. Seconds.
-local SHORTEST_CALL = 0.1
+--- The shortest time for a call, in seconds: one that is cut short may have been made all the same.
+blocking.MIN_CALL = 0.1
 
---- @tparam table parts see pusher.driver.choose
+--- Makes a driver of the parts that pusher.driver.choose describes.
 function blocking.new(parts)
   return setmetatable({ source = parts.source, now = parts.now, sleep = parts.sleep }, metatable)
 end
 
---- Sends one batch, or waits up to `seconds` for one to be due.
+--- Sends one item, or waits up to `seconds` for one to be due.
 -- @tparam number seconds
 -- @tparam[opt] boolean bounded whether a call, too, is to end within `seconds`
--- @treturn true
+-- @treturn number how many items are not settled
 function methods:advance(seconds, bounded)
   local source = self.source
-  local batch = source:next()
-  if batch then
-    source:send(batch, bounded and math.max(seconds, SHORTEST_CALL))
+  local item = source:next()
+  if item then
+    source:send(item, bounded and math.max(seconds, blocking.MIN_CALL) or nil)
   elseif seconds > 0 then
     local due = source:due()
-    self.sleep(math.max(0, math.min(seconds, due and due - self.now() or GLANCE)))
+    self.sleep(math.max(0, math.min(seconds, due and due - self.now() or POLL_INTERVAL)))
   end
-  return true
+  return source:unsettled()
 end
 
 return blocking

@@ -1,10 +1,26 @@
---- Moves what a source has to send over whatever kind of transport there is.
+--- Moves the items of a source over any transport: chooses the driver, sends, and has the default log.
 --
--- A source has `next()`, `send(item, seconds)`, `due()`, `due_when_added()`, `hurry()`, `abandon(message, details,
--- keep_in_flight)`, `max_in_flight`, and `judged`, how many outcomes are known. The publisher's delivery is one, the FCM
--- sender is another.
+-- A source (the publisher's delivery, the FCM sender) has these methods; times are of the clock `now`, in seconds:
+--   next()              the next item to send now; nil when there is none
+--   send(item [, max])  sends the item, in `max` seconds at most. Its outcome is known when this returns, or later
+--   due()               when `next` will return an item, if nothing else happens; nil for never
+--   due_when_added()    when an item that is added now will be due
+--   hurry()             makes items due that wait for others to be sent with
+--   unsettled()         how many items are not settled, those that wait included
+--   abandon(message, details, keep_in_flight)  ends all items as failed with code `details.code`; with
+--                       `keep_in_flight`, those whose call is in flight are left alone
+-- and these fields: `max_in_flight`, how many items may be in flight; `judged`, how many outcomes of calls are known
+-- (only grows).
+--
+-- A driver has these methods:
+--   advance(seconds [, bounded])  does what can be done now, then waits up to `seconds` for something to happen; with
+--                       `bounded`, a call that blocks ends within that time, too. Returns how many items are not
+--                       settled, or nil, message, details
+--   prepare()           only where it is needed: before an item is added, makes sure that it will be sent. Returns
+--                       true, or nil, message, details
 
 local blocking = require "pusher.driver.blocking"
+local callback = require "pusher.base.callback"
 local errors = require "pusher.base.errors"
 local nginx = require "pusher.driver.nginx"
 local stepped = require "pusher.driver.stepped"
@@ -12,7 +28,8 @@ local stepped = require "pusher.driver.stepped"
 local choose = {}
 
 --- Makes the driver that fits a transport.
--- @tparam table parts `{ source =, transport =, now =, sleep =, timeout = }`
+-- @tparam table parts `source`; `transport`; `now` = function() -> seconds of a monotonic clock; `sleep` =
+--   function(seconds); `timeout`: how long an exiting nginx worker tries to send what is left, in seconds
 -- @treturn table driver
 -- @treturn boolean whether a call of the transport blocks
 function choose.new(parts)
@@ -20,42 +37,48 @@ function choose.new(parts)
   return kind.new(parts), kind == blocking
 end
 
---- Where messages go that nobody asked for: nginx's error log, else standard error.
--- @tparam string level
--- @tparam string message
+--- Where messages go when the caller has given no `log`: nginx's error log, else standard error.
 function choose.log(level, message)
-  if nginx.fits() then
-    return nginx.log(level, message)
-  end
-  io.stderr:write("pusher: ", level, ": ", message, "\n")
+  local log = nginx.fits() and nginx.log or callback.log_to_stderr
+  log(level, message)
 end
 
--- A caller's own transport need not know the library's failure shape.
+-- A custom transport need not know the library's failure shape.
 local function well_formed(result, message, details)
   if result or (type(message) == "string" and type(details) == "table" and type(details.code) == "string") then
     return result, message, details
   end
-  return errors.fail("network", "the transport failed: " .. tostring(message), { retryable = false })
+  return errors.fail("network", "transport error: " .. callback.text(message), { retryable = false })
 end
 
---- Sends through any transport and calls done(result, message, details) once, now or later.
+-- Apart from `send`, because LuaJIT compiles no function that makes another one.
+local function wait_for(pending, done, owner, item)
+  pending:on_done(function(...)
+    return done(owner, item, well_formed(...))
+  end)
+  return not pending.done and pending or nil
+end
+
+--- Sends through any transport and calls done(owner, item, result, message, details) once, now or later.
 -- @tparam table transport
 -- @tparam table request
--- @tparam function parse
--- @tparam function done
--- @treturn table|nil the pending, if the transport returned one
-function choose.send(transport, request, parse, done)
-  local function finish(...)
-    return done(well_formed(...))
-  end
+-- @tparam function parse function(status, body, headers) -> result or nil, message, details
+-- @treturn table|nil the pending, when the transport returned one that is not done
+function choose.send(transport, request, parse, done, owner, item)
   local ok, result, message, details = pcall(transport.send, transport, request, parse)
   if not ok then
-    finish(nil, "it raised: " .. tostring(result))
+    result, message = nil, result
   elseif type(result) == "table" and type(result.on_done) == "function" then
-    result:on_done(finish)
-    return result
-  else
-    finish(result, message, details)
+    return wait_for(result, done, owner, item)
+  end
+  done(owner, item, well_formed(result, message, details))
+end
+
+--- Cancels a pending, where the transport's pendings can be cancelled.
+-- @tparam table|nil pending as `send` returned it
+function choose.cancel(pending)
+  if pending and type(pending.cancel) == "function" then
+    pending:cancel()
   end
 end
 

@@ -1,9 +1,8 @@
---- Drives a source inside nginx, by timers: any phase that may make a timer may
--- publish, log_by_lua and body_filter_by_lua too, and nobody waits for the network.
+--- Drives a source inside nginx, by timers. Any phase that may create a timer may add items, log_by_lua and
+-- body_filter_by_lua too, and no request waits for the network.
 --
--- A handler sends until nothing is due, then asks to be woken when something will
--- be. When the worker is told to exit, nothing lingers any more, and what cannot
--- be delivered within one timeout of the client ends as failed.
+-- A timer's handler sends until nothing is due, then has a timer start another one when something will be. When the
+-- worker exits, nothing lingers any more, and what cannot be sent within `timeout` ends as failed.
 -- Rules: lua-nginx-module README, "ngx.timer.at".
 
 local errors = require "pusher.base.errors"
@@ -12,35 +11,33 @@ local driver = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.driver.nginx" }
 
--- A timer that finds lua_max_running_timers reached is dropped without a word
--- to us; when it is this late, in seconds, it is taken as dropped.
+-- nginx drops timers above lua_max_running_timers silently; one this late, in seconds, counts as dropped.
 local OVERDUE = 1
 
--- Whoever waits for the handlers looks this often, in seconds.
-local GLANCE = 0.005
+-- Seconds: a handler that waits looks again after the shorter time at the earliest, and after the longer one at the
+-- latest, for the worker may exit.
+local POLL_INTERVAL, EXIT_POLL_INTERVAL = 0.005, 0.5
 
--- A handler that waits notices within this time, in seconds, that the worker exits.
-local NAP = 0.5
+local LEVELS = { error = "ERR", warn = "WARN", info = "INFO", debug = "DEBUG" }
 
 --- Whether this is nginx.
--- @treturn boolean
 function driver.fits()
   local api = rawget(_G, "ngx")
   return type(api) == "table" and type(api.timer) == "table"
 end
 
---- What is logged goes to nginx's error log.
+--- Writes to nginx's error log.
 function driver.log(level, message)
-  ngx.log(level == "error" and ngx.ERR or ngx.WARN, "pusher: ", message)
+  ngx.log(ngx[LEVELS[level] or "WARN"], "pusher: ", message)
 end
 
---- @tparam table parts see pusher.driver.choose
+--- Makes a driver of the parts that pusher.driver.choose describes.
 function driver.new(parts)
   return setmetatable({
     source = parts.source,
     now = parts.now,
-    patience = parts.timeout, -- seconds that an exiting worker takes for what is left
-    last_moment = nil, -- when that is over
+    exit_timeout = parts.timeout, -- seconds that an exiting worker tries to send what is left
+    exit_deadline = nil, -- set by the first handler that notices the exit
     handlers = 0, -- that run
     alarm = nil, -- when the next one starts
   }, metatable)
@@ -48,74 +45,71 @@ end
 
 local work
 
--- Sees to it that a handler starts at `time` or before.
+-- Makes sure that a handler starts at `time` or before.
 local function wake_at(self, time)
   local now, alarm = self.now(), self.alarm
   time = math.max(time, now)
   if alarm and alarm <= time and now < alarm + OVERDUE then
     return true
   end
-  -- An exiting nginx makes no timer with a delay.
+  -- An exiting nginx creates no timer with a delay.
   local delay = ngx.worker.exiting() and 0 or time - now
   alarm = now + delay
   -- In phases without timers the call raises.
-  local called, made, reason = pcall(ngx.timer.at, delay, work, self, alarm)
-  if called and made then
+  local called, created, message = pcall(ngx.timer.at, delay, work, self, alarm)
+  if called and created then
     self.alarm = alarm
     return true
   end
-  return nil, tostring(called and reason or made)
+  return nil, tostring(called and message or created)
 end
 
---- Called before an event is accepted: somebody must come for it.
--- @treturn true|nil
+--- Called before an item is added: a handler must come for it.
+-- @treturn true|nil code `full`
 function methods:prepare()
   local source = self.source
   if self.handlers >= source.max_in_flight then
     return true
   end
-  local ok, reason = wake_at(self, source:due_when_added())
+  local ok, message = wake_at(self, source:due_when_added())
   if ok or self.handlers > 0 then
     return true
   end
-  return errors.fail("full", "no timer could be made for the publisher: " .. reason)
-end
-
--- The one time limit of an exiting worker, set when the first handler notices.
-local function is_too_late(self, due)
-  self.last_moment = self.last_moment or self.now() + self.patience
-  return math.max(due, self.now()) > self.last_moment
+  return errors.fail("full", "nginx cannot create a timer: " .. message)
 end
 
 -- Waits for what is due later. False when the handler may end.
 local function rest(self)
-  local due = self.source:due()
+  local due, now = self.source:due(), self.now()
   if not due then
     return false
   elseif ngx.worker.exiting() then
-    if is_too_late(self, due) then
+    self.exit_deadline = self.exit_deadline or now + self.exit_timeout
+    if math.max(due, now) > self.exit_deadline then
       self.source:abandon("the nginx worker exits", { code = "closed" }, true)
       return false
     end
   elseif wake_at(self, due) then
     return false
   end
-  ngx.sleep(math.max(GLANCE, math.min(due - self.now(), NAP)))
+  ngx.sleep(math.max(POLL_INTERVAL, math.min(due - self.now(), EXIT_POLL_INTERVAL)))
   return true
 end
 
-local function next_batch(self)
+local function wake_when_due(self)
+  local due = self.source:due()
+  return due and wake_at(self, due)
+end
+
+local function next_item(self)
   if ngx.worker.exiting() then
     self.source:hurry()
   end
-  local batch = self.source:next()
-  if batch and self.handlers < self.source.max_in_flight then
-    local due = self.source:due()
-    if due then
-      wake_at(self, due)
-    end
+  local item = self.source:next()
+  if item and self.handlers < self.source.max_in_flight then
+    wake_when_due(self)
   end
-  return batch
+  return item
 end
 
 function work(_, self, alarm)
@@ -124,27 +118,22 @@ function work(_, self, alarm)
   end
   self.handlers = self.handlers + 1
   repeat
-    local batch = next_batch(self)
-    while batch do
-      self.source:send(batch)
-      batch = next_batch(self)
+    for item in next_item, self do
+      self.source:send(item)
     end
   until not rest(self)
   self.handlers = self.handlers - 1
 end
 
---- Waits, up to `seconds`, for the handlers to get something done.
+--- Waits up to `seconds` for the handlers to get something done.
 -- @tparam number seconds
--- @treturn true|nil
+-- @treturn number|nil how many items are not settled; code `invalid`
 function methods:advance(seconds)
-  local due = self.source:due()
-  if due then
-    wake_at(self, due)
+  wake_when_due(self)
+  if seconds > 0 and not pcall(ngx.sleep, math.min(seconds, POLL_INTERVAL)) then
+    return errors.fail("invalid", "cannot wait in this nginx phase; sending continues in the background")
   end
-  if seconds > 0 and not pcall(ngx.sleep, math.min(seconds, GLANCE)) then
-    return errors.fail("invalid", "nothing can be waited for in this phase; the publisher works on by itself")
-  end
-  return true
+  return self.source:unsettled()
 end
 
 return driver

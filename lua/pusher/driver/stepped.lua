@@ -1,65 +1,57 @@
---- Drives a source over a transport that has a `step`: items are handed
--- over, and their pendings settle them while the transport steps.
+--- Drives a source over a transport that has a `step`: items are handed over, and settled while the transport steps.
 
 local stepped = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.driver.stepped" }
 
---- @tparam table parts see pusher.driver.choose
+--- Makes a driver of the parts that pusher.driver.choose describes.
 function stepped.new(parts)
   return setmetatable({
     source = parts.source, transport = parts.transport, now = parts.now, sleep = parts.sleep,
   }, metatable)
 end
 
--- Not more at once than may be in flight: should all of them fail on the spot, a tick stays short.
+-- Returns whether there was anything to send. No more items at once than may be in flight: if all of them fail at once,
+-- a tick stays short.
 local function hand_over(source)
-  local started = 0
-  while started < source.max_in_flight do
-    local batch = source:next()
-    if not batch then
-      break
+  for count = 1, source.max_in_flight do
+    local item = source:next()
+    if not item then
+      return count > 1
     end
-    source:send(batch)
-    started = started + 1
+    source:send(item)
   end
-  return started
+  return true
 end
 
--- Hands over, steps, and hands over what the answers made room for.
+-- Steps, then hands over what may follow the items that were settled.
 local function turn(self, seconds)
   local transport = self.transport
   local running, message, details = transport:step(seconds)
-  if running and hand_over(self.source) > 0 then
+  if running and hand_over(self.source) then
     return transport:step(0)
   end
   return running, message, details
 end
 
--- Waits for an answer, or for the time of the next batch.
-local function wait(self, running, seconds)
-  local due = self.source:due()
-  local rest = due and math.max(0, math.min(seconds, due - self.now())) or seconds
-  if running > 0 then
-    return turn(self, rest)
-  elseif due then
-    self.sleep(rest)
-  end
-  return running
-end
-
---- Does what can be done. When that settles nothing, waits up to `seconds` for the network.
+--- Does what can be done now. If that settles nothing, waits up to `seconds` for a response, or until an item is due.
 -- @tparam number seconds
--- @treturn number|nil
+-- @treturn number|nil how many items are not settled
 function methods:advance(seconds)
   local source = self.source
   local judged = source.judged
   hand_over(source)
   local running, message, details = turn(self, 0)
   if running and seconds > 0 and source.judged == judged then
-    return wait(self, running, seconds)
+    local due = source:due()
+    local rest = due and math.max(0, math.min(seconds, due - self.now())) or seconds
+    if running > 0 then
+      running, message, details = turn(self, rest)
+    elseif due then
+      self.sleep(rest)
+    end
   end
-  return running, message, details
+  return running and source:unsettled(), message, details
 end
 
 return stepped

@@ -1,8 +1,8 @@
---- What the handlers answer: JSON texts for refusals, and JSONP. Pure.
+--- What the handlers respond with: JSON texts for refusals, and JSONP. Pure.
 --
--- Nothing that a visitor sent is repeated in an answer, so nothing needs escaping.
+-- Nothing that a visitor sent is repeated in a response, so nothing needs escaping.
 
-local answer = {}
+local reply = {}
 
 -- Longer than any generated callback name, shorter than any script.
 local MAX_CALLBACK_BYTES = 128
@@ -19,17 +19,17 @@ local REFUSALS = {
 
 --- The JSON text of a refusal.
 -- @tparam number status
--- @tparam[opt] string text instead of the usual one; plain words, without quotes
+-- @tparam[opt] string text in place of the status's own; without quotes
 -- @treturn string
-function answer.refusal(status, text)
+function reply.refusal(status, text)
   return '{"error":"' .. (text or REFUSALS[status]) .. '"}'
 end
 
---- Whether a JSONP callback is a plain JavaScript reference, such as
--- `receive`, `app.receive` or pusher-js's `Pusher.auth_callbacks['1']`.
+--- Whether a JSONP callback is a plain JavaScript reference, such as `receive`, `app.receive` or pusher-js's
+-- `Pusher.auth_callbacks['1']`.
 -- @param name
 -- @treturn boolean
-function answer.is_callback(name)
+function reply.is_callback(name)
   if type(name) ~= "string" or #name > MAX_CALLBACK_BYTES then
     return false
   end
@@ -41,16 +41,15 @@ function answer.is_callback(name)
   return rest == ""
 end
 
---- A script that hands a JSON text to a callback.
--- The comment in front keeps the answer from being taken for another file type
--- (the "Rosetta Flash" attack). Two line separators are legal in JSON, but were not in
--- JavaScript before ECMAScript 2019.
+--- A script that passes a JSON text to a callback.
+-- The comment in front keeps browsers from reading the response as another file type (the "Rosetta Flash" attack). Two
+-- line separators are legal in JSON, but were not in JavaScript before ECMAScript 2019.
 -- @tparam string callback checked by is_callback
 -- @tparam string text JSON
 -- @treturn string
-function answer.jsonp(callback, text)
+function reply.jsonp(callback, text)
   text = text:gsub("\226\128\168", "\\u2028"):gsub("\226\128\169", "\\u2029")
   return "/**/" .. callback .. "(" .. text .. ");"
 end
 
-return answer
+return reply

@@ -1,173 +1,116 @@
---- A subscriber's form and the application's decision in; status and JSON text out. Pure.
+--- A subscriber's form and the application's decision in; status, JSON text, and a message for the log, if any, out.
 --
--- The decision is asked for with checked values only. What it raises, or returns
--- besides a member, true or nil, refuses the subscriber and is told in the log.
+-- The application decides about checked values only. What it raises, or returns besides a member, true or nil, refuses
+-- the subscriber; the message is for the log.
 
-local answer = require "pusher.openresty.reply"
-local url = require "pusher.base.url"
+local callback = require "pusher.base.callback"
 local core = require "pusher.core"
-local validate = require "pusher.channels.validate"
+local form = require "pusher.channels.form"
+local kind = require "pusher.channels.kind"
+local reply = require "pusher.openresty.reply"
 
 local subscriber = {}
 
-local ok_front, forbidden = '{"status":200,"data":', '{"status":403}'
+local read_common_form = core.subscriber
+local NEEDS_AUTHORIZATION, PRESENCE = kind.NEEDS_AUTHORIZATION, kind.PRESENCE
 
-local read_usual_form, refusal = core.subscriber, answer.refusal
+local FRONT, FORBIDDEN = '{"status":200,"data":', '{"status":403}'
 
-local function bad(text, problem)
-  return 400, refusal(400, text), problem or text
+local FAULTS = { socket_id = "socket_id is missing, repeated or not valid", form = "the form has too many fields" }
+local CHANNEL_FAULT = "channel_name must be a private or presence channel, or a list of them"
+
+-- The response to a form that is refused; its message shows parts of the form, so it is for the log.
+local function refuse_form(message, details)
+  return 400, reply.refusal(400, FAULTS[details.field] or CHANNEL_FAULT), message
 end
 
-local function failed(problem)
-  return 500, refusal(500), problem
-end
-
--- A member, true or nil from the application, or a failure of it.
-local function decide(ask, socket_id, channel, form)
-  local ok, decision, reason = pcall(ask, socket_id, channel, form)
+-- What the application decides: a member, a user or true; or nil, a status and a message for the log.
+local function decide(application, socket_id, channel, text)
+  local ok, decision, message = pcall(application, socket_id, channel, text)
   if not ok then
-    return nil, 500, "the application raised: " .. tostring(decision)
+    return nil, 500, "the application raised: " .. callback.text(decision)
   elseif not decision then
-    return nil, 403, reason ~= nil and "refused: " .. tostring(reason) or "refused"
+    return nil, 403, message ~= nil and "refused: " .. callback.text(message) or "refused"
   elseif decision ~= true and type(decision) ~= "table" and type(decision) ~= "string" then
-    return nil, 500, "the application must return a table, a JSON text, true or nil, not a " .. type(decision)
+    return nil, 500, "the application must return a table, a JSON text, true or nil, got " .. type(decision)
   end
   return decision
 end
 
--- One channel: status and JSON text, or status, nothing and what to log.
-local function sign(client, ask, socket_id, channel, first, form, params)
-  local member, status, problem = decide(ask, socket_id, channel, form)
+-- One channel: status, JSON text or nil, message for the log or nil. `params` names the two in the client's form.
+local function authorize_one(client, authorize, socket_id, channel, is_presence, text, params)
+  local member, status, message = decide(authorize, socket_id, channel, text)
   if not member then
-    return status, nil, problem
-  elseif member == true or first ~= "presence-" then
-    member = nil -- only presence channels have members
+    return status, nil, message
+  elseif member == true or not is_presence then
+    member = nil
   end
-  local text, message = client:authorize_channel(params, member)
-  if not text then
-    return 500, nil, message -- the request was checked, so the member or the options are at fault
-  end
-  return 200, text
+  local signed
+  signed, message = client:authorize_channel(params, member)
+  -- The form was checked, so the member or the options are at fault when this fails.
+  return signed and 200 or 500, signed, message
 end
 
-local function first_word(channel)
-  local first = channel:match("^%a+%-")
-  return (first == "private-" or first == "presence-") and first or nil
-end
-
--- The channels asked for, and whether they came as a list: `channel_name[]`, `channel_name[0]`, …
-local function channel_names(fields)
-  local given = fields.channel_name
-  local names, total = {}, 0
-  for name, value in pairs(fields) do
-    local index = name:match("^channel_name%[(%d*)%]$")
-    if index then
-      local values = type(value) == "table" and value or { value }
-      if given or (index ~= "" and values[2]) then
-        return nil
-      end
-      for _, one in ipairs(values) do
-        total = total + 1
-        names[total] = one
-      end
-    end
-  end
-  if total > 0 then
-    table.sort(names)
-    return total <= validate.MAX_CHANNELS and names or nil, true
-  end
-  return type(given) == "string" and { given } or nil, false
-end
-
--- The form read with care: a repeated field could have one value checked and the other signed.
-local function read_form(form)
-  local fields = url.decode_form(form)
-  local socket_id = fields.socket_id
-  if type(socket_id) ~= "string" or not validate.socket_id(socket_id) then
-    return nil, "socket_id is missing, repeated or not valid"
-  end
-  local names, listed = channel_names(fields)
-  if not names then
-    return nil, "channel_name is missing, repeated or too many"
-  end
-  for _, name in ipairs(names) do
-    local ok, message = validate.channel(name)
-    if not ok then
-      return nil, "channel_name is not valid", message
-    elseif not first_word(name) then
-      return nil, "channel_name needs no authorization"
-    end
-  end
-  return socket_id, names, listed
-end
-
-local function answer_list(client, ask, socket_id, names, form)
-  local parts, done, problems = {}, {}, {}
-  for _, name in ipairs(names) do
-    if not done[name] then
-      done[name] = true
-      local status, text, problem = sign(client, ask, socket_id, name, first_word(name), form,
-        { socket_id = socket_id, channel_name = name })
+local function authorize_list(client, authorize, socket_id, channels, text)
+  local parts, messages = {}, {}
+  for index, channel in ipairs(channels) do
+    if channel ~= channels[index - 1] then -- sorted
+      local status, signed, message = authorize_one(client, authorize, socket_id, channel,
+        kind.prefix(channel) == PRESENCE, text, { socket_id = socket_id, channel_name = channel })
       if status == 500 then
-        return failed(problem)
+        return 500, reply.refusal(500), message
       end
-      problems[#problems + 1] = problem and name .. ": " .. problem or nil
+      messages[#messages + 1] = message and channel .. ": " .. message
       -- A checked name has no character that JSON would escape.
-      parts[#parts + 1] = '"' .. name .. '":' .. (text and ok_front .. text .. "}" or forbidden)
+      parts[#parts + 1] = '"' .. channel .. '":' .. (signed and FRONT .. signed .. "}" or FORBIDDEN)
     end
   end
-  return 200, "{" .. table.concat(parts, ",") .. "}", problems[1] and table.concat(problems, "; ")
+  return 200, "{" .. table.concat(parts, ",") .. "}", messages[1] and table.concat(messages, "; ")
 end
 
---- Answers a subscriber to one channel or to several.
+--- Decides about a subscription to one channel or to several.
 -- @tparam client client
--- @tparam function ask authorize(socket_id, channel_name, form) -> member | true | nil, reason
--- @tparam string form url-encoded, as received
--- @treturn number status
--- @treturn string JSON text
--- @treturn string|nil what to log
-function subscriber.authorize(client, ask, form)
-  local socket_id, names, listed = read_usual_form(form)
-  local params, channel, first = form, names, listed
+-- @tparam function authorize (socket_id, channel_name, form) -> member | true; or nil, message for the log
+-- @tparam string text the url-encoded form as received
+-- @return status, JSON text, and a message for the log or nil
+function subscriber.authorize_channel(client, authorize, text)
+  local params = text
+  local socket_id, channel, prefix = read_common_form(text)
+  if not NEEDS_AUTHORIZATION[prefix] then
+    local read, message, details = form.read(text)
+    if not read then
+      return refuse_form(message, details)
+    elseif read.listed then
+      return authorize_list(client, authorize, read.socket_id, read.channels, text)
+    end
+    socket_id, channel = read.socket_id, read.channels[1]
+    prefix = kind.prefix(channel)
+    params = { socket_id = socket_id, channel_name = channel }
+  end
+  local status, signed, message = authorize_one(client, authorize, socket_id, channel, prefix == PRESENCE, text,
+    params)
+  return status, signed or reply.refusal(status), message
+end
+
+--- Decides about a connection that signs in.
+-- @tparam client client
+-- @tparam function identify (socket_id, form) -> user `{ id =, user_info =, watchlist = }`; or nil, message for the log
+-- @tparam string text the url-encoded form as received
+-- @return status, JSON text, and a message for the log or nil
+function subscriber.authenticate_user(client, identify, text)
+  local socket_id, refused, details = form.socket_id(text)
   if not socket_id then
-    socket_id, names, listed = read_form(form)
-    if not socket_id then
-      return bad(names, listed)
-    elseif listed then
-      return answer_list(client, ask, socket_id, names, form)
-    end
-    channel = names[1]
-    first, params = first_word(channel), { socket_id = socket_id, channel_name = channel }
-  elseif first ~= "private-" and first ~= "presence-" then
-    return bad("channel_name needs no authorization")
+    return refuse_form(refused, details)
   end
-  local status, text, problem = sign(client, ask, socket_id, channel, first, form, params)
-  return status, text or refusal(status), problem
-end
-
---- Answers a connection that signs in.
--- @tparam client client
--- @tparam function ask identify(socket_id, form) -> user | nil, reason
--- @tparam string form url-encoded, as received
--- @treturn number status
--- @treturn string JSON text
--- @treturn string|nil what to log
-function subscriber.authenticate(client, ask, form)
-  local socket_id = url.decode_form(form).socket_id
-  if type(socket_id) ~= "string" or not validate.socket_id(socket_id) then
-    return bad("socket_id is missing, repeated or not valid")
-  end
-  local user, status, problem = decide(ask, socket_id, form)
+  local user, status, message = decide(identify, socket_id, text)
+  local signed
   if user == true then
-    return failed("the application must return a user, not true")
-  elseif not user then
-    return status, refusal(status), problem
+    status, message = 500, "the application must return a user, got true"
+  elseif user then
+    signed, message = client:authenticate_user({ socket_id = socket_id }, user)
+    status = signed and 200 or 500
   end
-  local text, message = client:authenticate_user({ socket_id = socket_id }, user)
-  if not text then
-    return failed(message)
-  end
-  return 200, text
+  return status, signed or reply.refusal(status), message
 end
 
 return subscriber

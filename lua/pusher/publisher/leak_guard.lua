@@ -1,21 +1,22 @@
---- Tells when something is thrown away that should not have been.
+--- Calls back when an object is collected without having been closed.
 
 local leak_guard = {}
 
---- Calls back when the garbage collector takes `owner`, also at the end of the program.
--- @tparam table owner gets a field `leak_guard`
--- @tparam function callback under pcall; may refer to `owner`
-function leak_guard.set(owner, callback)
+--- Makes a leak guard. Its owner keeps it in a field; both are collected together.
+-- @tparam function callback runs when it is collected, also at the end of the program; may use the owner.
+--   What it raises is ignored
+-- @return the leak guard
+function leak_guard.new(callback)
   local function collected()
     pcall(callback)
   end
   local newproxy = rawget(_G, "newproxy")
   if newproxy then -- Lua 5.1 and LuaJIT, where tables have no __gc
-    owner.leak_guard = newproxy(true)
-    getmetatable(owner.leak_guard).__gc = collected
-  else
-    owner.leak_guard = setmetatable({}, { __gc = collected })
+    local proxy = newproxy(true)
+    getmetatable(proxy).__gc = collected
+    return proxy
   end
+  return setmetatable({}, { __gc = collected })
 end
 
 return leak_guard

@@ -1,28 +1,29 @@
 --- The publisher's options in, one checked, complete table out.
 
+local core = require "pusher.core"
 local options = require "pusher.base.options"
 
 local settings = {}
 
---- The reference in the README has the same names and defaults; a spec compares the two.
+--- The options, as pusher.base.options has them. The reference has the same names and defaults; a spec compares them.
 settings.DECLARED = {
   max_queue = { "number", default = 10000, min = 1, integer = true }, -- events that wait
   overflow = { "string", default = "reject", one_of = { "reject", "drop_oldest" } },
   linger = { "number", default = 0.005, min = 0 }, -- seconds
-  max_in_flight = { "number", default = 8, min = 1, integer = true }, -- calls
+  max_in_flight = { "number", default = 8, min = 1, integer = true }, -- batches
   retry = { "table", fields = {
-    attempts = { "number", default = 6, min = 1, integer = true }, -- the first one counted
+    attempts = { "number", default = 6, min = 1, integer = true }, -- including the first one
     base = { "number", default = 0.1, min = 0 }, -- seconds
     max = { "number", default = 10, min = 0 }, -- seconds
   } },
   on_result = { "function" },
-  now = { "function" }, -- a clock that is never set back, in seconds
-  sleep = { "function" }, -- function(seconds), for a transport that blocks
+  now = { "function", default = core.now }, -- a monotonic clock, in seconds
+  sleep = { "function", default = core.sleep }, -- function(seconds), for a transport that blocks
 }
 
 --- Checks the options; the given table is not changed.
 -- @tparam[opt] table given see README "Publisher"
--- @treturn table|nil a fresh, complete table
+-- @treturn table|nil a fresh, complete table; nil, message, details otherwise
 function settings.check(given)
   return options.check(given or {}, settings.DECLARED)
 end

@@ -1,23 +1,22 @@
 --- Push handler for Firebase Cloud Messaging, HTTP v1 API.
 --
--- A receipt waits in a queue; `step`, `flush` or, inside nginx, timers work it off: its users' devices are
--- looked up, each gets a message, and each ends in exactly one outcome:
---   sent          FCM took the message (with validate_only: found nothing wrong with it)
---   skipped       reached already, met twice, or without an id
---   unregistered  the token is dead; `remove` has been called
---   invalid       the message or the device record is not acceptable
---   failed        refused, or given up after the last repetition
---   closed        the handler was stopped first
+-- A receipt waits in a queue until `step`, `flush` or, inside nginx, a timer processes it: its users' devices are
+-- looked up (fanout), each gets a message (sender), and each ends in exactly one outcome (outcomes), which is "sent",
+-- "skipped", "unregistered", "invalid", "failed" or "closed"; see README "FCM".
 
-local config_room = require "pusher.push.fcm.config"
-local credentials = require "pusher.push.fcm.credentials"
-local core = require "pusher.core"
-local driver = require "pusher.driver.choose"
-local engine = require "pusher.push.fcm.engine"
-local errors = require "pusher.base.errors"
-local json_codec = require "pusher.base.json"
-local options_module = require "pusher.base.options"
 local arguments = require "pusher.base.arguments"
+local callback = require "pusher.base.callback"
+local configuration = require "pusher.push.fcm.config"
+local core = require "pusher.core"
+local credentials = require "pusher.push.fcm.credentials"
+local driver = require "pusher.driver.choose"
+local errors = require "pusher.base.errors"
+local fanout = require "pusher.push.fcm.fanout"
+local json_codec = require "pusher.base.json"
+local options = require "pusher.base.options"
+local outcomes = require "pusher.push.fcm.outcomes"
+local sender = require "pusher.push.fcm.sender"
+local transports = require "pusher.transport"
 
 local fcm = {}
 local methods = {}
@@ -25,30 +24,29 @@ local metatable = { __index = methods, __name = "pusher.push.fcm" }
 
 local fail, argument = errors.fail, arguments.check
 
-local DRAIN = 5 -- seconds that stop gives what is under way
-local FLUSH = 60 -- seconds
+local STOP_SECONDS = 5
+local FLUSH_SECONDS = 60
 
 local OPTIONS = {
   devices = { "function" },
   remove = { "function" },
   on_result = { "function" },
   transport = { "string", "table" },
-  json = { "table" },
+  json = json_codec.OPTION,
   log = { "function" },
   clock = { "function", default = os.time },
-  now = { "function", default = core.now }, -- a clock that is never set, in seconds
+  now = { "function", default = core.now }, -- a monotonic clock, in seconds
   sleep = { "function", default = core.sleep }, -- for a transport that blocks
   random = { "function", default = core.random },
   getenv = { "function", default = os.getenv },
 }
-fcm.OPTIONS = OPTIONS
 
---- Shows neither the account nor the token.
+-- Neither the account nor the token is shown.
 function metatable.__tostring(self)
   return self.ready and "pusher.push.fcm" or "pusher.push.fcm (stopped)"
 end
 
--- Without a log of the application's own only errors are told of, such as a callback that raises.
+-- Without a log of the application's own only errors are logged, such as a callback that raises.
 local function log_errors(level, message)
   if level == "error" then
     driver.log(level, message)
@@ -63,127 +61,160 @@ end
 -- @treturn table|nil handler; nil, message, details otherwise
 function fcm.new(given)
   argument("new", 1, given, "table")
-  local options, message, details = options_module.check(given, OPTIONS)
-  if not options then
+  local checked, message, details = options.check(given, OPTIONS)
+  if not checked then
     return nil, message, details
-  elseif not options.devices then
+  elseif not checked.devices then
     return fail("config", 'option "devices" is missing', { field = "devices" })
   end
-  local json
-  json, message, details = json_codec.new(options.json)
-  if not json then
-    return nil, message, details
-  end
-  options.log = options.log or log_errors
-  return setmetatable({ options = options, json = json, ready = false, dropped = 0 }, metatable)
+  checked.log = checked.log or log_errors
+  checked.callbacks = callback.new(checked.log)
+  return setmetatable({ options = checked, ready = false, dropped = 0 }, metatable)
 end
 
-local function assemble(self, given, config)
-  local account, message, details = credentials.load(given, self.options.getenv, self.json)
-  if not account then
+-- Puts the parts together; `config` is complete and the handler's own.
+local function start(self, config)
+  local given, transport = self.options, nil
+  local account, message, details = credentials.load(config, given.getenv, given.json)
+  if account then
+    config.transport = given.transport
+    transport, message, details = transports.resolve(config)
+  end
+  if not transport then
     return nil, message, details
   end
-  return engine.new { options = self.options, json = self.json, given = given, config = config, account = account }
+  self.transport, self.owns_transport = transport, transport ~= given.transport
+  self.outcomes = outcomes.new(given, config.validate_only)
+  self.fanout = fanout.new(given, config, self.outcomes)
+  self.sender = sender.new(given, config, account, transport, self.fanout, self.outcomes)
+  self.driver, self.blocks = driver.new {
+    source = self.sender, transport = transport, timeout = config.timeout, now = given.now, sleep = given.sleep,
+  }
+  self.running, self.ready = true, true
+  return true
 end
 
 --- Starts the handler. Nothing is sent yet; the key is tried, the token is fetched with the first message.
 -- @tparam table given see README "FCM": `enabled`, `credentials` or `credentials_file`, `buffer`, …
--- @treturn true|nil
+-- @treturn true|nil true; nil, message, details otherwise
 function methods:init(given)
   if self.started then
     return fail("config", "already initialized")
   end
-  local config, message, details = config_room.check(given, function(name)
-    pcall(self.options.log, "warn", "fcm: nothing reads this member of the configuration", { name = name })
+  local config, message, details = configuration.check(given, function(name)
+    callback.log(self.options.log, "warn", ("fcm: unknown configuration member %s"):format(arguments.show(name)),
+      { name = name })
   end)
-  if not config then
-    return nil, message, details
-  elseif config.enabled then
-    local made
-    made, message, details = assemble(self, given, config)
-    if not made then
-      return nil, message, details
-    end
-    self.engine, self.running, self.ready = made, true, true
+  local ok = config
+  if config and config.enabled then
+    ok, message, details = start(self, config)
   end
-  self.started = true
-  return true
+  self.started = ok ~= nil
+  return ok and true, message, details
 end
 
---- @treturn boolean whether receipts are taken
+--- Whether receipts are accepted.
+-- @treturn boolean
 function methods:is_ready()
   return self.ready
 end
 
-local function accept(self, how, value)
+local function accept(self, method, value)
   if not self.ready then
-    return fail("closed", "the FCM handler is not started, or has been stopped")
+    return fail("closed", "the FCM handler has not been started, or has been stopped")
   end
-  local ok, message, details = self.engine:accept(how, value)
+  local ok, message, details = true, nil, nil
+  if self.driver.prepare then
+    ok, message, details = self.driver:prepare()
+  end
   if ok then
-    return true
-  elseif details.code == "full" then
+    ok, message, details = self.fanout[method](self.fanout, value)
+  end
+  if not ok and details.code == "full" then
     self.dropped = self.dropped + 1
   end
-  return nil, message, details
+  return ok, message, details
 end
 
---- Takes a receipt into the queue. Never blocks.
+--- Puts a receipt into the queue. Never blocks.
 -- @tparam table receipt see pusher.push.tinode.receipt
--- @treturn true|nil nil, message, details when it cannot be made into messages, or the queue is full
+-- @treturn true|nil true; nil, message, details when no message can be made of it, or the queue is full
 function methods:push(receipt)
   argument("push", 1, receipt, "table")
   return accept(self, "push", receipt)
 end
 
---- Takes a message that was made by hand into the queue. Never blocks.
+--- Puts a message of the caller's own into the queue. Never blocks.
 -- @tparam table message see Firebase reference `projects.messages`, with a `token`, `fid`, `topic` or `condition`
--- @treturn true|nil
+-- @treturn true|nil true; nil, message, details otherwise
 function methods:send(message)
   argument("send", 1, message, "table")
   return accept(self, "push_message", message)
 end
 
---- Works. Over a transport that blocks, one message at least, which may take its own time.
--- @tparam[opt=0] number seconds how long at most
--- @treturn boolean|nil whether nothing is left to do; nil, message, details when the transport fails
+-- How many items are not settled, an outcome that another coroutine is reporting included.
+local function unsettled(self)
+  local receipts, devices = self.fanout:waiting()
+  local count = receipts + devices + self.sender:unsettled()
+  return count == 0 and self.options.callbacks:others_inside() and 1 or count
+end
+
+-- Works until nothing is left, or the time has passed; with `bounded`, a call of a transport that blocks ends in that
+-- time, too. Returns how many items are not settled.
+local function work(self, seconds, bounded)
+  if not self.running then
+    return 0
+  end
+  local now = self.options.now
+  local deadline = now() + seconds
+  self.sender:set_deadline(bounded and self.blocks and deadline or nil)
+  repeat
+    local ok, message, details = self.driver:advance(math.max(0, deadline - now()), bounded)
+    if not ok then
+      return nil, message, details
+    end
+  until unsettled(self) == 0 or now() >= deadline
+  return unsettled(self)
+end
+
+--- Processes queued receipts and messages. A transport that blocks sends at least one message, which may take longer.
+-- @tparam[opt=0] number seconds the longest it may take
+-- @treturn number|nil how many receipts and messages are not settled, 0 when nothing is left; nil, message, details
+--   when the transport fails
 function methods:step(seconds)
   argument("step", 1, seconds, "number or nil")
-  if not self.running then
-    return true
-  end
-  return self.engine:work(seconds or 0)
+  return work(self, seconds or 0)
 end
 
---- Works until nothing is left to do.
--- @tparam[opt=60] number seconds how long at most
--- @treturn true|nil
+--- Works until nothing is left.
+-- @tparam[opt=60] number seconds the longest it may take
+-- @treturn true|nil true; nil, message, details otherwise (code `timeout` when something is left)
 function methods:flush(seconds)
   argument("flush", 1, seconds, "number or nil")
-  if not self.running then
-    return true
+  local left, message, details = work(self, seconds or FLUSH_SECONDS, true)
+  if left and left > 0 then
+    local receipts, devices = self.fanout:waiting()
+    return fail("timeout", ("%d receipts and %d messages are not settled yet"):format(
+      receipts, devices + self.sender:unsettled()))
   end
-  local done, message, details = self.engine:work(seconds or FLUSH, true)
-  if done then
-    return true
-  elseif message then
-    return nil, message, details
-  end
-  return self.engine:unfinished()
+  return left and true, message, details
 end
 
---- Ends the handler: nothing more is taken, what is under way gets some time, the rest ends as `closed`.
+--- Stops the handler: nothing more is accepted, messages in flight get some time, the rest ends as `closed`.
 -- It may be called again, and the handler may be started again.
--- @tparam[opt=5] number seconds how long at most
+-- @tparam[opt=5] number seconds the longest it may take
 -- @treturn true
 function methods:stop(seconds)
   argument("stop", 1, seconds, "number or nil")
   self.ready, self.started = false, false
   if self.running and not self.stopping then
     self.stopping = true
-    self.engine:work(seconds or DRAIN, true)
+    work(self, seconds or STOP_SECONDS, true)
     self.running, self.stopping = false, false
-    self.engine:close()
+    self.sender:abandon("the handler was stopped before the message was sent", { code = "closed" })
+    if self.owns_transport then
+      self.transport:close()
+    end
   end
   return true
 end
@@ -194,8 +225,10 @@ end
 --   `retrying`, `in_flight` (messages); `retried`, `removals_failed`, `token_fetches`
 function methods:stats()
   local stats = { dropped = self.dropped }
-  if self.engine then
-    self.engine:add_stats(stats)
+  if self.sender then
+    self.outcomes:add_stats(stats)
+    self.sender:add_stats(stats)
+    stats.queued, stats.waiting = self.fanout:waiting()
   end
   return stats
 end

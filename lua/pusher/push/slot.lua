@@ -1,4 +1,4 @@
---- One handler under its name: asked under pcall, its state and its counts kept.
+--- One registered handler: its name, state and counts. What it raises is caught.
 
 local errors = require "pusher.base.errors"
 
@@ -8,28 +8,29 @@ local metatable = { __index = methods, __name = "pusher.push.slot" }
 
 local fail = errors.fail
 
---- @tparam string name
+--- Makes the slot of a handler.
+-- @tparam string name
 -- @tparam table handler see pusher.push
--- @treturn table
-function slot.new(name, handler)
-  return setmetatable({ name = name, handler = handler, state = "registered", pushed = 0, dropped = 0, refused = 0 },
-    metatable)
+-- @tparam table callbacks as callback.new returns
+function slot.new(name, handler, callbacks)
+  return setmetatable({
+    name = name, handler = handler, callbacks = callbacks, prefix = ("push handler %s: "):format(name),
+    state = "registered", pushed = 0, dropped = 0, refused = 0,
+  }, metatable)
 end
 
 --- Whether the handler has a method.
--- @tparam string name
--- @treturn boolean
-function methods:has(name)
-  return self.handler[name] ~= nil
+function methods:has(method)
+  return self.handler[method] ~= nil
 end
 
---- Calls a method of the handler. One that raises has failed, and one that says nothing has not.
--- @tparam string name
--- @return what it returns, or nil, message, details
-function methods:ask(name, ...)
-  local ok, result, message, details = pcall(self.handler[name], self.handler, ...)
+--- Calls a method of the handler. One that raises has failed; one that returns nothing has succeeded.
+-- @return what it returns, true for nothing; nil, message, details when it raises
+function methods:call(method, ...)
+  local ok, result, message, details =
+    self.callbacks:call(self.prefix .. method, nil, self.handler[method], self.handler, ...)
   if not ok then
-    return fail("invalid", ("%s raised: %s"):format(name, tostring(result)), { retryable = false })
+    return fail("invalid", ("%s raised: %s"):format(method, result))
   elseif result == nil and message == nil then
     return true
   elseif not result and message ~= nil and (type(details) ~= "table" or errors.CODES[details.code] == nil) then
@@ -43,10 +44,10 @@ end
 -- @treturn true|nil
 function methods:start(config)
   if type(config) == "userdata" then
-    config = {} -- JSON's null: nothing is configured, and that is no mistake
+    config = {} -- JSON null: nothing is configured, which is no error
   end
   if self:has "init" then
-    local ok, message, details = self:ask("init", config)
+    local ok, message, details = self:call("init", config)
     if not ok then
       return fail(details and details.code or "config", message or "init refused", details)
     end
@@ -55,37 +56,62 @@ function methods:start(config)
   return true
 end
 
---- Whether the handler takes receipts. One with an `is_ready` knows best; any other is ready from its start to
+--- Whether the handler accepts receipts. One with an `is_ready` decides itself; any other is ready from its start to
 -- its stop.
--- @treturn boolean
 function methods:is_ready()
   if self.state == "stopped" then
     return false
   elseif self:has "is_ready" then
-    return (self:ask "is_ready") == true
+    return (self:call "is_ready") == true
   end
   return self.state == "started"
 end
 
---- Gives the handler a receipt, and counts what it makes of it.
--- @tparam table receipt
--- @treturn true|nil
+--- Whether the handler may have something to do.
+function methods:is_running()
+  return self.state == "started" or self:is_ready()
+end
+
+--- Stops the pushing, if the handler is running; its `step` and `stop` can still be called.
+function methods:stop()
+  if self:is_running() then
+    self.state = "stopped"
+  end
+end
+
+--- Gives the handler a receipt, and counts the result.
+-- @treturn true|nil true; nil, message, details with `handler`, its name
 function methods:push(receipt)
-  local ok, message, details = self:ask("push", receipt)
+  local ok, message, details = self:call("push", receipt)
   if ok then
     self.pushed = self.pushed + 1
     return true
   end
-  message, details = message or "refused", details or select(3, fail("invalid", "refused"))
-  local count = details.code == "full" and "dropped" or "refused"
+  local given = type(details) == "table" and errors.CODES[details.code] ~= nil and details or {}
+  -- A copy of the details: the handler's own table is not changed.
+  local _, text, copy = fail(given.code or "invalid", message or "refused", given)
+  local count = copy.code == "full" and "dropped" or "refused"
   self[count] = self[count] + 1
-  return nil, message, details
+  copy.handler = self.name
+  return nil, text, copy
+end
+
+--- Lets the handler work. One that returns no number is done, unless it returns false.
+-- @tparam number seconds
+-- @treturn number|nil how many items it has not settled
+function methods:step(seconds)
+  local result, message, details = self:call("step", seconds)
+  if not result and message then
+    return nil, message, details
+  elseif type(result) == "number" then
+    return result
+  end
+  return result == false and 1 or 0
 end
 
 --- What the handler has been given, and its own figures.
--- @treturn table
 function methods:stats()
-  local own = self:has "stats" and self:ask "stats"
+  local own = self:has "stats" and self:call "stats"
   return { ready = self:is_ready(), pushed = self.pushed, dropped = self.dropped, refused = self.refused,
     handler = type(own) == "table" and own or nil }
 end

@@ -1,23 +1,22 @@
---- Push handler that prints each receipt as one line: for trying things out, and as
--- a log that a program can read.
+--- Push handler that prints each receipt as one line: for trials, and as a log that a program can read.
 --
 -- The line is printed at once, so nothing waits and nothing is dropped.
 
 local access_mode = require "pusher.push.tinode.access_mode"
+local arguments = require "pusher.base.arguments"
+local callback = require "pusher.base.callback"
+local configs = require "pusher.push.config"
 local errors = require "pusher.base.errors"
 local json_codec = require "pusher.base.json"
-local options_module = require "pusher.base.options"
-local receipt_room = require "pusher.push.tinode.receipt"
+local options = require "pusher.base.options"
+local receipts = require "pusher.push.tinode.receipt"
 local timestamp = require "pusher.push.tinode.timestamp"
-local arguments = require "pusher.base.arguments"
 
 local stdout = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.push.stdout" }
 
 local fail = errors.fail
-
-local FORMATS = { json = true, go = true }
 
 -- Go's %v of a decoded JSON value.
 local function go_value(value)
@@ -45,7 +44,7 @@ local function go_value(value)
   return "map[" .. table.concat(parts, " ") .. "]"
 end
 
---- Writes a receipt as the chat server prints it. Not meant to be read by programs: nothing is escaped.
+--- Writes a receipt as tinode prints it. Not meant to be read by programs: nothing is escaped.
 -- @tparam table|nil receipt as receipt.check returns
 -- @treturn string
 function stdout.go(receipt)
@@ -53,7 +52,7 @@ function stdout.go(receipt)
     return "<nil>"
   end
   local to, payload = {}, receipt.payload
-  for index, uid in ipairs(receipt_room.uids(receipt)) do
+  for index, uid in ipairs(receipts.uids(receipt)) do
     local recipient = receipt.to[uid]
     to[index] = ("%s:{%.0f [%s] %.0f}"):format(
       uid, recipient.delivered, table.concat(recipient.devices, " "), recipient.unread)
@@ -65,91 +64,89 @@ function stdout.go(receipt)
 end
 
 local function print_line(line)
-  local ok, problem = io.stdout:write(line, "\n")
+  local ok, message = io.stdout:write(line, "\n")
   if ok then
-    ok, problem = io.stdout:flush()
+    ok, message = io.stdout:flush()
   end
-  return ok, problem
+  return ok, message
 end
 
 local OPTIONS = {
   write = { "function", default = print_line },
-  json = { "table" },
+  json = json_codec.OPTION,
   clock = { "function", default = os.time },
 }
-stdout.OPTIONS = OPTIONS
 
 --- Makes a handler for `push.register`.
 -- @tparam[opt] table given `{ write = function(line), json = { encode =, decode = }, clock = }`;
 --   `write` gets the line without its end and may return nil, message; default: standard output
--- @treturn table|nil handler
+-- @treturn table|nil handler; nil, message, details otherwise
 function stdout.new(given)
   arguments.check("new", 1, given, "table or nil")
-  local options, message, details = options_module.check(given or {}, OPTIONS)
-  if not options then
+  local checked, message, details = options.check(given or {}, OPTIONS)
+  if not checked then
     return nil, message, details
   end
-  local json
-  json, message, details = json_codec.new(options.json)
-  if not json then
-    return nil, message, details
-  end
-  return setmetatable({ json = json, write = options.write, clock = options.clock, printed = 0 }, metatable)
+  return setmetatable({ json = checked.json, write = checked.write, clock = checked.clock, printed = 0 }, metatable)
 end
+
+local CONFIG = {
+  enabled = { "boolean", default = false },
+  format = { "string", default = "json", one_of = { "json", "go" } },
+}
 
 --- Starts the handler.
--- @tparam table config `{ enabled = false, format = "json" | "go" }`; `buffer` is accepted and not needed
--- @treturn true|nil
-function methods:init(config)
+-- @tparam table given `{ enabled = false, format = "json" | "go" }`; other members are ignored
+-- @treturn true|nil true; nil, message, details otherwise
+function methods:init(given)
   if self.started then
     return fail("config", "already initialized")
-  elseif type(config) ~= "table" then
-    return fail("config", "failed to parse config: an object expected, got " .. type(config))
   end
-  local format = config.format or "json"
-  if not FORMATS[format] then
-    return fail("config", 'failed to parse config: format must be "json" or "go"', { field = "format" })
-  elseif config.enabled ~= nil and type(config.enabled) ~= "boolean" then
-    return fail("config", "failed to parse config: enabled must be a boolean", { field = "enabled" })
+  local checked, message, details = configs.check(given, CONFIG)
+  if checked then
+    self.started, self.ready, self.format = true, checked.enabled, checked.format
   end
-  self.started, self.ready, self.format = true, config.enabled == true, format
-  return true
+  return checked and true, message, details
 end
 
---- @treturn boolean whether receipts are taken
+--- Whether receipts are accepted.
+-- @treturn boolean
 function methods:is_ready()
   return self.ready == true
 end
 
 --- Prints a receipt.
 -- @tparam table given receipt
--- @treturn true|nil
+-- @treturn true|nil true; nil, message, details otherwise
 function methods:push(given)
   local line
-  local receipt, message, details = receipt_room.check(given, self.clock())
+  local receipt, message, details = receipts.check(given, self.clock())
   if receipt and self.format == "go" then
     line = stdout.go(receipt)
   elseif receipt then
-    line, message, details = receipt_room.encode(receipt, self.json)
+    line, message, details = receipts.encode(receipt, self.json)
   end
   if not line then
     return nil, message, details
   end
-  local ok, problem = self.write(line)
-  if not ok and problem then
-    return fail("closed", "cannot print: " .. tostring(problem))
+  local ok
+  ok, message = self.write(line)
+  if not ok and message then
+    return fail("closed", "cannot print: " .. callback.text(message))
   end
   self.printed = self.printed + 1
   return true
 end
 
---- Ends the handler; it may be started again.
+--- Stops the handler; it may be started again.
+-- @treturn true
 function methods:stop()
   self.ready, self.started = false, false
   return true
 end
 
---- @treturn table `{ printed = lines }`
+--- What has been printed.
+-- @treturn table `{ printed = lines }`
 function methods:stats()
   return { printed = self.printed }
 end

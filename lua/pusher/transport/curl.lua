@@ -1,6 +1,7 @@
---- The blocking transport: one kept libcurl handle, connections reused.
--- Safe across fork: a child makes a handle of its own and leaves its parent's connections alone.
+--- The transport that blocks: one kept libcurl handle, connections reused.
+-- Safe across fork: a child makes its own handle and leaves its parent's connections alone.
 
+local arguments = require "pusher.base.arguments"
 local curl = require "pusher.curl"
 local errors = require "pusher.base.errors"
 local options = require "pusher.base.options"
@@ -10,14 +11,12 @@ local transport = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.transport.curl" }
 
---- Makes a transport.
--- No proxy is taken from the environment: `proxy` is the only way to one.
--- @tparam[opt] table given
---   `timeout` (5) and `connect_timeout` (= timeout) in seconds; `keepalive` = `{ idle = 60, pool_size = 30 }`
---   in seconds and connections; `proxy`, `no_proxy`, `ca_file`; `tls_verify` (true); `max_response_bytes` (1 MiB)
--- @treturn table|nil transport, or the failure triple with code `config`
+--- Makes a transport. Proxy variables of the environment are ignored; only the option `proxy` counts.
+-- @tparam[opt] table given see options.TRANSPORT and README "Options"
+-- @treturn table|nil transport; nil, message, details (code `config`) otherwise
 function transport.new(given)
-  local settings, message, details = options.transport(given or {})
+  arguments.check("new", 1, given, "table or nil")
+  local settings, message, details = options.transport(given)
   if not settings then
     return nil, message, details
   end
@@ -29,12 +28,10 @@ function transport.new(given)
   return setmetatable({ name = "curl", handle = handle }, metatable)
 end
 
---- Sends one request and waits for the answer.
--- @tparam table request `{ method =, scheme =, host =, port =, target =, headers =, body =, timeout =, once = }`;
---   `once`: a body is sent at most once, also where a kept connection breaks before the answer
--- @tparam function parse called with status, body and the header lines; what it returns is returned
--- @return what `parse` returns, or the failure triple: `network`, `timeout`, `tls`, `too_large`,
---   `invalid`, `closed`; `details.sent` is false when surely nothing reached the server
+--- Sends one request and waits for the response.
+-- @tparam table request see pusher.transport
+-- @tparam function parse function(status, body, headers)
+-- @return what `parse` returns; nil, message, details otherwise
 function methods:send(request, parse)
   local handle = self.handle
   if not handle then

@@ -1,9 +1,7 @@
---- The transport inside nginx: HTTP/1.1 over cosockets. `send` yields; while it
--- waits, the worker serves other requests. libcurl is never loaded.
---
--- An object of this kind holds settings only, so one client may be made in
--- init_by_lua, live at module level and serve many requests at once.
+--- The transport inside nginx: HTTP/1.1 over cosockets. While `send` waits, the worker serves other requests.
+-- An object holds settings only, so one client may be made in init_by_lua and serve many requests at once.
 
+local arguments = require "pusher.base.arguments"
 local connection = require "pusher.transport.ngx.connection"
 local errors = require "pusher.base.errors"
 local options = require "pusher.base.options"
@@ -14,91 +12,76 @@ local transport = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.transport.ngx" }
 
-local function read_proxy(url)
-  if not url or url == "" then
-    return false
-  end
-  local proxy, message, details = route.proxy(url)
-  if proxy and proxy.user then
-    proxy.credentials, proxy.checksum = ngx.encode_base64(proxy.user), ngx.crc32_long(proxy.user)
-  end
-  return proxy, message, details
-end
-
---- Makes the transport.
--- @tparam[opt] table given `timeout`, `connect_timeout` (seconds), `keepalive = { idle = seconds, pool_size = }`,
---   `proxy`, `no_proxy`, `tls_verify`, `max_response_bytes`
--- @treturn transport|nil
+--- Makes a transport.
+-- @tparam[opt] table given see options.TRANSPORT and README "Options"; `ca_file` is refused
+-- @treturn table|nil transport; nil, message, details (code `config`) otherwise
 function transport.new(given)
-  local settings, message, details = options.transport(given or {})
+  arguments.check("new", 1, given, "table or nil")
+  local settings, message, details = options.transport(given)
   if not settings then
     return nil, message, details
   elseif type(ngx) ~= "table" or type(ngx.socket) ~= "table" then
     return errors.fail("config", 'transport "ngx" works inside nginx only', { field = "transport" })
   elseif settings.ca_file then
-    return errors.fail("config", "option \"ca_file\" cannot be honoured in nginx: "
-      .. "name the file with the directive lua_ssl_trusted_certificate instead", { field = "ca_file" })
+    return errors.fail("config", 'option "ca_file" is not supported in nginx: '
+      .. "use the directive lua_ssl_trusted_certificate instead", { field = "ca_file" })
   end
   local proxy
-  proxy, message, details = read_proxy(settings.proxy)
-  if message then
-    return nil, message, details
+  if settings.proxy and settings.proxy ~= "" then
+    proxy, message, details = route.proxy(settings.proxy)
+    if not proxy then
+      return nil, message, details
+    elseif proxy.user then
+      proxy.credentials, proxy.checksum = ngx.encode_base64(proxy.user), ngx.crc32_long(proxy.user)
+    end
   end
-  return setmetatable({
-    timeout = settings.timeout,
-    connect_timeout = settings.connect_timeout,
-    max_response_bytes = settings.max_response_bytes,
-    tls_verify = settings.tls_verify,
-    idle_ms = math.floor(settings.keepalive.idle * 1000),
-    pool_size = settings.keepalive.pool_size,
-    proxy = proxy or nil,
-    no_proxy = settings.no_proxy,
-    closed = false,
-  }, metatable)
+  settings.name = "ngx"
+  settings.proxy = proxy
+  settings.idle_ms = math.floor(settings.keepalive.idle * 1000)
+  settings.pool_size = settings.keepalive.pool_size
+  settings.keep = settings.pool_size > 0 and settings.idle_ms > 0
+  return setmetatable(settings, metatable)
 end
 
--- A kept connection that the server closed meanwhile looks alive until it is
--- used. When it broke before the server said a word, the request goes out once
--- more, on a fresh one, unless it is marked as one to be sent `once`.
-local function exchange(self, request, plan, deadline, fresh)
+-- A kept connection that the server has closed is noticed only when it is used. If it breaks before any byte of a
+-- response, the request is sent again, once, on a fresh connection; unless it is marked `once`.
+local function exchange(self, request, plan, bytes, deadline, fresh)
   local connect_deadline = math.min(deadline, ngx.now() + self.connect_timeout)
   local link, message, details = connection.open(plan, self, connect_deadline, fresh)
   if not link then
     return nil, message, details
   end
-  local answer, broken_early
-  local bytes = wire.request(request, plan, self.pool_size > 0 and self.idle_ms > 0)
-  answer, message, details, broken_early = link:exchange(bytes, request.method, self.max_response_bytes, deadline)
-  link:release(answer and answer.persistent)
-  if broken_early and link.reused and not fresh and not request.once then
-    return exchange(self, request, plan, deadline, true)
+  local response
+  response, message, details = link:exchange(bytes, request.method, self.max_response_bytes, deadline)
+  link:release(self.keep and response and response.persistent)
+  if link.stale and not fresh and not request.once then
+    return exchange(self, request, plan, bytes, deadline, true)
   end
-  return answer, message, details
+  return response, message, details
 end
 
---- Sends a request and waits for its answer; other requests run meanwhile.
--- @tparam table request see pusher.channels.request; `timeout` is in seconds; `once`: it is sent at most once, also where a
---   kept connection breaks before the answer
--- @tparam function parse function(status, body, headers) -> result | nil, message, details
--- @return what parse returns, or nil, message, details
+--- Sends one request and waits for the response; the worker's other requests run meanwhile.
+-- @tparam table request see pusher.transport
+-- @tparam function parse function(status, body, headers)
+-- @return what `parse` returns; nil, message, details otherwise
 function methods:send(request, parse)
   if self.closed then
     return errors.fail("closed", "the transport is closed", { sent = false })
   end
-  local ok, message, details = wire.check(request)
-  if not ok then
-    return nil, message, details
-  end
   local deadline = ngx.now() + (request.timeout or self.timeout)
-  local answer
-  answer, message, details = exchange(self, request, route.plan(request, self), deadline, false)
-  if not answer then
+  local plan = route.plan(request, self)
+  local bytes, message, details = wire.request(request, plan, self.keep)
+  local response
+  if bytes then
+    response, message, details = exchange(self, request, plan, bytes, deadline, false)
+  end
+  if not response then
     return nil, message, details
   end
-  return parse(answer.status, answer.body, answer.headers)
+  return parse(response.status, response.body, response.headers)
 end
 
---- Ends the transport. Pooled connections belong to nginx and time out there.
+--- Closes the transport. Idle connections belong to nginx's pool and expire there.
 function methods:close()
   self.closed = true
 end

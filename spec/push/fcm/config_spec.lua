@@ -51,18 +51,44 @@ describe("pusher.push.fcm.config", function()
     assert.are.equal("0s", config.check({ time_to_live = 0 }).ttl)
   end)
 
-  it("takes a buffer that is not above 0 for the default", function()
+  it("reads a buffer that is not above 0 as the default", function()
     assert.are.equal(32, config.check({ buffer = 0 }).buffer)
     assert.are.equal(32, config.check({ buffer = -3 }).buffer)
   end)
 
-  it("tells of members that nothing reads", function()
+  it("reports members that nothing reads", function()
     local names = {}
-    assert(config.check({ enabled = true, credentials = {}, proxy = "", apns = {}, validateonly = true }, function(name)
-      names[#names + 1] = name
-    end))
+    assert(config.check({ enabled = true, credentials = {}, proxy = "", apns = {}, validateonly = true, retry = { x = 1 } },
+      function(name)
+        names[#names + 1] = name
+      end))
     table.sort(names)
-    assert.are.same({ "apns", "validateonly" }, names)
+    assert.are.same({ "apns", "retry.x", "validateonly" }, names)
+  end)
+
+  it("refuses unknown members of keepalive, whose names are the library's own; a log is no option here", function()
+    local checked, message, details = config.check { keepalive = { idel = 5 } }
+    assert.is_nil(checked)
+    assert.equal("keepalive.idel", details.field)
+    assert.truthy(message:find('did you mean "keepalive.idle"', 1, true), message)
+    local seen = {}
+    assert(config.check({ log = "info" }, function(name)
+      seen[#seen + 1] = name
+    end))
+    assert.same({ "log" }, seen)
+  end)
+
+  it("has the options of transports, complete", function()
+    local checked = assert(config.check { proxy = "http://p:8080", keepalive = { idle = 5 }, ca_file = cjson.null })
+    assert.are.equal("http://p:8080", checked.proxy)
+    assert.are.same({ idle = 5, pool_size = 30 }, checked.keepalive)
+    assert.is_true(checked.tls_verify)
+    assert.is_nil(checked.ca_file)
+  end)
+
+  it("takes null for an account that lacks everything", function()
+    assert.are.same({}, config.check({ credentials = cjson.null }).credentials)
+    assert.is_nil(config.check({ credentials_file = cjson.null }).credentials)
   end)
 
   local bad = {
@@ -70,22 +96,32 @@ describe("pusher.push.fcm.config", function()
     { "buffer", { buffer = 1.5 } },
     { "buffer", { buffer = "32" } },
     { "buffer", { buffer = 1e9 } },
+    { "buffer", { buffer = 0 / 0 } },
     { "time_to_live", { time_to_live = -1 } },
     { "time_to_live", { time_to_live = 2419201 } },
     { "time_to_live", { time_to_live = 0 / 0 } },
     { "max_in_flight", { max_in_flight = 0 } },
+    { "max_in_flight", { max_in_flight = 1.5 } },
+    { "credentials", { credentials = 5 } },
+    { "credentials_file", { credentials_file = 5 } },
+    { "token_url", { token_url = 5 } },
+    { "tls_verify", { tls_verify = "no" } },
+    { "keepalive.idle", { keepalive = { idle = -1 } } },
+    { "keepalive", { keepalive = { 5 } } },
+    { "retry", { retry = { 1 } } },
+    { "android.sub", { android = { sub = { "x" } } } },
     { "timeout", { timeout = 1 / 0 } },
     { "timeout", { timeout = 0 / 0 } },
     { "retry", { retry = 5 } },
-    { "attempts", { retry = { attempts = 0 } } },
-    { "base", { retry = { base = -1 } } },
+    { "retry.attempts", { retry = { attempts = 0 } } },
+    { "retry.base", { retry = { base = -1 } } },
     { "android", { android = "x" } },
     { "android", { android = { 1 } } },
     { "android.title", { android = { title = 5 } } },
     { "android.icon_color", { android = { icon_color = "red" } } },
     { "android.msg.icon_color", { android = { msg = { icon_color = "#12345" } } } },
-    { "msg", { android = { msg = 5 } } },
-    { "enabled", { android = { enabled = 1 } } },
+    { "android.msg", { android = { msg = 5 } } },
+    { "android.enabled", { android = { enabled = 1 } } },
     { "fcm_url", { fcm_url = "fcm.googleapis.com" } },
     { "the configuration", { 1 } },
     { "the configuration", "str" },
@@ -95,7 +131,7 @@ describe("pusher.push.fcm.config", function()
     it(("refuses a wrong %s (%d)"):format(case[1], index), function()
       local checked, message, details = config.check(case[2])
       assert.is_nil(checked)
-      assert.is_string(message)
+      assert.matches("^failed to parse config: ", message)
       assert.are.equal("config", details.code)
       assert.are.equal(case[1], details.field)
     end)

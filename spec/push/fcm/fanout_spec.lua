@@ -1,3 +1,4 @@
+local callback = require "pusher.base.callback"
 local config = require "pusher.push.fcm.config"
 local fanout = require "pusher.push.fcm.fanout"
 local json = assert(require("pusher.base.json").new())
@@ -7,25 +8,26 @@ local world = require "spec.helpers.fcm_world"
 
 local ANN = "CAcGBQQDAgE"
 
+local function no_log() end
+
 local function new(devices, settings)
-  local told = {}
-  local made = fanout.new {
+  local reported = {}
+  local callbacks = callback.new(no_log)
+  local options = {
+    callbacks = callbacks,
     devices = type(devices) == "function" and devices or function()
       return devices
     end,
-    config = assert(config.check(settings or {})),
     json = json,
     clock = function()
       return 1600000000
     end,
-    outcomes = outcomes.new {
-      log = function() end,
-      on_result = function(_, device, outcome)
-        told[#told + 1] = (device and tostring(device.device_id) or "receipt") .. " " .. outcome
-      end,
-    },
+    log = no_log,
+    on_result = function(_, device, outcome)
+      reported[#reported + 1] = (device and tostring(device.device_id) or "receipt") .. " " .. outcome
+    end,
   }
-  return made, told
+  return fanout.new(options, assert(config.check(settings or {})), outcomes.new(options)), reported
 end
 
 local function receipt()
@@ -73,7 +75,7 @@ describe("pusher.push.fcm.fanout", function()
   end)
 
   it("records a device whose message is not acceptable, and goes on", function()
-    local made, told = new({ [ANN] = { { device_id = "a", platform = "ios" }, { device_id = "b", platform = "web" } } })
+    local made, reported = new({ [ANN] = { { device_id = "a", platform = "ios" }, { device_id = "b", platform = "web" } } })
     -- What only the message for iOS has, its title and body, takes it over the limit.
     local big, bytes = receipt(), 0
     for name, value in pairs(message.data(big)) do
@@ -86,34 +88,34 @@ describe("pusher.push.fcm.fanout", function()
     assert.is_nil(job)
     assert.is_true(moved)
     assert.are.equal("b", made:next_job().device.device_id)
-    assert.are.same({ "a invalid" }, told)
+    assert.are.same({ "a invalid" }, reported)
   end)
 
   it("gives up what waits", function()
-    local made, told = new { [ANN] = { { device_id = "a" }, { device_id = "b" } } }
+    local made, reported = new { [ANN] = { { device_id = "a" }, { device_id = "b" } } }
     made:push(receipt())
     made:push(receipt())
     made:push_message { token = "c" }
     made:next_job()
-    made:abandon()
-    assert.are.same({ "a closed", "b closed", "receipt closed", "c closed" }, told)
+    made:abandon("stopped", { code = "closed" })
+    assert.are.same({ "a closed", "b closed", "receipt closed", "c closed" }, reported)
     assert.is_true(made:is_empty())
     assert.are.equal("closed", select(3, made:push(receipt())).code)
     assert.are.equal("closed", select(3, made:push_message { token = "c" }).code)
   end)
 
   it("gives up devices that are found after the end, as a store that yields may do", function()
-    local made, told
-    made, told = new(function()
-      made:abandon()
+    local made, reported
+    made, reported = new(function()
+      made:abandon("stopped", { code = "closed" })
       return { [ANN] = { { device_id = "late" } } }
     end)
     made:push(receipt())
     made:next_job()
-    assert.are.same({ "late closed" }, told)
+    assert.are.same({ "late closed" }, reported)
   end)
 
-  it("counts a lookup under way as a receipt that waits", function()
+  it("counts a receipt whose devices are being looked up as waiting", function()
     local made
     local seen
     made = new(function()

@@ -44,7 +44,7 @@ describe("pusher.push.fcm.message", function()
       end
     end)
 
-    it("refuses unknown kinds of push, and content that is no text", function()
+    it("refuses unknown kinds of push, and content that is not text", function()
       for _, payload in ipairs { { what = "read" }, { content = 12 }, { content = { txt = true } },
         { content = { txt = "a", fmt = { { at = 5, len = 1, tp = "ST" } } } } } do
         local data, text, details = data_of(payload)
@@ -118,7 +118,7 @@ describe("pusher.push.fcm.message", function()
       end
     end)
 
-    it("refuses no target, two, and what is no string", function()
+    it("refuses no target, two, and what is not a string", function()
       refused({}, "token")
       refused({ token = "a", topic = "b" }, "topic")
       refused({ token = "" }, "token")
@@ -126,8 +126,8 @@ describe("pusher.push.fcm.message", function()
       refused({ token = "\255" }, "token")
     end)
 
-    it("refuses numbers in data, and anything else that is no string", function()
-      assert.matches('a number under "score"', refused({ token = "t", data = { score = 5 } }, "data"))
+    it("refuses numbers in data, and anything else that is not a string", function()
+      assert.matches('got number under "score"', refused({ token = "t", data = { score = 5 } }, "data"))
       refused({ token = "t", data = { flag = true } }, "data")
       refused({ token = "t", data = { list = { "a" } } }, "data")
       refused({ token = "t", data = { "a" } }, "data")
@@ -153,7 +153,7 @@ describe("pusher.push.fcm.message", function()
         return { [target or "token"] = "t", data = { key = ("x"):rep(bytes - 3) } }
       end
       assert.are.equal("token", message.check(sized(4096)))
-      assert.matches("4097 bytes", refused(sized(4097), "data", "too_large"))
+      assert.matches("got 4097", refused(sized(4097), "data", "too_large"))
       assert.are.equal("topic", message.check(sized(2048, "topic")))
       refused(sized(2049, "topic"), "data", "too_large")
       refused(sized(2049, "condition"), "data", "too_large")
@@ -162,7 +162,7 @@ describe("pusher.push.fcm.message", function()
       refused(split, "data", "too_large")
     end)
 
-    it("checks what Android is told", function()
+    it("checks the Android part", function()
       assert.are.equal("token", message.check { token = "t",
         android = { priority = "HIGH", ttl = "3.5s", notification = { color = "#00ffAA" } } })
       refused({ token = "t", android = 5 }, "android")

@@ -1,13 +1,14 @@
+local callback = require "pusher.base.callback"
 local errors = require "pusher.base.errors"
 local outcomes = require "pusher.push.fcm.outcomes"
 
 local DEVICE = { uid = "CAcGBQQDAgE", device_id = "secret-device-token", platform = "android" }
 
 local function recorder(changes)
-  local seen = { told = {}, removed = {}, logged = {} }
-  local parts = {
+  local seen = { reported = {}, removed = {}, logged = {} }
+  local options = {
     on_result = function(...)
-      seen.told[#seen.told + 1] = { ... }
+      seen.reported[#seen.reported + 1] = { ... }
     end,
     remove = function(...)
       seen.removed[#seen.removed + 1] = { ... }
@@ -18,26 +19,27 @@ local function recorder(changes)
     end,
   }
   for name, value in pairs(changes or {}) do
-    parts[name] = value
+    options[name] = value
   end
-  return outcomes.new(parts), seen
+  options.callbacks = callback.new(options.log)
+  return outcomes.new(options, options.validate_only), seen
 end
 
 local function gone(dead)
-  return errors.fail("not_found", "FCM answered 404", { dead = dead, status = 404 })
+  return errors.fail("not_found", "FCM responded with status 404", { dead = dead, status = 404 })
 end
 
 describe("pusher.push.fcm.outcomes", function()
-  it("counts and tells a message that was sent", function()
-    local book, seen = recorder()
+  it("counts and reports a message that was sent", function()
+    local made, seen = recorder()
     local entry = { receipt = {}, device = DEVICE }
-    book:judge(entry, { name = "m1" })
-    assert.are.equal(1, book.counts.sent)
-    assert.are.equal(entry.receipt, seen.told[1][1])
-    assert.are.equal(DEVICE, seen.told[1][2])
-    assert.are.equal("sent", seen.told[1][3])
-    assert.is_nil(seen.told[1][4])
-    assert.are.same({ name = "m1" }, seen.told[1][5])
+    made:judge(entry, { name = "m1" })
+    assert.are.equal(1, made.counts.sent)
+    assert.are.equal(entry.receipt, seen.reported[1][1])
+    assert.are.equal(DEVICE, seen.reported[1][2])
+    assert.are.equal("sent", seen.reported[1][3])
+    assert.is_nil(seen.reported[1][4])
+    assert.are.same({ name = "m1" }, seen.reported[1][5])
     assert.are.same({}, seen.logged)
   end)
 
@@ -52,27 +54,27 @@ describe("pusher.push.fcm.outcomes", function()
   }
   for index, case in ipairs(cases) do
     it(("decides (%d) %s"):format(index, case[1]), function()
-      local book, seen = recorder()
-      book:judge({ device = DEVICE }, nil, case[2][2], case[2][3])
-      assert.are.equal(1, book.counts[case[1]])
-      assert.are.equal(case[1], seen.told[1][3])
-      assert.are.equal(case[2][2], seen.told[1][4])
+      local made, seen = recorder()
+      made:judge({ device = DEVICE }, nil, case[2][2], case[2][3])
+      assert.are.equal(1, made.counts[case[1]])
+      assert.are.equal(case[1], seen.reported[1][3])
+      assert.are.equal(case[2][2], seen.reported[1][4])
       assert.are.equal(case[1] == "unregistered" and 1 or 0, #seen.removed)
     end)
   end
 
   it("removes a dead device by user and id", function()
-    local book, seen = recorder()
-    book:judge({ device = DEVICE }, gone(true))
+    local made, seen = recorder()
+    made:judge({ device = DEVICE }, gone(true))
     assert.are.same({ { DEVICE.uid, DEVICE.device_id } }, seen.removed)
   end)
 
   it("removes nothing in a trial run, nor what belongs to no user", function()
-    local book, seen = recorder { validate_only = true }
-    book:judge({ device = DEVICE }, gone(true))
-    assert.are.equal(1, book.counts.unregistered)
-    book = recorder()
-    book:judge({ device = { device_id = "t" } }, gone(true))
+    local made, seen = recorder { validate_only = true }
+    made:judge({ device = DEVICE }, gone(true))
+    assert.are.equal(1, made.counts.unregistered)
+    made = recorder()
+    made:judge({ device = { device_id = "t" } }, gone(true))
     assert.are.same({}, seen.removed)
   end)
 
@@ -85,66 +87,64 @@ describe("pusher.push.fcm.outcomes", function()
         return nil, "boom"
       end,
     } do
-      local book, seen = recorder { remove = remove }
-      book:judge({ device = DEVICE }, gone(true))
-      assert.are.equal(1, book.counts.removals_failed)
-      assert.are.equal(1, #seen.told)
+      local made, seen = recorder { remove = remove }
+      made:judge({ device = DEVICE }, gone(true))
+      assert.are.equal(1, made.counts.removals_failed)
+      assert.are.equal(1, #seen.reported)
       assert.are.equal("error", seen.logged[2].level)
       assert.matches("boom", seen.logged[2].message)
     end
-    local book = recorder { remove = function() end }
-    book:judge({ device = DEVICE }, gone(true))
-    assert.are.equal(0, book.counts.removals_failed)
+    local made = recorder { remove = function() end }
+    made:judge({ device = DEVICE }, gone(true))
+    assert.are.equal(0, made.counts.removals_failed)
   end)
 
   it("survives an on_result and a logger that raise", function()
-    local book, seen = recorder { on_result = function()
+    local made, seen = recorder { on_result = function()
       error("boom")
     end }
-    book:judge({ device = DEVICE }, { name = "m" })
+    made:judge({ device = DEVICE }, { name = "m" })
     assert.matches("on_result raised: .*boom", seen.logged[1].message)
-    book = recorder { log = function()
+    made = recorder { log = function()
       error("boom")
     end }
-    book:judge({ device = DEVICE }, gone())
-    assert.are.equal(1, book.counts.failed)
+    made:judge({ device = DEVICE }, gone())
+    assert.are.equal(1, made.counts.failed)
   end)
 
-  it("works without anybody to tell", function()
-    local book = outcomes.new { log = function() end }
-    book:judge({ device = DEVICE }, gone(true))
-    book:record_receipt({}, "failed", "text", { code = "response" })
-    assert.are.equal(1, book.counts.unregistered)
-    assert.are.equal(1, book.counts.receipts_failed)
+  it("works without on_result and remove", function()
+    local log = function() end
+    local made = outcomes.new { log = log, callbacks = callback.new(log) }
+    made:judge({ device = DEVICE }, gone(true))
+    made:record_receipt({}, "failed", "text", { code = "response" })
+    assert.are.equal(1, made.counts.unregistered)
+    assert.are.equal(1, made.counts.receipts_failed)
   end)
 
-  it("tells of a receipt without devices", function()
-    local book, seen = recorder()
+  it("reports a receipt without devices", function()
+    local made, seen = recorder()
     local receipt = {}
-    book:record_receipt(receipt, "closed", "stopped", { code = "closed" })
-    assert.are.equal(1, book.counts.receipts_closed)
-    assert.are.equal(receipt, seen.told[1][1])
-    assert.is_nil(seen.told[1][2])
-    assert.are.equal("closed", seen.told[1][3])
+    made:record_receipt(receipt, "closed", "stopped", { code = "closed" })
+    assert.are.equal(1, made.counts.receipts_closed)
+    assert.are.equal(receipt, seen.reported[1][1])
+    assert.is_nil(seen.reported[1][2])
+    assert.are.equal("closed", seen.reported[1][3])
   end)
 
-  it("knows whether another coroutine is still telling", function()
-    local book, inside
-    book = recorder { on_result = function()
-      inside = book:is_telling()
-      error("boom")
-    end }
-    book:judge({ device = DEVICE }, { name = "m" })
-    assert.is_false(inside)
-    assert.is_false(book:is_telling())
-    book.telling[coroutine.create(function() end)] = 1
-    assert.is_true(book:is_telling())
+  it("adds its counts", function()
+    local made = recorder()
+    made:count_receipt()
+    made:judge({ device = DEVICE }, { name = "m" })
+    local stats = { other = 1 }
+    made:add_stats(stats)
+    assert.are.same({ other = 1, sent = 1, skipped = 0, unregistered = 0, invalid = 0, failed = 0, closed = 0, receipts = 1,
+      receipts_failed = 0, receipts_closed = 0, removals_failed = 0 }, stats)
   end)
 
   it("logs no device's token", function()
-    local book, seen = recorder()
+    local made, seen = recorder()
     for _, dead in ipairs { true, false } do
-      book:judge({ device = DEVICE }, gone(dead))
+      made:judge({ device = DEVICE }, gone(dead))
     end
     assert.are.equal(2, #seen.logged)
     for _, line in ipairs(seen.logged) do

@@ -1,11 +1,11 @@
-local answer = require "pusher.push.fcm.response"
+local response = require "pusher.push.fcm.response"
 local cjson = require "cjson"
 local json = assert(require("pusher.base.json").new())
 local vectors = require("spec.helpers.push_vectors").fcm_v1_errors
 
 local FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 
-local parse = answer.parser(json, function()
+local parse = response.parser(json, function()
   return 1600000000
 end)
 
@@ -73,7 +73,7 @@ describe("pusher.push.fcm.response", function()
       assert.is_nil(details.reauth)
       assert.are.equal(case[1], details.fcm_code)
       assert.are.equal(case[2], details.status)
-      assert.are.equal(("FCM answered %d %s: M"):format(case[2], case[1]), message)
+      assert.are.equal(("FCM responded with status %d %s: M"):format(case[2], case[1]), message)
     end)
   end
 
@@ -90,7 +90,7 @@ describe("pusher.push.fcm.response", function()
     assert.is_true(details.retryable)
   end)
 
-  it("condemns no device for an answer that is not FCM's", function()
+  it("marks no token as dead for a response that is not FCM's", function()
     for _, body in ipairs { "", "<html>not found</html>", "404 page not found", '{"error":"not found"}', "[]" } do
       local details = failure(404, body)
       assert.are.equal("not_found", details.code)
@@ -99,7 +99,7 @@ describe("pusher.push.fcm.response", function()
     end
   end)
 
-  it("goes by the HTTP status where nothing else speaks", function()
+  it("uses the HTTP status when there is nothing else", function()
     for status, expected in pairs { [400] = "invalid", [401] = "unauthorized", [403] = "forbidden", [408] = "timeout",
       [413] = "too_large", [429] = "rate_limited", [500] = "server", [502] = "server", [418] = "response",
       [302] = "response" } do

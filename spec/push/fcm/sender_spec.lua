@@ -17,14 +17,14 @@ local function failing(status, code, headers)
     details = code and { { ["@type"] = FCM_ERROR, errorCode = code } } or nil } }, headers or ""
 end
 
--- One device, answers as given in order, the last one for ever; the times at which FCM was called.
-local function times_of(answers, config, changes)
-  local fake = world.new { answer = function(call)
-    local answer = answers[math.min(call.number, #answers)]
-    if answer == "sent" then
+-- One device, responses as given in order, the last one for ever; the times at which FCM was called.
+local function times_of(responses, config, changes)
+  local fake = world.new { respond = function(call)
+    local response = responses[math.min(call.number, #responses)]
+    if response == "sent" then
       return 200, { name = "m" }
     end
-    return answer()
+    return response()
   end }
   local handler = fake:handler(devices(1), config, changes)
   assert(handler:push(world.receipt { [ANN] = {} }))
@@ -36,7 +36,7 @@ local function times_of(answers, config, changes)
   return times, fake, handler
 end
 
-local function answering(...)
+local function responding(...)
   local given = { ... }
   return function()
     return failing(given[1], given[2], given[3])
@@ -46,14 +46,14 @@ end
 describe("pusher.push.fcm.sender", function()
   describe("tries again", function()
     it("after 10 seconds, then twice as long each time, up to its longest wait", function()
-      local times = times_of({ answering(503), answering(500), answering(503), "sent" })
+      local times = times_of({ responding(503), responding(500), responding(503), "sent" })
       assert.are.same({ 0, 10, 30, 70 }, times)
-      times = times_of({ answering(503) }, { retry = { max = 40, attempts = 6 } })
+      times = times_of({ responding(503) }, { retry = { max = 40, attempts = 6 } })
       assert.are.same({ 0, 10, 30, 50, 70, 90 }, times)
     end)
 
     it("with jitter that only adds", function()
-      local times = times_of({ answering(503), answering(503), "sent" }, nil, { random = function(count)
+      local times = times_of({ responding(503), responding(503), "sent" }, nil, { random = function(count)
         return ("\255"):rep(count)
       end })
       assert.is_true(times[2] > 19.9 and times[2] < 20)
@@ -61,48 +61,48 @@ describe("pusher.push.fcm.sender", function()
     end)
 
     it("no sooner than Retry-After says", function()
-      assert.are.same({ 0, 25 }, times_of { answering(503, nil, "Retry-After: 25\r\n"), "sent" })
-      assert.are.same({ 0, 10 }, times_of { answering(503, nil, "Retry-After: 2\r\n"), "sent" })
-      assert.are.same({ 0, 90 }, times_of { answering(429, "QUOTA_EXCEEDED", "Retry-After: 90\r\n"), "sent" })
+      assert.are.same({ 0, 25 }, times_of { responding(503, nil, "Retry-After: 25\r\n"), "sent" })
+      assert.are.same({ 0, 10 }, times_of { responding(503, nil, "Retry-After: 2\r\n"), "sent" })
+      assert.are.same({ 0, 90 }, times_of { responding(429, "QUOTA_EXCEEDED", "Retry-After: 90\r\n"), "sent" })
     end)
 
     it("a minute after the quota was used up, when nothing says how long", function()
-      assert.are.same({ 0, 60 }, times_of { answering(429, "QUOTA_EXCEEDED"), "sent" })
-      assert.are.same({ 0, 10 }, times_of({ answering(429, "QUOTA_EXCEEDED"), "sent" }, { retry = { quota = 1 } }))
+      assert.are.same({ 0, 60 }, times_of { responding(429, "QUOTA_EXCEEDED"), "sent" })
+      assert.are.same({ 0, 10 }, times_of({ responding(429, "QUOTA_EXCEEDED"), "sent" }, { retry = { quota = 1 } }))
     end)
 
-    it("after trouble below HTTP that may pass", function()
+    it("after a failure below HTTP that may pass", function()
       for _, code in ipairs { "network", "timeout" } do
         assert.are.same({ 0, 10 }, times_of { function()
-          return require("pusher.base.errors").fail(code, "trouble")
+          return require("pusher.base.errors").fail(code, "failure")
         end, "sent" })
       end
     end)
 
     it("so often and no oftener", function()
-      local times, fake = times_of({ answering(503) }, { retry = { attempts = 3 } })
+      local times, fake = times_of({ responding(503) }, { retry = { attempts = 3 } })
       assert.are.same({ 0, 10, 30 }, times)
       assert.are.same({ failed = 1 }, fake:outcomes())
       assert.are.equal("server", fake.results[1].details.code)
       assert.is_false(fake.calls[1].request.once)
-      times, fake = times_of({ answering(503) }, { retry = { attempts = 1 } })
+      times, fake = times_of({ responding(503) }, { retry = { attempts = 1 } })
       assert.is_true(fake.calls[1].request.once)
       assert.are.same({ 0 }, times)
       assert.are.same({ failed = 1 }, fake:outcomes())
     end)
 
     it("within its deadline, and within the time to live", function()
-      assert.are.same({ 0, 10, 30 }, times_of({ answering(503) }, { retry = { deadline = 69 } }))
-      assert.are.same({ 0, 10 }, times_of({ answering(503) }, { time_to_live = 29 }))
-      assert.are.same({ 0 }, times_of({ answering(503) }, { time_to_live = 0 }))
+      assert.are.same({ 0, 10, 30 }, times_of({ responding(503) }, { retry = { deadline = 69 } }))
+      assert.are.same({ 0, 10 }, times_of({ responding(503) }, { time_to_live = 29 }))
+      assert.are.same({ 0 }, times_of({ responding(503) }, { time_to_live = 0 }))
       -- Longer than FCM is waited for at all.
-      assert.are.same({ 0 }, times_of { answering(503, nil, "Retry-After: 7200\r\n"), "sent" })
+      assert.are.same({ 0 }, times_of { responding(503, nil, "Retry-After: 7200\r\n"), "sent" })
     end)
 
     it("not after what will not pass", function()
       for status, code in pairs { [400] = "INVALID_ARGUMENT", [403] = "SENDER_ID_MISMATCH", [404] = "UNREGISTERED",
         [401] = "THIRD_PARTY_AUTH_ERROR" } do
-        assert.are.same({ 0 }, times_of { answering(status, code) })
+        assert.are.same({ 0 }, times_of { responding(status, code) })
       end
       assert.are.same({ 0 }, times_of { function()
         return require("pusher.base.errors").fail("tls", "certificate")
@@ -110,13 +110,13 @@ describe("pusher.push.fcm.sender", function()
     end)
 
     it("the same bytes", function()
-      local _, fake = times_of { answering(503), answering(503), "sent" }
+      local _, fake = times_of { responding(503), responding(503), "sent" }
       assert.are.equal(fake.calls[1].request.body, fake.calls[2].request.body)
       assert.are.equal(fake.calls[1].request.body, fake.calls[3].request.body)
     end)
 
     it("and lets the other devices pass meanwhile", function()
-      local fake = world.new { answer = function(call)
+      local fake = world.new { respond = function(call)
         if call.number == 1 then
           return failing(503)
         end
@@ -135,7 +135,7 @@ describe("pusher.push.fcm.sender", function()
   end)
 
   it("takes no new messages while very many wait to be sent again", function()
-    local fake = world.new { answer = function(call)
+    local fake = world.new { respond = function(call)
       return failing(call.time < 1010 and 503 or 400)
     end }
     local handler = fake:handler(devices(1500))
@@ -174,8 +174,8 @@ describe("pusher.push.fcm.sender", function()
     end)
 
     for _, deferred in ipairs { false, true } do
-      it("is fetched once more on 401, for all that were under way" .. (deferred and ", together" or ""), function()
-        local fake = world.new { deferred = deferred, latency = 1, answer = function(call)
+      it("is fetched once more on 401, for all that were in flight" .. (deferred and ", together" or ""), function()
+        local fake = world.new { deferred = deferred, latency = 1, respond = function(call)
           if call.bearer == "Bearer ya29.token-1" then
             return failing(401)
           end
@@ -191,7 +191,7 @@ describe("pusher.push.fcm.sender", function()
       end)
 
       it("is not fetched for each message when none is any good" .. (deferred and ", together" or ""), function()
-        local fake = world.new { deferred = deferred, answer = function()
+        local fake = world.new { deferred = deferred, respond = function()
           return failing(401)
         end }
         local handler = fake:handler(devices(50))
@@ -206,7 +206,7 @@ describe("pusher.push.fcm.sender", function()
       end)
 
       it("does not suffer from devices that are always refused" .. (deferred and ", together" or ""), function()
-        local fake = world.new { deferred = deferred, answer = function(call)
+        local fake = world.new { deferred = deferred, respond = function(call)
           if call.message.token:find("[05]$") then
             return failing(401)
           end
@@ -284,7 +284,7 @@ describe("pusher.push.fcm.sender", function()
       ["that has another failure shape"] = function()
         return nil, "no luck"
       end,
-      ["whose details are no table"] = function()
+      ["whose details are not a table"] = function()
         return nil, "no luck", "really"
       end,
       ["whose details have no code"] = function()
@@ -320,9 +320,9 @@ describe("pusher.push.fcm.sender", function()
     local json = assert(require("pusher.base.json").new())
     local sender = require "pusher.push.fcm.sender"
 
-    -- A sender whose source yields before it gives a job; answers come when `fake.transport` steps.
+    -- A sender whose source yields before it gives a job; responses come when `fake.transport` steps.
     local function new(fake, count)
-      local given, told = 0, {}
+      local given, settled = 0, {}
       local source = {
         next_job = function()
           coroutine.yield()
@@ -334,18 +334,14 @@ describe("pusher.push.fcm.sender", function()
         end,
         abandon = function() end,
       }
-      local options = fake:options({})
-      return sender.new {
-        account = assert(credentials.load({ credentials = account.new() }, function() end, json)),
-        config = assert(config.check {}), transport = fake.transport, json = json, clock = options.clock,
-        now = options.now, source = source,
-        chance = function()
-          return 0
+      local outcomes = {
+        judge = function(_, job, result)
+          settled[#settled + 1] = { number = job.number, sent = result ~= nil }
         end,
-        settled = function(job, result)
-          told[#told + 1] = { number = job.number, sent = result ~= nil }
-        end,
-      }, told
+      }
+      local loaded = assert(credentials.load({ credentials = account.new() }, function() end, json))
+      return sender.new(fake:options({}, { json = json }), assert(config.check {}), loaded, fake.transport, source,
+        outcomes), settled
     end
 
     local function drive(made)
@@ -359,13 +355,13 @@ describe("pusher.push.fcm.sender", function()
 
     it("loses no message that waits for the token", function()
       local fake = world.new { deferred = true }
-      local made, told = new(fake, 3)
+      local made, settled = new(fake, 3)
       local drivers = { drive(made), drive(made), drive(made) }
       for _, driver in ipairs(drivers) do
         driver() -- into the source
       end
       for _, driver in ipairs(drivers) do
-        driver() -- out of it: the first starts to fetch the token, the others find it on its way
+        driver() -- out of it: the first starts to fetch the token, which the others wait for
       end
       assert.are.equal(1, #fake.token_calls)
       assert.are.equal(3, made:unsettled())
@@ -376,13 +372,30 @@ describe("pusher.push.fcm.sender", function()
         drive(made)()
       end
       fake.transport:step(0)
-      assert.are.equal(3, #told)
+      assert.are.equal(3, #settled)
       assert.are.equal(0, made:unsettled())
     end)
   end)
 
-  it("cancels the calls that it no longer waits for", function()
-    local fake = world.new { deferred = true, answer = function(call)
+  it("leaves the calls in flight alone when a worker exits, and ends the rest with that message", function()
+    local fake = world.new { deferred = true, respond = function(call)
+      call.latency = 100
+      return 200, { name = "m" }
+    end }
+    local handler = fake:handler(devices(3), { max_in_flight = 2 })
+    assert(handler:push(world.receipt { [ANN] = {} }))
+    handler:step(1)
+    assert.are.equal(2, handler:stats().in_flight)
+    handler.sender:abandon("the nginx worker exits", { code = "closed" }, true)
+    assert.are.same({ closed = 1 }, fake:outcomes())
+    assert.are.equal("the nginx worker exits", fake.results[1].message)
+    assert.are.equal(0, fake.cancelled)
+    handler:flush(200)
+    assert.are.same({ closed = 1, sent = 2 }, fake:outcomes())
+  end)
+
+  it("cancels the calls that it has given up", function()
+    local fake = world.new { deferred = true, respond = function(call)
       call.latency = 100
       return 200, { name = "m" }
     end }
@@ -401,7 +414,7 @@ describe("pusher.push.fcm.sender", function()
       { 404, "UNREGISTERED" }, { 400, "INVALID_ARGUMENT" }, { 401 }, { 403, "SENDER_ID_MISMATCH" }, { 418 }, { 200, "bad" } }
     for seed = 1, 6 do
       math.randomseed(seed)
-      local fake = world.new { deferred = seed % 2 == 0, latency = 0.3, answer = function()
+      local fake = world.new { deferred = seed % 2 == 0, latency = 0.3, respond = function()
         local drawn = codes[math.random(#codes)]
         if drawn[1] == 200 then
           return 200, drawn[2] and "oops" or { name = "m" }

@@ -11,30 +11,24 @@ local function loaded()
   return assert(credentials.load({ credentials = account.new() }, function() end, json))
 end
 
--- A keeper whose fetches wait until `deliver` answers them, or are answered at once by `answer`.
+-- A keeper whose fetches wait until `deliver` is called, or get the response of `respond` at once.
 local function keeper(options)
   local self = { time = vectors.now, asked = {} }
-  local parts = {
-    account = loaded(),
-    json = json,
-    clock = function()
-      return self.time
-    end,
-    timeout = 10,
-    early = options and options.early or 120,
-    send = function(request, parse, done)
-      self.asked[#self.asked + 1] = request
-      if options and options.answer then
-        done(options.answer(parse, #self.asked))
-      else
-        self.deliver = function(status, body, headers)
-          done(parse(status, body, headers or ""))
-        end
-        self.fail = done
+  local function clock()
+    return self.time
+  end
+  local config = { timeout = 10, token_early = options and options.early or 120 }
+  self.keeper = token.new({ json = json, clock = clock }, config, loaded(), function(request, parse, done)
+    self.asked[#self.asked + 1] = request
+    if options and options.respond then
+      done(options.respond(parse, #self.asked))
+    else
+      self.deliver = function(status, body, headers)
+        done(parse(status, body, headers or ""))
       end
-    end,
-  }
-  self.keeper = token.new(parts)
+      self.fail = done
+    end
+  end)
   return self
 end
 
@@ -62,7 +56,7 @@ describe("pusher.push.fcm.token", function()
 
     it("when a token is used again", function()
       -- The known answer renews 10 seconds before the end.
-      local world = keeper { early = 10, answer = function(parse)
+      local world = keeper { early = 10, respond = function(parse)
         return parse(200, vectors.token_response.body, "")
       end }
       world.time = vectors.token_response.received_at
@@ -89,12 +83,13 @@ describe("pusher.push.fcm.token", function()
     for _ = 1, 10 do
       assert.is_nil((world.keeper:current()))
     end
-    assert.are.equal(1, #world.asked)
+    assert.is_true(world.keeper:is_fetching())
     world.deliver(200, '{"access_token":"t1","expires_in":3599}')
     for _ = 1, 10 do
       assert.are.equal("t1", world.keeper:current())
     end
-    assert.are.equal(1, world.keeper.fetches)
+    assert.is_false(world.keeper:is_fetching())
+    assert.are.equal(1, #world.asked)
   end)
 
   it("renews early, and lets the old token serve meanwhile", function()
@@ -130,13 +125,13 @@ describe("pusher.push.fcm.token", function()
     world.deliver(503, "")
     local text, message, details = world.keeper:current()
     assert.is_nil(text)
-    assert.matches("cannot fetch an access token: token endpoint answered 503", message)
+    assert.matches("cannot fetch an access token: the token endpoint responded with status 503", message)
     assert.are.equal("server", details.code)
     assert.is_true(details.retryable)
   end)
 
   it("renews tokens that live shortly at half their life", function()
-    local world = keeper { answer = granting(60) }
+    local world = keeper { respond = granting(60) }
     assert.are.equal("token-1", world.keeper:current())
     world.time = vectors.now + 29
     assert.are.equal("token-1", world.keeper:current())
@@ -145,7 +140,7 @@ describe("pusher.push.fcm.token", function()
   end)
 
   it("does not ask again and again after a failure", function()
-    local world = keeper { answer = function(parse)
+    local world = keeper { respond = function(parse)
       return parse(400, '{"error":"invalid_grant","error_description":"Invalid JWT Signature."}', "")
     end }
     for _ = 1, 5 do
@@ -162,7 +157,7 @@ describe("pusher.push.fcm.token", function()
   end)
 
   it("waits as long as Retry-After says", function()
-    local world = keeper { answer = function(parse)
+    local world = keeper { respond = function(parse)
       return parse(429, "", "Retry-After: 30\r\n")
     end }
     assert.are.equal("rate_limited", select(3, world.keeper:current()).code)
@@ -174,7 +169,7 @@ describe("pusher.push.fcm.token", function()
     assert.are.equal(2, #world.asked)
   end)
 
-  it("passes trouble below HTTP on", function()
+  it("passes on a failure below HTTP", function()
     local world = keeper()
     world.keeper:current()
     world.fail(errors.fail("network", "connection refused"))
@@ -186,7 +181,7 @@ describe("pusher.push.fcm.token", function()
 
   describe("reject", function()
     it("fetches a new token, unless there is a newer one already", function()
-      local world = keeper { answer = granting(3599) }
+      local world = keeper { respond = granting(3599) }
       assert.are.equal("token-1", world.keeper:current())
       world.keeper:reject("token-1")
       assert.are.equal("token-2", world.keeper:current())
@@ -196,7 +191,7 @@ describe("pusher.push.fcm.token", function()
     end)
 
     it("does not fetch tokens for a server that refuses fresh ones", function()
-      local world = keeper { answer = granting(3599) }
+      local world = keeper { respond = granting(3599) }
       world.keeper:reject(world.keeper:current())
       for _ = 1, 5 do
         world.keeper:reject(world.keeper:current())
@@ -209,7 +204,7 @@ describe("pusher.push.fcm.token", function()
     end)
   end)
 
-  describe("the answer", function()
+  describe("the response", function()
     local now = function()
       return vectors.now
     end
@@ -231,8 +226,8 @@ describe("pusher.push.fcm.token", function()
       '{"access_token":"a b"}', '{"access_token":"a\\r\\nX: y"}', '{"access_token":"t","token_type":"mac"}' }
     for _, body in ipairs(broken) do
       it("is refused without a token: " .. body, function()
-        local answer, message, details = parse(200, body, "")
-        assert.is_nil(answer)
+        local granted, message, details = parse(200, body, "")
+        assert.is_nil(granted)
         assert.matches("access token\n?", message .. " access token")
         assert.are.equal("response", details.code)
         assert.is_false(details.retryable)
@@ -255,11 +250,11 @@ describe("pusher.push.fcm.token", function()
       }
       for _, status in ipairs { 400, 401, 500, 302, 200 } do
         for _, body in ipairs(bodies) do
-          local answer, message, details = parse(status, body, "X-Echo: " .. secret .. "\r\n")
-          if answer == nil then
-            local told = message .. cjson.encode(details)
-            assert.is_nil(told:find(secret, 1, true))
-            assert.is_nil(told:find(vectors.assertion:sub(1, 60), 1, true))
+          local granted, message, details = parse(status, body, "X-Echo: " .. secret .. "\r\n")
+          if granted == nil then
+            local shown = message .. cjson.encode(details)
+            assert.is_nil(shown:find(secret, 1, true))
+            assert.is_nil(shown:find(vectors.assertion:sub(1, 60), 1, true))
             assert.is_nil(message:find("[\r\n]"))
           end
         end
@@ -275,7 +270,7 @@ describe("pusher.push.fcm.token", function()
   end)
 
   it("shows nothing of itself", function()
-    local world = keeper { answer = granting(3599) }
+    local world = keeper { respond = granting(3599) }
     world.keeper:current()
     assert.are.equal("pusher.push.fcm.token", tostring(world.keeper))
   end)

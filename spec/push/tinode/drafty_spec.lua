@@ -43,7 +43,7 @@ describe("pusher.push.tinode.drafty", function()
       '{"txt":"abcd","fmt":[{"at":1,"len":2},{"at":1,"len":1,"tp":"ST"}],"ent":[{"tp":"EX","data":{"name":"f"}}]}'))
   end)
 
-  it("passes over spans that are no objects and unknown types", function()
+  it("passes over spans that are not objects and unknown types", function()
     assert.are.equal("abc", text_of('{"txt":"abc","fmt":[1,"x",null,{"len":3,"tp":"ZZ"}]}'))
   end)
 
@@ -67,7 +67,7 @@ describe("pusher.push.tinode.drafty", function()
       ["a span past the end"] = '{"txt":"abc","fmt":[{"at":1,"len":3,"tp":"ST"}]}',
       ["a span of no kind at all"] = '{"txt":"abc","fmt":[{}]}',
       ["a position that is text"] = '{"txt":"abc","fmt":[{"at":"1","len":1,"tp":"ST"}]}',
-      ["an entity that is no object"] = '{"txt":"a","fmt":[{"len":1}],"ent":[7]}',
+      ["an entity that is not an object"] = '{"txt":"a","fmt":[{"len":1}],"ent":[7]}',
       ["a huge length"] = '{"txt":"a","fmt":[{"len":1e300,"tp":"ST"}]}',
       ["a number"] = "12",
       ["a boolean"] = "true",

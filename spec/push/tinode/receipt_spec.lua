@@ -82,7 +82,7 @@ describe("pusher.push.tinode.receipt", function()
     assert.is_false(checked.payload.silent)
   end)
 
-  it("copies, so that the caller may change his table", function()
+  it("copies, so that the caller may change the table", function()
     local given = message_to { content = { txt = "a", fmt = { { at = 0 } } } }
     local checked = assert(receipt.check(given, NOW))
     given.payload.content.fmt[1].at = 7
@@ -130,7 +130,7 @@ describe("pusher.push.tinode.receipt", function()
 
     local bad = {
       ["a user id that is a number"] = { { to = { [5] = {} }, payload = { what = "msg" } }, "uid" },
-      ["a recipient that is no table"] = { { to = { [USER] = true }, payload = { what = "msg" } }, "to" },
+      ["a recipient that is not a table"] = { { to = { [USER] = true }, payload = { what = "msg" } }, "to" },
       ["no recipients at all"] = { { payload = { what = "msg" } }, "to" },
       ["no payload"] = { { to = {} }, "payload" },
       ["a payload without what"] = { { to = {}, payload = {} }, "payload.what" },
@@ -190,7 +190,7 @@ describe("pusher.push.tinode.receipt", function()
       assert.are.equal("too_large", (refused(message_to { content = members }, "payload.content")))
     end)
 
-    it("JSON that is no receipt", function()
+    it("JSON that is not a receipt", function()
       for _, text in ipairs { "", "{", "null", "5", "[]", '"x"', '{"to":5}' } do
         local checked, message, details = receipt.decode(text, json, NOW)
         assert.is_nil(checked)

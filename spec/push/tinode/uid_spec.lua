@@ -44,7 +44,7 @@ describe("pusher.push.tinode.uid", function()
     end
   end)
 
-  it("clears the spare bits, so that one user has one text", function()
+  it("clears the unused bits, so that one user has one text", function()
     assert.are.equal("CAcGBQQDAgE", uid.canonical("CAcGBQQDAgF"))
     assert.are.equal("__________8", uid.canonical("__________9"))
     assert.are.equal("CAcGBQQDAgE", uid.canonical("CAcGBQQDAgE"))
@@ -75,7 +75,7 @@ describe("pusher.push.tinode.uid", function()
     end
   end)
 
-  it("refuses what is no unsigned 64-bit number in decimal", function()
+  it("refuses what is not an unsigned 64-bit number in decimal", function()
     for _, digits in ipairs { "18446744073709551616", "99999999999999999999", "-1", "1.0", "1e3", "", " 1", "0x1",
       "1\n" } do
       local text, message, details = uid.from_decimal(digits)

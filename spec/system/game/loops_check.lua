@@ -1,7 +1,7 @@
 -- The examples that drive a publisher from a loop, run as programs on every Lua.
 
 local cqueues = require "cqueues"
-local test_server = require "tools.local_server"
+local local_server = require "tools.local_server"
 
 local LUAS = { "lua5.1", "lua5.2", "lua5.3", "lua5.4", "luajit" }
 
@@ -9,7 +9,7 @@ describe("the loop of", function()
   local server
 
   setup(function()
-    server = test_server.start()
+    server = local_server.start()
   end)
 
   teardown(function()
@@ -68,11 +68,11 @@ describe("the loop of", function()
     io.stdout:write("game_loop: ", (output:gsub("\nstatus.*", "\n")))
     local sent, slow, ticks = output:match("^(%d+) events sent in %d+ calls; longest tick [%d.]+ ms, (%d+) of (%d+)")
     assert.same({ "5000", "600" }, { sent, ticks })
-    -- A tick may be long because the machine did something else meanwhile; that is rare.
+    -- Few ticks may be long because the machine was busy with something else.
     assert.is_true(tonumber(slow) <= 30, output)
-    for room = 0, 49 do
+    for zone = 0, 49 do
       local last = 0
-      for _, text in ipairs(data_of("room-" .. room)) do
+      for _, text in ipairs(data_of("zone-" .. zone)) do
         local number = tonumber(text:match('"number":(%d+)'))
         assert.is_true(number > last)
         last = number

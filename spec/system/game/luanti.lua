@@ -1,5 +1,5 @@
---- Starts a real Luanti (Minetest) server without a screen: a world of its own, the mods of a spec, ended by its
--- process id. Needs the command minetestserver or luantiserver.
+--- Starts a real Luanti (Minetest) server without a screen: its own world, the given mods, ended by its process id.
+-- Needs the command minetestserver or luantiserver.
 
 local cqueues = require "cqueues"
 local uv = require "luv"
@@ -23,7 +23,7 @@ local function write_file(path, text)
   file:close()
 end
 
--- Debian's command is a wrapper that sets a log file of its own; behind it is the program.
+-- Debian's command is a wrapper that sets another log file; this finds the program itself.
 local function find_program()
   for _, name in ipairs { "/usr/lib/minetest/minetestserver", "/usr/lib/luanti/luantiserver" } do
     if uv.fs_stat(name) then
@@ -42,7 +42,7 @@ local function free_udp_port()
   return port
 end
 
--- The smallest game there can be: air only.
+-- The smallest possible game: air only.
 local function make_world(self, options)
   local directory = self.directory
   local world = directory .. "/world"
@@ -88,7 +88,7 @@ function luanti.start(options)
   return self
 end
 
---- What the server has logged.
+--- The server's log.
 function methods:log()
   local texts = {}
   for _, name in ipairs { "log.txt", "output.txt" } do

@@ -1,19 +1,19 @@
 -- A real Luanti server with the mod of examples/luanti, and players who join over the real protocol.
 
 local cjson = require "cjson"
+local local_server = require "tools.local_server"
 local luanti = require "spec.system.game.luanti"
 local player = require "spec.system.game.luanti_player"
 local subscriber = require "tools.local_server.subscriber"
-local test_server = require "tools.local_server"
 
--- The median of a step with the mod's work in it may cost this, in microseconds.
+-- Limit for the median time of the mod's globalstep, in microseconds.
 local MEDIAN_US = 300
 
 describe("the Luanti mod", function()
   local server, game, bob
 
   setup(function()
-    server = test_server.start()
+    server = local_server.start()
   end)
 
   teardown(function()
@@ -57,13 +57,13 @@ describe("the Luanti mod", function()
     end, 10), cjson.encode(server:events {}))
   end
 
-  local function ask(who, command, answer)
+  local function ask(who, command, reply)
     who.heard = ""
     who:chat(command)
     assert.is_true(who:wait(function()
-      return who.heard:find(answer)
+      return who.heard:find(reply)
     end, 10), who.heard)
-    return who.heard:match(answer)
+    return who.heard:match(reply)
   end
 
   it("publishes joins, chat, positions and leaves", function()
@@ -82,7 +82,7 @@ describe("the Luanti mod", function()
     assert.same({ { name = "bob", timed_out = false } }, events("players", "left"))
   end)
 
-  it("asks which channels have subscribers", function()
+  it("lists the channels that have subscribers", function()
     local listener = subscriber.start { port = server.port }
     listener:subscribe { channel = "luanti-chat" }
     listener:subscribe { channel = "other" }
@@ -94,7 +94,7 @@ describe("the Luanti mod", function()
     listener:stop()
   end)
 
-  it("costs a tick next to nothing, also while the Channels server hangs, and sends the newest positions then", function()
+  it("keeps ticks short while the Channels server hangs, and sends the newest positions afterwards", function()
     bob = player.join(game.port, "bob")
     wait_for(2)
     server:misbehave { mode = "delay", ms = 2000, path = "/apps/", times = 1 }
@@ -118,7 +118,7 @@ describe("the Luanti mod", function()
     end
   end)
 
-  it("sends what is left when the game server shuts down", function()
+  it("sends the queued events when the game server shuts down", function()
     bob = player.join(game.port, "bob")
     wait_for(2)
     server:misbehave { mode = "status", status = 503, path = "/apps/", times = 2 }

@@ -1,7 +1,7 @@
 --- A player of Luanti without a screen: joins over the real protocol, chats, moves, hears chat, leaves.
 --
--- Just enough of the protocol (versions 37 to 41, spoken by 5.0 to 5.9) to be let in as a new player with an empty
--- password: nothing is proved then, so there is no SRP exchange. What the server sends is acknowledged; of it only
+-- Just enough of the protocol (versions 37 to 41, spoken by 5.0 to 5.9) to join as a new player with an empty
+-- password, which needs no SRP exchange. What the server sends is acknowledged; of it only
 -- the steps of joining and chat are read. doc/protocol.txt and src/network/ of Luanti have the rest.
 
 local uv = require "luv"
@@ -76,7 +76,7 @@ local function resend(self)
   end
 end
 
--- ---- what the server says ----
+-- ---- messages of the server ----
 
 local steps = {}
 
@@ -139,7 +139,7 @@ local function on_reliable(self, channel, bytes)
   send(self, channel, u8(CONTROL) .. u8(ACK) .. u16(sequence))
   local early = self.early[channel]
   early[sequence] = bytes:sub(3)
-  -- In order, each once; a repeated one was acknowledged, that is all.
+  -- In order, each once; a repeated one is only acknowledged.
   while early[self.expected[channel]] do
     local expected = self.expected[channel]
     self.expected[channel] = (expected + 1) % 65536
@@ -236,7 +236,7 @@ function player.join(port, name)
   return self
 end
 
---- Lets time pass until `condition()` holds.
+--- Waits until `condition()` holds.
 -- @treturn boolean whether it does
 function methods:wait(condition, seconds) -- luacheck: no self
   local alarm, deadline = uv.new_timer(), uv.now() + seconds * 1000
@@ -252,12 +252,12 @@ function methods:chat(text)
   command(self, 0, TO_SERVER.chat, wide(text))
 end
 
---- Stands somewhere else; coordinates in nodes. Clients tell their position all the time.
+--- Moves; coordinates in nodes. Clients send their position all the time.
 function methods:move(x, y, z)
   self.position = { x = x, y = y, z = z }
 end
 
---- Says goodbye. May be called again.
+--- Leaves. May be called again.
 function methods:leave()
   if self.timer:is_closing() then
     return

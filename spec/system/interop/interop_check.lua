@@ -1,6 +1,5 @@
--- The library between a Channels server and the real pusher-js: once with soketi, a server written by
--- others, and once with the local test server, so that the second cannot drift from the first.
--- Runs by `make test-interop`, which installs both from npm.
+-- The library between a Channels server and the real pusher-js: once with soketi, a third-party server, and once with
+-- the local server, so that the second cannot drift from the first. `make test-interop` installs both from npm.
 
 local cjson = require "cjson"
 local pusher = require "pusher"
@@ -16,7 +15,7 @@ local function node(program, options)
   return server.start(settings)
 end
 
--- Each gives: the server, the app whose users sign in, and a function that stops all.
+-- Each returns the server and the app whose users sign in.
 local servers = {
   ["soketi"] = function(webhook_url)
     local soketi = node("soketi.js", { webhook_url = webhook_url })
@@ -68,7 +67,7 @@ for name, start in pairs(servers) do
     -- The first webhook with this kind of event, checked by the library; waits for it.
     local function next_webhook(kind, channel)
       repeat
-        local answered = hooks:inspect().answers
+        local responses = hooks:inspect().responses
         for _, request in ipairs(hooks:requests()) do
           local hook = request.status and assert(client:webhook(request.headers, request.body))
           for _, event in ipairs(hook and hook.events or {}) do
@@ -77,7 +76,7 @@ for name, start in pairs(servers) do
             end
           end
         end
-      until not hooks:wait({ answers = answered + 1, timeout = 5 }).reached
+      until not hooks:wait({ responses = responses + 1, timeout = 5 }).reached
       error("no webhook " .. kind .. " for " .. channel)
     end
 
@@ -103,7 +102,7 @@ for name, start in pairs(servers) do
       assert.same({ text = "h\195\169llo", list = { 1, 2, 3 } }, next_event(ada, "public-1", "greeting"))
     end)
 
-    it("a string arrives as it was", function()
+    it("a string arrives unchanged", function()
       subscribe(ada, "public-2")
       client:trigger("public-2", "raw", "just text")
       assert.equal("just text", next_event(ada, "public-2", "raw"))
@@ -116,7 +115,7 @@ for name, start in pairs(servers) do
       assert.is_table((client:trigger({ "public-3", "public-4" }, "many", { n = 1 }, { socket_id = bob.socket_id })))
       assert.same({ n = 1 }, next_event(ada, "public-3", "many"))
       assert.same({ n = 1 }, next_event(ada, "public-4", "many"))
-      -- What comes next at bob's is the event after it.
+      -- The next event that bob gets is the one after it.
       client:trigger("public-3", "many", { n = 2 })
       assert.same({ n = 2 }, next_event(bob, "public-3", "many"))
     end)
@@ -160,7 +159,7 @@ for name, start in pairs(servers) do
       assert.same({ n = 1 }, next_event(ada, "private-encrypted-2", "secret"))
     end)
 
-    it("presence: members come, are counted and listed, and go", function()
+    it("presence: members join, are counted and listed, and leave", function()
       local first = subscribe(ada, "presence-1", { user_id = "ada", user_info = { name = "Ada" } })
       assert.equal(1, first.count)
       assert.equal("ada", first.myID)
@@ -174,7 +173,7 @@ for name, start in pairs(servers) do
       end)
       assert.same({ { id = "ada" }, { id = "bob" } }, listed)
       local found = assert(client:channels { filter_by_prefix = "presence-", info = "user_count" }).channels
-      -- soketi counts connections here, whatever was asked for.
+      -- soketi counts connections here, whatever was requested.
       assert.equal(2, found["presence-1"].user_count or found["presence-1"].subscription_count)
       local one = assert(client:channel("presence-1", { info = "user_count" }))
       assert.is_true(one.occupied)
@@ -186,7 +185,7 @@ for name, start in pairs(servers) do
       assert.equal("bob", next_webhook("member_removed", "presence-1").user_id)
     end)
 
-    it("queries tell what is occupied", function()
+    it("queries show what is occupied", function()
       subscribe(ada, "public-7")
       local all = assert(client:channels {}).channels
       assert.is_table(all["public-7"])
@@ -209,7 +208,7 @@ for name, start in pairs(servers) do
       assert.equal(bob.socket_id, hook.socket_id)
     end)
 
-    it("a cache channel tells of a miss, then of the last event", function()
+    it("a cache channel reports a miss, then replays the last event", function()
       subscribe(ada, "cache-1")
       next_event(ada, "cache-1", "pusher:cache_miss")
       next_webhook("cache_miss", "cache-1")
@@ -219,7 +218,7 @@ for name, start in pairs(servers) do
       assert.same({ n = 7 }, next_event(bob, "cache-1", "state"))
     end)
 
-    it("webhooks tell which channels are occupied and vacated", function()
+    it("webhooks report which channels are occupied and vacated", function()
       subscribe(ada, "public-8")
       next_webhook("channel_occupied", "public-8")
       ada:unsubscribe { channel = "public-8" }
@@ -230,7 +229,7 @@ for name, start in pairs(servers) do
       assert.equal("unauthorized", details.code)
     end)
 
-    it("a user signs in, gets what is sent to him, and is disconnected", function()
+    it("a user signs in, gets messages, and is disconnected", function()
       local of_users = new_client(users)
       local carol = node("pusher_js.js", { port = channels.port, key = users.key })
       local text = assert(of_users:authenticate_user({ socket_id = carol.socket_id }, { id = "carol" }))

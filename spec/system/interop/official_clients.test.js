@@ -1,5 +1,5 @@
-// The official clients, `pusher` (server side) and `pusher-js` (subscriber), with the local Channels
-// server: what they take for pusher.com is a fair stand-in for it.
+// The official clients, `pusher` (server side) and `pusher-js` (subscriber), with the local Channels server.
+// They work with it as with pusher.com, so it may stand in for that.
 'use strict';
 
 const assert = require('node:assert/strict');
@@ -12,7 +12,7 @@ const Pusher = require('pusher');
 const PusherJS = require('pusher-js');
 const Inbox = require('./inbox');
 
-const PROGRAM = path.join(__dirname, '../support/channels_server/main.lua');
+const PROGRAM = path.join(__dirname, '../../../tools/local_server/channels/main.lua');
 
 let server; // the handshake: ports, key, secret, …
 let child;
@@ -31,10 +31,10 @@ function startServer(options) {
 }
 
 async function control(command, args = {}) {
-  const answer = await fetch(`http://127.0.0.1:${server.port}/_control/${command}`, {
+  const response = await fetch(`http://127.0.0.1:${server.port}/_control/${command}`, {
     method: 'POST', body: JSON.stringify(args),
   });
-  return (await answer.json()).result;
+  return (await response.json()).result;
 }
 
 function newApi(settings = {}) {
@@ -84,7 +84,7 @@ async function join({ client, inbox }, name) {
     { on: name, event: 'pusher:subscription_error' },
     { on: 'connection', event: 'error' },
   ]);
-  assert.ok(done, `no answer to the subscription to ${name}`);
+  assert.ok(done, `no reply to the subscription to ${name}`);
   assert.equal(done.event, 'pusher:subscription_succeeded', JSON.stringify(done.data));
   return channel;
 }
@@ -119,7 +119,7 @@ after(() => {
   hooks.close();
   child.removeAllListeners('exit');
   child.kill();
-  // A socket that pusher-js closes twice (when the server sent it away) keeps a timer for 30 s.
+  // A socket that pusher-js closes twice (when the server closed it first) keeps a timer for 30 s.
   setTimeout(() => process.exit(), 1000).unref();
 });
 
@@ -127,24 +127,24 @@ describe('publishing', () => {
   it('an event arrives', async () => {
     const ada = subscriber('ada');
     await join(ada, 'news');
-    const answer = await api.trigger('news', 'greeting', { text: 'héllo', list: [] });
-    assert.equal(answer.status, 200);
+    const response = await api.trigger('news', 'greeting', { text: 'héllo', list: [] });
+    assert.equal(response.status, 200);
     assert.deepEqual((await ada.inbox.next({ on: 'news', event: 'greeting' })).data, { text: 'héllo', list: [] });
   });
 
-  it('many channels, a socket left out, and the counts asked for', async () => {
+  it('many channels, an excluded socket, and the requested counts', async () => {
     const ada = subscriber('ada');
     const bob = subscriber('bob');
-    await join(ada, 'presence-room');
-    await join(bob, 'presence-room');
-    const answer = await api.trigger(['presence-room', 'empty'], 'tick', { n: 1 }, {
+    await join(ada, 'presence-lobby');
+    await join(bob, 'presence-lobby');
+    const response = await api.trigger(['presence-lobby', 'empty'], 'tick', { n: 1 }, {
       socket_id: ada.client.connection.socket_id, info: 'user_count,subscription_count',
     });
-    assert.deepEqual(await answer.json(), {
-      channels: { empty: { subscription_count: 0 }, 'presence-room': { subscription_count: 2, user_count: 2 } },
+    assert.deepEqual(await response.json(), {
+      channels: { empty: { subscription_count: 0 }, 'presence-lobby': { subscription_count: 2, user_count: 2 } },
     });
     assert.deepEqual((await bob.inbox.next({ event: 'tick' })).data, { n: 1 });
-    await api.trigger('presence-room', 'tick', { n: 2 });
+    await api.trigger('presence-lobby', 'tick', { n: 2 });
     assert.deepEqual((await ada.inbox.next({ event: 'tick' })).data, { n: 2 });
   });
 
@@ -152,8 +152,8 @@ describe('publishing', () => {
     const ada = subscriber('ada');
     await join(ada, 'batches');
     const batch = Array.from({ length: 10 }, (_, n) => ({ channel: 'batches', name: 'item', data: { n }, info: 'subscription_count' }));
-    const answer = await api.triggerBatch(batch);
-    assert.deepEqual(await answer.json(), { batch: Array(10).fill({ subscription_count: 1 }) });
+    const response = await api.triggerBatch(batch);
+    assert.deepEqual(await response.json(), { batch: Array(10).fill({ subscription_count: 1 }) });
     for (let n = 0; n < 10; n += 1) {
       assert.deepEqual((await ada.inbox.next({ event: 'item' })).data, { n });
     }
@@ -183,7 +183,7 @@ describe('publishing', () => {
 });
 
 describe('presence', () => {
-  it('members come, are listed, and go', async () => {
+  it('members join, are listed, and leave', async () => {
     const ada = subscriber('ada');
     const channel = await join(ada, 'presence-club');
     const bob = subscriber('bob');
@@ -202,8 +202,8 @@ describe('presence', () => {
     const channel = await join(ada, 'presence-twice');
     const again = subscriber('ada');
     await join(again, 'presence-twice');
-    const answer = await api.get({ path: '/channels/presence-twice', params: { info: 'user_count,subscription_count' } });
-    assert.deepEqual(await answer.json(), { occupied: true, user_count: 1, subscription_count: 2 });
+    const response = await api.get({ path: '/channels/presence-twice', params: { info: 'user_count,subscription_count' } });
+    assert.deepEqual(await response.json(), { occupied: true, user_count: 1, subscription_count: 2 });
     assert.equal(channel.members.count, 1);
   });
 });
@@ -242,7 +242,7 @@ describe('users', () => {
     assert.ok(await ada.inbox.next({ on: 'connection', event: 'disconnected' }));
   });
 
-  it('hear of those they watch', async () => {
+  it('are notified about their watchlist', async () => {
     const ada = subscriber('ada', { user: { id: 'watcher', watchlist: ['watched'] } });
     const seen = new Inbox();
     for (const name of ['online', 'offline']) {
@@ -276,7 +276,7 @@ describe('webhooks', () => {
 });
 
 describe('refusals', () => {
-  it('say why, in plain text', async () => {
+  it('have a plain text message', async () => {
     await refusedWith(newApi({ secret: 'wrong' }).trigger('a', 'b', 'c'), 401, /Invalid signature: you should have sent HmacSHA256Hex\("POST\\n/);
     await refusedWith(newApi({ key: 'other' }).trigger('a', 'b', 'c'), 401, /Unknown auth_key: other/);
     await refusedWith(newApi({ appId: '99' }).trigger('a', 'b', 'c'), 404, /Did you forget to specify the cluster/);

@@ -1,4 +1,4 @@
-// A Node program that tools/local_server.lua can start: prints one line of JSON, then obeys one
+// A Node program that tools/local_server.lua can start: prints one line of JSON, then executes one
 // line of JSON per command from a FIFO, and ends when the FIFO's other end is closed.
 'use strict';
 
@@ -20,7 +20,7 @@ function say(value) {
   process.stdout.write(JSON.stringify(value) + '\n');
 }
 
-async function answer(handlers, line) {
+async function reply(handlers, line) {
   try {
     const { command, arguments: args } = JSON.parse(line);
     if (!handlers[command]) throw new Error('unknown command ' + command);
@@ -31,18 +31,18 @@ async function answer(handlers, line) {
   }
 }
 
-// Prints the handshake and obeys. `handlers`: command name -> function(arguments), may be async.
+// Prints the handshake and executes commands. `handlers`: command name -> function(arguments), may be async.
 function start(hello, handlers) {
   const control = path.join(directory, 'control');
   execFileSync('mkfifo', [control]);
   say({ pid: process.pid, ...hello, control, directory, files: [control] });
   const lines = readline.createInterface({ input: fs.createReadStream(control) });
   let last = Promise.resolve();
-  lines.on('line', (line) => { last = last.then(() => answer(handlers, line)); });
+  lines.on('line', (line) => { last = last.then(() => reply(handlers, line)); });
   lines.on('close', end);
 }
 
-// Node's own exit waits for the thread that reads the FIFO, and some other program may hold its other end.
+// Node's own exit waits for the thread that reads the FIFO, and another program may hold its other end.
 function end() {
   cleanUp();
   process.kill(process.pid, 'SIGKILL');

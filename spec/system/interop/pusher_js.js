@@ -8,7 +8,7 @@ const program = require('./program');
 
 const { host = '127.0.0.1', port, key = 'app-key' } = program.options;
 const inbox = new Inbox();
-const authorizations = {}; // channel name -> what the auth endpoint would answer
+const authorizations = {}; // channel name -> the response of the auth endpoint
 let userAuthentication;
 
 const pusher = new Pusher(key, {
@@ -56,7 +56,7 @@ const commands = {
       { channel: name, event: 'pusher:subscription_error' },
       { channel: 'connection', event: 'error' },
     ]);
-    if (!done) throw new Error('no answer to the subscription');
+    if (!done) throw new Error('no reply to the subscription');
     return { event: done.event, data: done.data };
   },
   members({ channel: name }) {

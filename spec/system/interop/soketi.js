@@ -16,7 +16,7 @@ const webhooks = webhookUrl ? [{
   event_types: ['client_event', 'channel_occupied', 'channel_vacated', 'member_added', 'member_removed', 'cache_miss'],
 }] : [];
 
-// One app as usual, one whose users sign in: there soketi drops those who do not.
+// A normal app, and one whose users sign in: there soketi disconnects those who do not.
 const app = { id: 'app-id', key: 'app-key', secret: 'app-secret', enableClientMessages: true, webhooks };
 const users = { id: 'users-id', key: 'users-key', secret: 'users-secret', enableUserAuthentication: true };
 
@@ -33,7 +33,7 @@ function freePorts(count) {
 const asNobody = process.getuid() === 0
   ? ['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--pdeathsig=KILL'] : [];
 
-// Where nobody can read soketi: here, or in a copy when the checkout is private.
+// A folder where the user nobody can read soketi: this one, or a copy when the checkout is private.
 function readableFolder() {
   const folder = path.join(__dirname, 'soketi');
   const script = path.join(folder, 'node_modules/@soketi/soketi/bin/server.js');

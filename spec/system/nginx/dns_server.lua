@@ -1,7 +1,6 @@
---- A DNS server for nginx's resolver, which reads no /etc/hosts. Names ending in
--- `.silent.test` get no answer at all, `localhost` and names ending in `.local.test`
--- get 127.0.0.1, everything else does not exist. A program of its own, started by
--- tools/local_server.lua. Rule: RFC 1035 section 4.
+--- A DNS server for nginx's resolver, which does not read /etc/hosts: a program that tools/local_server.lua starts.
+-- Names ending in `.silent.test` get no reply, `localhost` and names ending in `.local.test` are 127.0.0.1, all others
+-- do not exist. Rule: RFC 1035 section 4.
 
 local cqueues = require "cqueues"
 local ffi = require "ffi"
@@ -27,7 +26,7 @@ local function uint16(number)
   return string.char(math.floor(number / 256), number % 256)
 end
 
-local function answer(query)
+local function reply_to(query)
   local name, position = read_name(query)
   local question = query:sub(13, position + 3)
   local kind = (question:byte(-3) or 0)
@@ -43,7 +42,7 @@ local function answer(query)
     .. record:rep(records)
 end
 
--- cqueues has no recvfrom, and a resolver is not connected to us.
+-- cqueues has no recvfrom.
 ffi.cdef [[
   long recvfrom(int fd, void *buffer, unsigned long size, int flags, void *address, unsigned int *length);
   long sendto(int fd, const void *buffer, unsigned long size, int flags, const void *address, unsigned int length);
@@ -68,7 +67,7 @@ cq:wrap(function()
     if size > 12 then
       local name = read_name(query)
       asked[name] = (asked[name] or 0) + 1
-      local reply = answer(query)
+      local reply = reply_to(query)
       if reply then
         ffi.C.sendto(fd, reply, #reply, 0, address, length[0])
       end

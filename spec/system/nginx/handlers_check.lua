@@ -2,8 +2,8 @@
 
 local cjson = require "cjson"
 local core = require "pusher.core"
+local local_server = require "tools.local_server"
 local nginx = require "tools.nginx"
-local test_server = require "tools.local_server"
 
 local HTTP = [[
   lua_ssl_trusted_certificate $ca_file;
@@ -20,12 +20,12 @@ local HTTP = [[
       end
       return channel:find("^presence%-") and { user_id = socket_id, user_info = { name = "A" } } or true
     end
-    function way_out(done, message, details)
-      ngx.log(ngx.WARN, "way out: ", tostring(done), " ", tostring(details and details.code), " ", tostring(message))
+    function log_result(done, message, details)
+      ngx.log(ngx.WARN, "result: ", tostring(done), " ", tostring(details and details.code), " ", tostring(message))
     end
     at_init = select(2, client:trigger("lobby", "init", "x"))
   }
-  init_worker_by_lua_block { way_out(client:trigger("lobby", "init_worker", "x")) }
+  init_worker_by_lua_block { log_result(client:trigger("lobby", "init_worker", "x")) }
 ]]
 
 local SERVER = [[
@@ -87,12 +87,12 @@ local SERVER = [[
     }
   }
   location = /phases {
-    set_by_lua_block $nothing { way_out(client:trigger("lobby", "set", "x")) return "" }
-    header_filter_by_lua_block { way_out(client:trigger("lobby", "header_filter", "x")) }
-    body_filter_by_lua_block { if ngx.arg[2] then way_out(client:trigger("lobby", "body_filter", "x")) end }
+    set_by_lua_block $nothing { log_result(client:trigger("lobby", "set", "x")) return "" }
+    header_filter_by_lua_block { log_result(client:trigger("lobby", "header_filter", "x")) }
+    body_filter_by_lua_block { if ngx.arg[2] then log_result(client:trigger("lobby", "body_filter", "x")) end }
     log_by_lua_block {
-      way_out(client:trigger("lobby", "log", "x"))
-      ngx.timer.at(0, function() way_out(client:trigger("lobby", "timer", "x")) end)
+      log_result(client:trigger("lobby", "log", "x"))
+      ngx.timer.at(0, function() log_result(client:trigger("lobby", "timer", "x")) end)
     }
     rewrite_by_lua_block { assert(client:trigger("lobby", "rewrite", "x")) }
     access_by_lua_block { assert(client:trigger("lobby", "access", "x")) }
@@ -107,7 +107,7 @@ describe("pusher in nginx", function()
   local server, web
 
   setup(function()
-    server = test_server.start()
+    server = local_server.start()
     local values = { port = tostring(server.port), ca_file = server.ca_file, master_key = server.master_key_base64 }
     web = nginx.start { http = HTTP:gsub("%$([%a_]+)", values), server = SERVER, workers = 2, log_level = "info" }
   end)
@@ -123,7 +123,7 @@ describe("pusher in nginx", function()
   end)
 
   after_each(function()
-    assert.equal("", web:trouble())
+    assert.equal("", web:failures())
     assert.is_nil(web:log():find("app-secret", 1, true))
   end)
 
@@ -131,7 +131,7 @@ describe("pusher in nginx", function()
     return web:request { path = path, method = "POST", body = body, headers = headers }
   end
 
-  local function is_answer(got, status, kind)
+  local function is_response(got, status, kind)
     assert.equal(status, got.status)
     assert.equal(kind or JSON, got.headers["content-type"])
     assert.equal("no-store", got.headers["cache-control"])
@@ -142,57 +142,57 @@ describe("pusher in nginx", function()
   describe("authorize_channel", function()
     it("signs private, presence and encrypted channels", function()
       local signature = "app-key:" .. core.mac("app-secret"):hex("1234.5678:private-room")
-      assert.same({ auth = signature }, is_answer(post("/auth", GOOD), 200))
-      local presence = is_answer(post("/auth", "socket_id=1.2&channel_name=presence-room"), 200)
+      assert.same({ auth = signature }, is_response(post("/auth", GOOD), 200))
+      local presence = is_response(post("/auth", "socket_id=1.2&channel_name=presence-room"), 200)
       assert.same({ user_id = "1.2", user_info = { name = "A" } }, cjson.decode(presence.channel_data))
-      assert.equal("string", type(is_answer(post("/auth", "socket_id=1.2&channel_name=private-encrypted-room"), 200).shared_secret))
+      assert.equal("string", type(is_response(post("/auth", "socket_id=1.2&channel_name=private-encrypted-room"), 200).shared_secret))
     end)
 
-    it("answers several channels in one request", function()
-      local got = is_answer(post("/auth", "&socket_id=1.2&channel_name[0]=private-a&channel_name[1]=private-forbidden"), 200)
+    it("authorizes several channels in one request", function()
+      local got = is_response(post("/auth", "&socket_id=1.2&channel_name[0]=private-a&channel_name[1]=private-forbidden"), 200)
       assert.equal(200, got["private-a"].status)
       assert.same({ status = 403 }, got["private-forbidden"])
     end)
 
-    it("answers JSONP", function()
+    it("responds with JSONP", function()
       local got = web:request { path = "/auth?callback=Pusher.auth_callbacks%5B%271%27%5D&" .. GOOD }
-      is_answer(got, 200, "application/javascript; charset=utf-8")
+      is_response(got, 200, "application/javascript; charset=utf-8")
       assert.equal("nosniff", got.headers["x-content-type-options"])
       assert.is_truthy(got.body:find('^/%*%*/Pusher%.auth_callbacks%[\'1\'%]%({"auth":"app%-key:%x+"}%);$'))
     end)
 
     it("reads a body that nginx spooled to a file", function()
       local got = post("/auth", GOOD .. "&padding=" .. ("x"):rep(20000))
-      assert.is_truthy(is_answer(got, 200).auth)
+      assert.is_truthy(is_response(got, 200).auth)
       assert.is_truthy(web:log():find("buffered to a temporary file", 1, true))
     end)
 
     it("reads a body that comes in chunks", function()
       local got = web:request { raw = "POST /auth HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"
         .. "Content-Type: application/x-www-form-urlencoded\r\n\r\n" .. ("%x\r\n%s\r\n0\r\n\r\n"):format(#GOOD, GOOD) }
-      assert.is_truthy(is_answer(got, 200).auth)
+      assert.is_truthy(is_response(got, 200).auth)
     end)
 
     it("refuses what the application refuses, and what it cannot decide", function()
-      is_answer(post("/auth", "socket_id=1.2&channel_name=private-forbidden"), 403)
+      is_response(post("/auth", "socket_id=1.2&channel_name=private-forbidden"), 403)
       assert.is_truthy(web:log():find("[info]", 1, true) and web:log():find("refused: not you", 1, true))
-      is_answer(post("/auth", "socket_id=1.2&channel_name=private-broken"), 500)
+      is_response(post("/auth", "socket_id=1.2&channel_name=private-broken"), 500)
       assert.is_truthy(web:log():find("the application raised: .-no database"))
     end)
   end)
 
   it("lets the application wait, ask a server, or end the request by itself", function()
-    assert.is_truthy(is_answer(post("/auth/waits", GOOD), 200).auth)
+    assert.is_truthy(is_response(post("/auth/waits", GOOD), 200).auth)
     assert.equal(404, post("/auth/exits", GOOD).status)
   end)
 
   describe("authenticate_user", function()
     it("signs users in, or not", function()
-      local got = is_answer(post("/user", "socket_id=1.2"), 200)
+      local got = is_response(post("/user", "socket_id=1.2"), 200)
       assert.equal("app-key:" .. core.mac("app-secret"):hex("1.2::user::" .. got.user_data), got.auth)
-      is_answer(post("/user", "socket_id=6.6"), 403)
-      is_answer(post("/user", ""), 400)
-      is_answer(web:request { path = "/user" }, 405)
+      is_response(post("/user", "socket_id=6.6"), 403)
+      is_response(post("/user", ""), 400)
+      is_response(web:request { path = "/user" }, 405)
     end)
   end)
 
@@ -205,30 +205,30 @@ describe("pusher in nginx", function()
     end
 
     it("calls functions by the event's name", function()
-      is_answer(post("/hook", HOOK, headers(HOOK)), 200)
+      is_response(post("/hook", HOOK, headers(HOOK)), 200)
       assert.is_truthy(web:log():find("called: channel_occupied lobby", 1, true))
     end)
 
     it("reads one that nginx spooled to a file", function()
       local long = HOOK:gsub("lobby", "lobby" .. ("x"):rep(20000))
-      is_answer(post("/hook", long, headers(long)), 200)
+      is_response(post("/hook", long, headers(long)), 200)
     end)
 
     it("is sent again when a function raises", function()
       local body = '{"time_ms":1,"events":[{"name":"client_event","channel":"lobby"}]}'
-      is_answer(post("/hook", body, headers(body)), 500)
+      is_response(post("/hook", body, headers(body)), 500)
       assert.is_truthy(web:log():find("no database", 1, true))
     end)
 
     it("refuses forged and unsigned ones", function()
-      is_answer(post("/hook", HOOK), 401)
-      is_answer(post("/hook", HOOK, headers(HOOK, "wrong")), 401)
-      is_answer(post("/hook", HOOK .. " ", headers(HOOK)), 401)
+      is_response(post("/hook", HOOK), 401)
+      is_response(post("/hook", HOOK, headers(HOOK, "wrong")), 401)
+      is_response(post("/hook", HOOK .. " ", headers(HOOK)), 401)
       local twice = headers(HOOK)
       twice["X-Pusher-Signature"] = { twice["X-Pusher-Signature"], "00" }
-      is_answer(post("/hook", HOOK, twice), 401)
-      is_answer(post("/hook", "", headers("")), 400)
-      is_answer(web:request { path = "/hook" }, 405)
+      is_response(post("/hook", HOOK, twice), 401)
+      is_response(post("/hook", "", headers("")), 400)
+      is_response(web:request { path = "/hook" }, 405)
       assert.is_nil(web:log():find("called:", 1, true))
     end)
   end)
@@ -274,7 +274,7 @@ describe("pusher in nginx", function()
         if case.from_nginx then
           assert.equal(case[1], got.status)
         else
-          assert.equal("string", type(is_answer(got, case[1]).error))
+          assert.equal("string", type(is_response(got, case[1]).error))
         end
         assert.is_nil(got.body:find("script", 1, true))
         assert.is_nil(got.body:find("alert", 1, true))
@@ -288,7 +288,7 @@ describe("pusher in nginx", function()
 
     it("that ends in the middle leaves nothing behind", function()
       web:abort("POST /auth HTTP/1.1\r\nHost: a\r\nContent-Type: " .. form .. "\r\nContent-Length: 50\r\n\r\nsocket")
-      assert.is_truthy(is_answer(post("/auth", GOOD), 200).auth)
+      assert.is_truthy(is_response(post("/auth", GOOD), 200).auth)
     end)
   end)
 
@@ -332,15 +332,15 @@ describe("pusher in nginx", function()
     end)
   end)
 
-  it("names the way out before there are requests, too", function()
+  it("says what to use instead before there are requests, too", function()
     local message = web:request { path = "/init" }.body
     assert.is_truthy(message:find("nginx allows no network access in", 1, true) and message:find("client:publisher()", 1, true)
       and message:find("ngx.timer.at", 1, true), message)
     web:signal("HUP")
-    web:wait_for_log("way out: nil config nginx allows no network access in init_worker_by_lua")
+    web:wait_for_log("result: nil config nginx allows no network access in init_worker_by_lua")
   end)
 
-  it("sends from the phases that may, names the way out in those that may not", function()
+  it("sends from the phases that may, says what to use instead in those that may not", function()
     assert.equal("done", web:request { path = "/phases" }.body)
     assert.is_true(server:wait { events = 4, timeout = 5 }.reached)
     local names = {}
@@ -349,7 +349,7 @@ describe("pusher in nginx", function()
     end
     assert.same({ "rewrite", "access", "content", "timer" }, names)
     for _, phase in ipairs { "set_by_lua", "header_filter_by_lua", "body_filter_by_lua", "log_by_lua" } do
-      local line = web:wait_for_log("way out: nil config .-" .. phase)
+      local line = web:wait_for_log("result: nil config .-" .. phase)
       assert.is_truthy(line:find("client:publisher()", 1, true) and line:find("ngx.timer.at", 1, true), phase)
     end
   end)

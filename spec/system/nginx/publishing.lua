@@ -1,18 +1,18 @@
---- Runs inside nginx: one publisher for a whole worker, used by all phases, and what became of its events.
+--- Runs inside nginx: one publisher for a whole worker, used by all phases, and the results of its events.
 
 local cjson = require "cjson"
 local pusher = require "pusher"
 
 local publishing = {}
 
-local results = {} -- data's number to how often it was told of, and how
+local results = {} -- by the event's tag, how often it was reported, and how
 
 local function on_result(event, result, message)
-  local told = results[event.tag] or { times = 0 }
-  told.times = told.times + 1
-  told.sent = result ~= nil
-  told.message = message
-  results[event.tag] = told
+  local reported = results[event.tag] or { times = 0 }
+  reported.times = reported.times + 1
+  reported.sent = result ~= nil
+  reported.message = message
+  results[event.tag] = reported
 end
 
 --- In init_by_lua: the client and the publisher; nothing is sent there.

@@ -1,5 +1,5 @@
--- Push notifications inside nginx. The FCM handler: receipts from every phase, sent by timers over cosockets, with a device store that
--- yields, random errors, a stop and a reload. Beams: its calls over cosockets.
+-- Push notifications inside nginx. The FCM handler: receipts from every phase, sent by timers over cosockets, with a
+-- device store that yields, random errors, a stop and a reload. Beams: its calls over cosockets.
 
 local cjson = require "cjson"
 local nginx = require "tools.nginx"
@@ -37,9 +37,9 @@ describe("the FCM handler inside nginx", function()
   end)
 
   after_each(function()
-    local trouble = web:trouble()
+    local failures = web:failures()
     web:stop()
-    assert.equal("", trouble)
+    assert.equal("", failures)
   end)
 
   local function start(changes)
@@ -104,7 +104,7 @@ describe("the FCM handler inside nginx", function()
 
   it("sends again later, by a timer", function()
     start { retry = { base = 0.2, max = 0.2, attempts = 3 } }
-    server:plan { token = "device-of-AQAAAAAAAAA", answers = { "UNAVAILABLE", "UNAVAILABLE" } }
+    server:plan { token = "device-of-AQAAAAAAAAA", responses = { "UNAVAILABLE", "UNAVAILABLE" } }
     get "/push?from=1&count=1"
     assert.is_true(server:wait({ messages = 1 }).reached)
     assert.equal(2, get("/report").stats.handler.retried)
@@ -120,7 +120,7 @@ describe("the FCM handler inside nginx", function()
     assert_each_once(report, 20 - dropped)
   end)
 
-  it("stops: what is under way gets its time, the rest is given up, and nothing comes after", function()
+  it("stops: what is in flight gets its time, the rest is given up, and nothing comes after", function()
     server:misbehave { path = "/v1/", mode = "delay", ms = 100 }
     start { buffer = 1000, max_in_flight = 4 }
     get "/push?from=1&count=200"
@@ -148,7 +148,7 @@ describe("the FCM handler inside nginx", function()
     assert.equal("unauthorized", get("/beams?key=wrong&port=" .. server.port).users.code)
   end)
 
-  it("sends what it has taken before a worker that is told to exit is gone", function()
+  it("sends what it has accepted before an exiting worker is gone", function()
     server:misbehave { path = "/v1/", mode = "delay", ms = 20 }
     start { buffer = 1000 }
     get "/push?from=1&count=100"

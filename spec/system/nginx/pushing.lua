@@ -1,5 +1,5 @@
---- Runs inside nginx: one push registry with an FCM handler for a whole worker, used by all phases, and what
--- became of its devices.
+--- Runs inside nginx: one push registry with an FCM handler for a whole worker, used by all phases, and the
+-- outcomes of its devices.
 
 local beams = require "pusher.beams"
 local cjson = require "cjson"
@@ -57,8 +57,8 @@ local refused = {}
 
 --- In any phase: pushes to the user of that number.
 function pushing.phase(name, number)
-  local taken, message = pushing.registry:push(receipt(number))
-  refused[name] = not taken and message or nil
+  local accepted, message = pushing.registry:push(receipt(number))
+  refused[name] = not accepted and message or nil
 end
 
 --- Content: pushes arg_count receipts, numbered from arg_from.
@@ -102,7 +102,7 @@ function pushing.beams()
   ngx.print(cjson.encode(out))
 end
 
---- Content: what became of everything.
+--- Content: all outcomes.
 function pushing.report()
   ngx.print(cjson.encode {
     outcomes = outcomes, by_device = by_device, removed = removed, refused = refused, logged = #logged,

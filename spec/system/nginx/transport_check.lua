@@ -1,14 +1,14 @@
--- The contract of all transports, kept by pusher.transport.ngx inside nginx, and what only that one has to do.
+-- The contract of all transports for pusher.transport.ngx, inside nginx, and what concerns that one only.
 
 local cjson = require "cjson"
-local cqueues = require "cqueues"
 local contract = require "spec.helpers.transport_contract"
+local cqueues = require "cqueues"
+local local_server = require "tools.local_server"
 local nginx = require "tools.nginx"
-local test_server = require "tools.local_server"
 
 local SERVER = [[
   client_max_body_size 20m;
-  location = /send { content_by_lua_block { require("spec.system.nginx.carrier").serve() } }
+  location = /send { content_by_lua_block { require("spec.system.nginx.sending").serve() } }
 ]]
 
 describe("pusher.transport.ngx, inside nginx", function()
@@ -16,8 +16,8 @@ describe("pusher.transport.ngx, inside nginx", function()
   local opened = 0
 
   setup(function()
-    server = test_server.start()
-    names = test_server.start { program = "spec/system/nginx/dns_server.lua" }
+    server = local_server.start()
+    names = local_server.start { program = "spec/system/nginx/dns_server.lua" }
   end)
 
   teardown(function()
@@ -25,7 +25,7 @@ describe("pusher.transport.ngx, inside nginx", function()
     server:stop()
   end)
 
-  -- A worker keeps connections for whoever comes next, so each test has a worker of its own.
+  -- Kept connections belong to a worker, so each test has a worker of its own.
   before_each(function()
     web = nginx.start {
       http = ("resolver 127.0.0.1:%d ipv6=off; lua_ssl_trusted_certificate %s;"):format(names.port, server.ca_file),
@@ -35,13 +35,13 @@ describe("pusher.transport.ngx, inside nginx", function()
   end)
 
   after_each(function()
-    local trouble = web:trouble()
+    local logged = web:failures()
     web:stop()
-    assert.equal("", trouble)
+    assert.equal("", logged)
   end)
 
-  local function order(what)
-    return cjson.decode(web:request { path = "/send", body = cjson.encode(what) }.body)
+  local function command(given)
+    return cjson.decode(web:request { path = "/send", body = cjson.encode(given) }.body)
   end
 
   -- nginx.conf names the trusted authority, so options cannot.
@@ -50,10 +50,10 @@ describe("pusher.transport.ngx, inside nginx", function()
     local id = opened
     options.ca_file = nil
     return function(request)
-      local outcome = order { id = id, options = options, request = request }
+      local outcome = command { id = id, options = options, request = request }
       return outcome.result, outcome.message, outcome.details
     end, function()
-      order { id = id, options = options, close = true }
+      command { id = id, options = options, close = true }
     end
   end
 
@@ -72,7 +72,7 @@ describe("pusher.transport.ngx, inside nginx", function()
     return full
   end
 
-  it("gives up on a name that no server answers for, although nginx would wait longer", function()
+  it("gives up on a name that no DNS server resolves, although nginx would wait longer", function()
     local send = open {}
     local start = cqueues.monotime()
     local result, message, details = send(request { host = "host.silent.test", timeout = 0.25 })
@@ -83,7 +83,15 @@ describe("pusher.transport.ngx, inside nginx", function()
     assert.is_truthy(send(request { host = "other.local.test" }))
   end)
 
-  it("does not lend a connection that nobody verified to one who wants to be sure", function()
+  it("accepts the longest timeout that options may have", function()
+    for _, options in ipairs { { timeout = 2147483647 }, { keepalive = { idle = 2147483647 } } } do
+      for _, host in ipairs { server.host, "localhost" } do
+        assert.equal(200, open(options)(request { host = host, timeout = options.timeout }).status)
+      end
+    end
+  end)
+
+  it("does not use an unverified connection where verification is on", function()
     local over = { scheme = "https", port = server.untrusted_port }
     assert.is_truthy(open { tls_verify = false }(request(over)))
     local result, message, details = open {}(request(over))
@@ -97,13 +105,13 @@ describe("pusher.transport.ngx, inside nginx", function()
     assert.equal(first, cjson.decode(open {}(request()).body).connection)
   end)
 
-  it("finds a live connection behind many that died", function()
+  it("finds a live connection among many stale ones", function()
     local send = open { keepalive = { pool_size = 10 } }
     local together = {}
     for index = 1, 8 do
       together[index] = request { target = "/_misbehave/delay?ms=50" }
     end
-    for _, outcome in ipairs(order { id = opened, options = {}, requests = together }) do
+    for _, outcome in ipairs(command { id = opened, options = {}, requests = together }) do
       assert.equal(200, outcome.result.status)
     end
     server:misbehave { mode = "stale", when = "reuse", times = 8 }
@@ -112,7 +120,7 @@ describe("pusher.transport.ngx, inside nginx", function()
     end
   end)
 
-  it("asks for a resolver, and for authorities to trust, when nginx.conf names none", function()
+  it("says which directives are missing in nginx.conf", function()
     web:stop()
     web = nginx.start { server = SERVER }
     local send = open {}
@@ -124,7 +132,7 @@ describe("pusher.transport.ngx, inside nginx", function()
     assert.is_truthy(message:find("lua_ssl_trusted_certificate", 1, true) or message:find("see error.log", 1, true), message)
   end)
 
-  it("is the transport of a client that is not told another", function()
+  it("is the default transport of a client", function()
     web:stop()
     web = nginx.start { server = [[
       location = / {

@@ -1,11 +1,12 @@
 /* Runs one Lua script in many threads at once, each with a Lua state of its own:
  * host SCRIPT THREADS [ARGS...]. The script gets its thread's number (from 1), the number of
- * threads and ARGS as `...`. All threads wait for the last one to be there, so that the first
- * require happens in all of them together, where a library's set-up would collide. */
+ * threads and ARGS as `...`. All threads wait until the last one has started, so that the first
+ * require happens in all of them together, where a library's set-up could collide. */
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,13 +18,11 @@ static struct {
     int missing;
 } gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0};
 
-typedef struct job {
+typedef struct {
     pthread_t thread;
-    int number;
-    int threads;
-    int argc;
+    int number, threads, argc;
     char **argv;
-    int failed;
+    bool failed;
 } job;
 
 static void wait_for_all(void)
@@ -73,7 +72,7 @@ int main(int argc, char **argv)
     }
     gate.missing = threads;
     for (int i = 0; i < threads; i++) {
-        job j = {.number = i + 1, .threads = threads, .argc = argc, .argv = argv, .failed = 1};
+        job j = {.number = i + 1, .threads = threads, .argc = argc, .argv = argv, .failed = true};
         jobs[i] = j;
         if (pthread_create(&jobs[i].thread, NULL, run, &jobs[i]) != 0) {
             fprintf(stderr, "cannot start thread %d\n", i + 1);

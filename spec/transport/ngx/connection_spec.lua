@@ -33,7 +33,7 @@ describe("pusher.transport.ngx.connection", function()
     return connection.open(route.plan(request, settings), settings, now + 5, fresh)
   end
 
-  it("names the way out where nginx allows no sockets", function()
+  it("says what to do where nginx allows no sockets", function()
     inside { no_sockets = "API disabled in the context of log_by_lua*" }
     local link, message, details = open()
     assert.is_nil(link)
@@ -57,14 +57,22 @@ describe("pusher.transport.ngx.connection", function()
     assert.equal("cannot connect to [::1]:80: timeout", message)
   end)
 
-  it("tells why there is no connection, and what nginx.conf lacks", function()
-    for reason, expected in pairs {
+  it("asks nginx for no longer timeout than it accepts", function()
+    local record = inside { sockets = { {} } }
+    assert.is_truthy(connection.open(route.plan({ scheme = "http", host = "127.0.0.1", port = 80 }, SETTINGS), SETTINGS, now + 2 ^ 31))
+    for _, ms in ipairs(record.timeouts[1]) do
+      assert.equal(2147483647, ms)
+    end
+  end)
+
+  it("says why there is no connection, and what nginx.conf lacks", function()
+    for cause, expected in pairs {
       ["connection refused"] = { "network", "cannot connect to api.test:80: connection refused" },
       ["timeout"] = { "timeout", "cannot connect to api.test:80: timeout" },
       ['no resolver defined to resolve "api.test"'] = { "network", "the directive resolver" },
       ["api.test could not be resolved (3: Host not found)"] = { "network", "Host not found" },
     } do
-      inside { sockets = { { connect = reason } } }
+      inside { sockets = { { connect = cause } } }
       local link, message, details = open { host = "api.test" }
       assert.is_nil(link)
       assert.equal(expected[1], details.code)
@@ -73,7 +81,7 @@ describe("pusher.transport.ngx.connection", function()
     end
   end)
 
-  it("greets a server by its name, and a reused connection not at all", function()
+  it("names the server in the handshake, and repeats none on a reused connection", function()
     local record = inside { sockets = { {}, { reused = 2 } } }
     assert.is_truthy(open { scheme = "https", host = "api.test" })
     assert.same({ false, "api.test", true }, record.connections[1].handshaken)
@@ -81,13 +89,13 @@ describe("pusher.transport.ngx.connection", function()
     assert.is_nil(record.connections[2].handshaken)
   end)
 
-  it("verifies nothing only when told so", function()
+  it("skips verification only with tls_verify = false", function()
     local record = inside { sockets = { {} } }
     open({ scheme = "https" }, { tls_verify = false, pool_size = 3, idle_ms = 1 })
     assert.same({ false, "127.0.0.1", false }, record.connections[1].handshaken)
   end)
 
-  it("never accepts a certificate for an address that it could not look at", function()
+  it("never accepts a certificate for an address that it could not check", function()
     local record = inside { sockets = { { handshake = { true } } } }
     local link, message, details = open { scheme = "https" }
     assert.is_nil(link)
@@ -107,31 +115,32 @@ describe("pusher.transport.ngx.connection", function()
     end
   end)
 
-  it("tells why TLS failed, and which directive helps", function()
-    for reason, expected in pairs {
+  it("says why TLS failed, and which directive helps", function()
+    for cause, expected in pairs {
       ["18: self-signed certificate"] = "lua_ssl_trusted_certificate",
       ["20: unable to get local issuer certificate"] = "lua_ssl_trusted_certificate",
       ["22: certificate chain too long"] = "lua_ssl_verify_depth",
       ["certificate host mismatch"] = "certificate host mismatch",
     } do
-      inside { sockets = { { handshake = { nil, reason } } } }
-      local link, message, details = open { scheme = "https", host = "api.test" }
+      inside { sockets = { { handshake = { nil, cause } } } }
+      local link, message, details = open { scheme = "https", host = "api.test", port = 80 }
       assert.is_nil(link)
       assert.equal("tls", details.code)
       assert.is_false(details.sent)
+      assert.is_truthy(message:find("the TLS handshake with api.test:80 failed: " .. cause, 1, true), message)
       assert.is_truthy(message:find(expected, 1, true), message)
     end
     inside { sockets = { { handshake = { nil, "timeout" } } } }
     assert.equal("timeout", select(3, open { scheme = "https", host = "api.test" }).code)
   end)
 
-  describe("by a proxy", function()
+  describe("through a proxy", function()
     local settings = { tls_verify = true, pool_size = 3, idle_ms = 1,
       proxy = { host = "127.0.0.1", port = 3128, credentials = "bWU=", checksum = 1 } }
 
-    it("asks for a tunnel, then greets the server", function()
-      for _, answer in ipairs { "HTTP/1.1 200 Established\r\n\r\n", "HTTP/1.0 200 OK\r\nConnection: close\r\n\r\n" } do
-        local record = inside { sockets = { { receive = { answer } } } }
+    it("opens a tunnel, then starts the handshake with the server", function()
+      for _, text in ipairs { "HTTP/1.1 200 Established\r\n\r\n", "HTTP/1.0 200 OK\r\nConnection: close\r\n\r\n" } do
+        local record = inside { sockets = { { receive = { text } } } }
         assert.is_truthy(open({ scheme = "https", host = "api.test", port = 443 }, settings))
         assert.equal("CONNECT api.test:443 HTTP/1.1\r\nHost: api.test:443\r\nProxy-Authorization: Basic bWU=\r\n\r\n",
           record.connections[1].sent)
@@ -139,10 +148,10 @@ describe("pusher.transport.ngx.connection", function()
       end
     end)
 
-    it("fails when it gets none, saying that nothing was sent", function()
-      for text, words in pairs {
+    it("fails without a tunnel, and says that nothing was sent", function()
+      for text, expected in pairs {
         ["HTTP/1.1 407 Who\r\nContent-Length: 0\r\n\r\n"] = "status 407",
-        ["HTTP/1.1 200 Established\r\n\r\nsurplus"] = "sent more than the answer",
+        ["HTTP/1.1 200 Established\r\n\r\nsurplus"] = "the proxy sent data after its response to CONNECT",
         ["garbage\r\n"] = "proxy: ",
       } do
         local record = inside { sockets = { { receive = { text } } } }
@@ -150,17 +159,20 @@ describe("pusher.transport.ngx.connection", function()
         assert.is_nil(link)
         assert.equal("network", details.code)
         assert.is_false(details.sent)
-        assert.is_truthy(message:find(words, 1, true), message)
+        assert.is_truthy(message:find(expected, 1, true), message)
         assert.is_nil(record.connections[1].handshaken)
       end
     end)
   end)
 
   it("takes no connection from the pool when a fresh one is wanted", function()
-    local record = inside { sockets = { { reused = 1 }, { reused = 4 }, {} } }
+    -- More of them than pool_size: a client with a larger one may have made the pool.
+    local record = inside { sockets = { { reused = 1 }, { reused = 4 }, { reused = 1 }, { reused = 1 }, { reused = 1 }, {} } }
     assert.is_truthy(open(nil, nil, true))
-    assert.is_true(record.connections[1].closed and record.connections[2].closed)
-    assert.is_nil(record.connections[3].closed)
+    for index = 1, 5 do
+      assert.is_true(record.connections[index].closed)
+    end
+    assert.is_nil(record.connections[6].closed)
   end)
 
   describe("exchange", function()
@@ -181,37 +193,46 @@ describe("pusher.transport.ngx.connection", function()
       assert.is_nil(script.closed)
     end)
 
-    it("reads the answer of a server that took only half of the request, and keeps no such connection", function()
+    it("reads the response of a server that has read half of the request only, and keeps no such connection", function()
       local results, link, script = exchange { send = "broken pipe", receive = { OK } }
       assert.equal(200, results[1].status)
       link:release(results[1].persistent)
       assert.is_true(script.closed)
     end)
 
-    it("says when the connection broke before the server said a word", function()
-      for _, script in ipairs { { receive = { { "closed" } } }, { receive = { { "connection reset by peer" } } },
-        { send = "closed", receive = { { "closed" } } } } do
-        local results = exchange(script)
+    it("says when a kept connection broke before any byte of a response", function()
+      for _, case in ipairs { { "closed" }, { "connection reset by peer" }, { "closed", send = "closed" } } do
+        local _, link = exchange { send = case.send, receive = { { case[1] } } }
+        assert.is_false(link.stale)
+        local results
+        results, link = exchange { reused = 1, send = case.send, receive = { { case[1] } } }
         assert.is_nil(results[1])
         assert.equal("network", results[3].code)
-        assert.is_true(results[4])
+        assert.is_truthy(results[2]:find("^incomplete response from 127.0.0.1: "), results[2])
+        assert.is_true(link.stale)
       end
     end)
 
     it("says when it broke later, or took too long", function()
+      assert.equal("127.0.0.1: the response is not HTTP/1.1", exchange({ receive = { "garbage\r\n\r\n" } })[2])
+      assert.equal("incomplete response from 127.0.0.1: timeout", exchange({ receive = { { "timeout" } } })[2])
+      local results = exchange { send = "timeout" }
+      assert.equal("timed out while sending the request to 127.0.0.1", results[2])
+      assert.same({ "timeout", nil }, { results[3].code, results[3].sent })
       for _, case in ipairs { { { "HTTP/1.1 200 OK\r\n", { "closed" } }, "network" },
         { { "HTTP/1.1 200 OK\r\n", { "connection reset by peer" } }, "network" },
         { { "HTTP/1.1 200 OK\r\n\r\nx", { "connection reset by peer" } }, "network" },
         { { "garbage\r\n\r\n" }, "network" }, { { { "timeout" } }, "timeout" },
         { { "HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n" }, "too_large" } } do
-        local results = exchange { receive = case[1] }
+        local link
+        results, link = exchange { reused = 1, receive = case[1] }
         assert.is_nil(results[1])
         assert.equal(case[2], results[3].code)
-        assert.is_falsy(results[4])
+        assert.is_falsy(link.stale)
       end
     end)
 
-    it("takes the end of the connection for the end of a body without a length", function()
+    it("takes the end of the connection as the end of a body without a length", function()
       local results = exchange { receive = { "HTTP/1.1 200 OK\r\n\r\nok", { "closed" } } }
       assert.equal("ok", results[1].body)
     end)
@@ -219,8 +240,9 @@ describe("pusher.transport.ngx.connection", function()
     it("stops at the deadline", function()
       local record = inside { sockets = { { receive = { OK:sub(1, 10), OK:sub(11) } } } }
       local link = assert(open())
-      local answer, _, details = link:exchange({ "x" }, "GET", 1000, now)
-      assert.is_nil(answer)
+      local result, message, details = link:exchange({ "x" }, "GET", 1000, now)
+      assert.is_nil(result)
+      assert.equal("timed out before the request to 127.0.0.1 was sent", message)
       assert.equal("timeout", details.code)
       assert.is_false(details.sent)
       assert.equal("", record.connections[1].sent)

@@ -1,3 +1,4 @@
+local growth = require "spec.helpers.growth"
 local response = require "pusher.transport.ngx.response"
 
 -- Feeds a text in pieces of `size` bytes, then closes when it is not complete.
@@ -25,19 +26,19 @@ local function each_size(text, check, method, max_body_bytes)
 end
 
 local function expect(text, status, body, persistent, method)
-  each_size(text, function(answer, message)
-    assert.is_truthy(answer, message)
-    assert.equal(status, answer.status)
-    assert.equal(body, answer.body)
-    assert.equal(persistent, answer.persistent)
+  each_size(text, function(parsed, message)
+    assert.is_truthy(parsed, message)
+    assert.equal(status, parsed.status)
+    assert.equal(body, parsed.body)
+    assert.equal(persistent, parsed.persistent)
   end, method)
 end
 
-local function expect_failure(text, code, words, max_body_bytes)
-  each_size(text, function(answer, message, got)
-    assert.is_falsy(answer)
+local function expect_failure(text, code, expected, max_body_bytes)
+  each_size(text, function(parsed, message, got)
+    assert.is_falsy(parsed)
     assert.equal(code, got)
-    assert.is_truthy(message:find(words, 1, true), message)
+    assert.is_truthy(message:find(expected, 1, true), message)
   end, "POST", max_body_bytes)
 end
 
@@ -63,12 +64,12 @@ describe("pusher.transport.ngx.response", function()
     expect("HTTP/1.1 200 OK\nContent-Length: 2\n\nhi", 200, "hi", true)
   end)
 
-  it("passes over interim answers", function()
+  it("skips interim responses", function()
     expect("HTTP/1.1 100 Continue\r\nX: y\r\n\r\nHTTP/1.1 103 Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
       200, "ok", true)
   end)
 
-  it("knows which answers have no body", function()
+  it("knows which responses have no body", function()
     expect("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", 204, "", true)
     expect("HTTP/1.1 304 Not Modified\r\n\r\n", 304, "", true)
     expect("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", 200, "", true, "HEAD")
@@ -76,14 +77,14 @@ describe("pusher.transport.ngx.response", function()
     expect("HTTP/1.1 407 No\r\nContent-Length: 2\r\n\r\nno", 407, "no", true, "CONNECT")
   end)
 
-  it("keeps the header lines of the final answer as they came", function()
+  it("keeps the header lines of the final response unchanged", function()
     each_size("HTTP/1.1 100 Continue\r\nX-Interim: 1\r\n\r\nHTTP/1.1 200 OK\r\nA: b\r\nC:d \r\n\te\r\nContent-Length: 0\r\n\r\n",
-      function(answer)
-        assert.equal("A: b\r\nC:d  e\r\nContent-Length: 0\r\n", answer.headers)
+      function(parsed)
+        assert.equal("A: b\r\nC:d  e\r\nContent-Length: 0\r\n", parsed.headers)
       end)
   end)
 
-  it("ends the connection when the server says so, or when nobody can be sure", function()
+  it("ends the connection when the server says so, or when its state is in doubt", function()
     expect("HTTP/1.1 200 OK\r\nConnection: foo, Close\r\nContent-Length: 0\r\n\r\n", 200, "", false)
     expect("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", 200, "", false)
     expect("HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 200, "", false)
@@ -91,14 +92,14 @@ describe("pusher.transport.ngx.response", function()
     assert.is_false(surplus.persistent)
   end)
 
-  it("refuses what is no HTTP/1.1", function()
+  it("refuses what is not HTTP/1.1", function()
     for _, text in ipairs { "SSH-2.0-x\r\n", "HTTP/2 200\r\n", "HTTP/1.1 20\r\n", "HTTP/1.1 2000 OK\r\n", "HTTP/1.1 099 x\r\n",
       "\r\n", "HTTP/1.1200 OK\r\n", "\0\1\2\n" } do
-      expect_failure(text .. "\r\n", "network", "HTTP/1.1")
+      expect_failure(text .. "\r\n", "network", "the response is not HTTP/1.1")
     end
   end)
 
-  it("refuses headers that leave the length open", function()
+  it("refuses headers that leave the length in doubt", function()
     for _, value in ipairs { "-1", "+5", "5, 6", "", "0x5", "5 5", "9999999999999999", "5,", ",5" } do
       expect_failure("HTTP/1.1 200 OK\r\nContent-Length: " .. value .. "\r\n\r\nhello", "network", "Content-Length")
     end
@@ -108,36 +109,36 @@ describe("pusher.transport.ngx.response", function()
       "Transfer-Encoding")
   end)
 
-  it("refuses lines that are no headers", function()
+  it("refuses lines that are not headers", function()
     for _, line in ipairs { "no colon", ": no name", "Na me: x", " folded: first" } do
-      expect_failure("HTTP/1.1 200 OK\r\n" .. line .. "\r\n\r\n", "network", "no header")
+      expect_failure("HTTP/1.1 200 OK\r\n" .. line .. "\r\n\r\n", "network", "invalid header line")
     end
     expect_failure("HTTP/1.1 101 Switching\r\n\r\n", "network", "another protocol")
   end)
 
-  it("refuses chunks that lie", function()
+  it("refuses chunks of another length than they say", function()
     local head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     for _, chunk in ipairs { "x\r\n", "\r\n", "-1\r\n", "5 5\r\n", "123456789\r\n", "0x5\r\n" } do
-      expect_failure(head .. chunk, "network", "chunk without a size")
+      expect_failure(head .. chunk, "network", "invalid chunk size")
     end
-    expect_failure(head .. "2\r\nabc\r\n0\r\n\r\n", "network", "another length")
+    expect_failure(head .. "2\r\nabc\r\n0\r\n\r\n", "network", "longer than its size")
   end)
 
   it("says that the connection broke in the middle, or before", function()
     for _, text in ipairs { "HTTP/1.1 2", "HTTP/1.1 200 OK\r\nA: b", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell",
       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
       "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n", "HTTP/1.1 100 Continue\r\n\r\n" } do
-      expect_failure(text, "network", "in the middle")
+      expect_failure(text, "network", "in the middle of the response")
     end
     local parser = response.new("POST", 1000)
     local done, message, code = parser:close()
     assert.is_nil(done)
     assert.equal("network", code)
-    assert.is_truthy(message:find("without an answer", 1, true))
+    assert.is_truthy(message:find("without a response", 1, true))
     assert.is_false(parser.received)
   end)
 
-  it("takes a body as long as the cap and no longer, however it is framed", function()
+  it("accepts a body up to the limit and no longer, however it is framed", function()
     local framed = {
       function(body) return ("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"):format(#body, body) end,
       function(body) return ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n"):format(
@@ -145,8 +146,8 @@ describe("pusher.transport.ngx.response", function()
       function(body) return "HTTP/1.1 200 OK\r\n\r\n" .. body end,
     }
     for _, frame in ipairs(framed) do
-      each_size(frame(("x"):rep(50)), function(answer)
-        assert.equal(50, #answer.body)
+      each_size(frame(("x"):rep(50)), function(parsed)
+        assert.equal(50, #parsed.body)
       end, "POST", 50)
       expect_failure(frame(("x"):rep(51)), "too_large", "longer than 50 bytes", 50)
     end
@@ -160,13 +161,33 @@ describe("pusher.transport.ngx.response", function()
     expect_failure("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;" .. ("y"):rep(70000), "too_large", "head")
   end)
 
-  it("takes many small chunks, which are no head", function()
+  it("accepts many small chunks, which do not count as head", function()
     local text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" .. ("1\r\nx\r\n"):rep(40000) .. "0\r\n\r\n"
-    local answer = assert(read(text, 4096, "POST", 50000))
-    assert.equal(40000, #answer.body)
+    local parsed = assert(read(text, 4096, "POST", 50000))
+    assert.equal(40000, #parsed.body)
   end)
 
-  it("ends with an answer or a failure for any garbage", function()
+  it("reads hostile header lines in linear time", function()
+    for _, case in ipairs {
+      { function(n) return "X: a" .. (" "):rep(n) .. "b" end, nil },
+      { function(n) return "X" .. (" "):rep(n) .. "a" end, "invalid header line" },
+      { function(n) return ("x"):rep(n) end, "invalid header line" },
+      { function(n) return "X: y" .. ("\r\n z"):rep(math.floor(n / 6)) end, nil },
+      { function(n) return "Content-Length: 1" .. (" "):rep(n) .. "1" end, "invalid Content-Length" },
+      { function(n) return "Content-Length: a" .. (" "):rep(n) .. "b" end, "invalid Content-Length" },
+      { function(n) return "Content-Length: " .. ("1"):rep(n) end, "invalid Content-Length" },
+      { function(n) return "Content-Length: " .. (","):rep(n) end, "invalid Content-Length" },
+      { function(n) return "Transfer-Encoding: chunked" .. (" "):rep(n) .. "x" end, "unsupported Transfer-Encoding" },
+      { function(n) return "Connection: x" .. (" "):rep(n) .. "y" end, nil },
+    } do
+      growth.assert_linear(function(n)
+        local _, message = read("HTTP/1.1 200 OK\r\n" .. case[1](n) .. "\r\nContent-Length: 0\r\n\r\n", 100000)
+        assert.equal(case[2], message)
+      end, 15000)
+    end
+  end)
+
+  it("ends with a response or a failure for any garbage", function()
     math.randomseed(7)
     local seed = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
     for _ = 1, 3000 do
@@ -174,8 +195,8 @@ describe("pusher.transport.ngx.response", function()
       for _ = 1, math.random(1, 6) do
         bytes[math.random(#bytes)] = math.random(0, 255)
       end
-      local answer, message, code = read(string.char((table.unpack or unpack)(bytes)), math.random(1, 80))
-      assert.is_truthy(answer or (type(message) == "string" and (code == "network" or code == "too_large")))
+      local parsed, message, code = read(string.char((table.unpack or unpack)(bytes)), math.random(1, 80))
+      assert.is_truthy(parsed or (type(message) == "string" and (code == "network" or code == "too_large")))
     end
   end)
 end)

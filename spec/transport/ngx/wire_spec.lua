@@ -10,7 +10,7 @@ local function request(over)
 end
 
 describe("pusher.transport.ngx.wire", function()
-  it("sends the request as it was signed", function()
+  it("sends the signed request unchanged", function()
     assert.equal("POST /apps/3/events?x=%2f HTTP/1.1\r\nHost: api.test\r\nContent-Type: application/json\r\nX-Empty: \r\n"
       .. "Content-Length: 2\r\n\r\n{}", table.concat(wire.request(request(), { authority = "api.test" }, true)))
   end)
@@ -23,12 +23,12 @@ describe("pusher.transport.ngx.wire", function()
     assert.is_truthy(post:find("\r\nContent-Length: 0\r\n\r\n", 1, true))
   end)
 
-  it("says when the connection is not to be kept", function()
+  it("says so when the connection will not be kept", function()
     local text = table.concat(wire.request(request(), { authority = "api.test" }, false))
     assert.is_truthy(text:find("\r\nConnection: close\r\n\r\n{}", 1, true))
   end)
 
-  it("speaks to a proxy", function()
+  it("addresses a proxy", function()
     local plan = { authority = "api.test", origin = "http://api.test", credentials = "bWU6eA==", tunnel = "api.test:443" }
     local text = table.concat(wire.request(request(), plan, true))
     assert.is_truthy(text:find("^POST http://api%.test/apps/3/events%?x=%%2f HTTP/1%.1\r\nHost: api%.test\r\n"))
@@ -42,13 +42,13 @@ describe("pusher.transport.ngx.wire", function()
     assert.is_nil(table.concat(wire.request(request(), plan, true)):find("Proxy-Authorization", 1, true))
   end)
 
-  it("takes what stays in its place", function()
-    assert.is_true(wire.check(request()))
-    assert.is_true(wire.check(request { headers = false }))
-    assert.is_true(wire.check(request { host = "::1", headers = { { "X-Tab", "a\tb \228" } } }))
+  it("accepts what stays in its place", function()
+    for _, over in ipairs { {}, { headers = false }, { host = "::1", headers = { { "X-Tab", "a\tb \228" } } } } do
+      assert.is_table(wire.request(request(over), { authority = "api.test" }, true))
+    end
   end)
 
-  it("refuses what would break out of it", function()
+  it("refuses what would break out of its place", function()
     for _, over in ipairs {
       { method = "POST / HTTP/1.1\r\nX: y" }, { method = "" }, { method = "get" },
       { host = "a b" }, { host = "a\r\nb" }, { host = "user@a" }, { host = "" }, { host = "a/b" },
@@ -56,11 +56,11 @@ describe("pusher.transport.ngx.wire", function()
       { headers = { { "A", "b\r\nC: d" } } }, { headers = { { "A", "\0" } } }, { headers = { { "A B", "c" } } },
       { headers = { { "A:", "c" } } }, { headers = { { "", "c" } } }, { headers = { { "A\n", "c" } } },
     } do
-      local ok, message, details = wire.check(request(over))
-      assert.is_nil(ok)
+      local bytes, message, details = wire.request(request(over), { authority = "api.test" }, true)
+      assert.is_nil(bytes)
       assert.equal("invalid", details.code)
       assert.is_false(details.sent)
-      assert.is_truthy(message:find("cannot be sent", 1, true))
+      assert.equal(("the request's %s contains characters that cannot be sent"):format(details.field), message)
     end
   end)
 end)

@@ -19,12 +19,12 @@ app.DEFAULTS = {
   max_connections = 0, -- subscribers at a time; 0 is no limit
   max_watchlist = 100, -- ids a user watches
   activity_timeout = 120, -- seconds of silence before a ping is due
-  pong_timeout = 30, -- seconds the answer to it may take
+  pong_timeout = 30, -- seconds the reply to it may take
   sign_in_timeout = 0, -- seconds until a subscriber must have signed in; 0 is no limit
   client_events_per_second = 0, -- of one subscriber; 0 is no limit
   cache_ttl = 1800, -- seconds a cache channel keeps its last event
   subscription_count = true, -- whether queries may ask how many subscribe
-  announce_counts = false, -- tell subscribers and webhooks about each change of that
+  announce_counts = false, -- send each change of that count to subscribers and webhooks
   webhook_url = "", -- where webhooks go; "" only records them
   webhook_batch = false, -- put waiting webhook events into one request
   webhook_retry_seconds = 300, -- how long a webhook is tried again
@@ -70,11 +70,11 @@ local function find_kind(name)
   }
 end
 
--- The same few names come again and again.
+-- A cache: few names are used, many times.
 local KINDS_KEPT = 10000
 local kinds, kinds_count = {}, 0
 
---- What a channel's name makes it; nil when it is not a name at all.
+--- The kind of a channel, by its name; nil when the name is not valid.
 -- @treturn table `{ private =, presence =, encrypted =, cache =, user = id }`
 function app.channel_kind(name)
   if type(name) ~= "string" or #name > 200 then

@@ -1,5 +1,5 @@
---- Channels: who subscribes, who is a member, what a cache channel keeps.
--- Sessions are handed in; of them only `socket_id`, `send_bytes` and `send` are used.
+--- Channels: who subscribes, who is a member, what a cache channel keeps. Of a session only `socket_id`, `send_bytes`
+-- and `send` are used.
 
 local build_frame = require("http.websocket").build_frame
 local cqueues = require "cqueues"
@@ -14,7 +14,7 @@ local quote = json.encode
 
 --- Makes the set of channels of an app.
 -- @tparam table app
--- @tparam table webhooks takes what happens through `add`
+-- @tparam table webhooks its `add` gets the events
 function channels.new(app, webhooks)
   return setmetatable({ app = app, webhooks = webhooks, occupied = {}, caches = {} }, metatable)
 end
@@ -30,7 +30,7 @@ end
 --- Sends a message to all subscribers of a channel.
 -- @tparam string name
 -- @tparam string text the message
--- @tparam[opt] string except the socket id that shall not get it
+-- @tparam[opt] string except the socket id that does not get it
 function methods:broadcast(name, text, except)
   local channel = self.occupied[name]
   if not channel then
@@ -56,7 +56,7 @@ function methods:publish(name, event, data, except)
   end
 end
 
---- What a cache channel keeps, and for how many seconds still; nil for nothing.
+--- The event that a cache channel keeps, and its remaining seconds; nil for none.
 function methods:cached(name)
   local kept = self.caches[name]
   local left = kept and kept.expires - cqueues.monotime()
@@ -155,7 +155,7 @@ function methods:subscribe(session, name, kind, member)
   replay(self, channel, session)
 end
 
---- Removes a subscriber; nothing happens when it was none.
+--- Removes a subscriber; does nothing when it is not subscribed.
 function methods:unsubscribe(session, name)
   local channel = self.occupied[name]
   local member = channel and channel.subscribers[session]

@@ -1,4 +1,4 @@
---- The commands of the Channels server, for specs: look, spoil, reset, wait.
+--- The commands of the Channels server, for specs: inspect, misbehave, reset, wait.
 
 local cqueues = require "cqueues"
 local rules = require "tools.local_server.channels.app"
@@ -14,7 +14,7 @@ local function counts_of(listeners, member)
   return out
 end
 
--- How far things have come; each a number that `wait` can wait for.
+-- The counts; `wait` can wait for each.
 local function progress(state)
   local occupied = 0
   for _ in pairs(state.channels.occupied) do
@@ -22,7 +22,7 @@ local function progress(state)
   end
   return {
     requests = state.record.request_count,
-    answers = state.record.answer_count,
+    responses = state.record.response_count,
     events = state.record.event_count,
     batches = state.record.batch_count,
     webhooks = #state.record.webhooks,
@@ -44,7 +44,7 @@ local function inspect(state)
   return out
 end
 
--- Waits until each number that is named has at least the value given.
+-- Waits until each named count has reached the given value.
 local function wait(state, wanted)
   local deadline = cqueues.monotime() + (wanted.timeout or 5)
   while true do

@@ -1,4 +1,4 @@
---- What a subscriber says and what the server answers: protocol 7.
+--- What a subscriber sends and what the server replies: protocol 7.
 
 local cqueues = require "cqueues"
 local channels = require "tools.local_server.channels.channels"
@@ -16,7 +16,7 @@ local function refusal(code, message, ...)
 end
 
 --- Greets a new connection.
--- @return nil, or why the connection is refused: `{ code =, message = }`
+-- @return nil, or `{ code =, message = }` when the connection is refused
 function conversation.open(session)
   local app = session.state.app
   local key = session.path:match("^/app/([^/]+)$")
@@ -55,7 +55,7 @@ end
 
 -- Checks what a subscription presents.
 -- @return a member on presence channels
--- @return why it is refused
+-- @return a message when it is refused
 local function authorize(session, name, kind, data)
   if kind.user then
     local own = session.user and session.user.id == kind.user
@@ -70,9 +70,9 @@ local function authorize(session, name, kind, data)
     end
     text = text .. ":" .. data.channel_data
   end
-  local reason = signature.check_auth(session.state.app, data.auth, text)
-  if reason or not kind.presence then
-    return nil, reason
+  local message = signature.check_auth(session.state.app, data.auth, text)
+  if message or not kind.presence then
+    return nil, message
   end
   local member = read_member(data.channel_data)
   return member, not member and "channel_data must hold a user_id" or nil
@@ -94,9 +94,9 @@ handlers["pusher:subscribe"] = function(session, _, data)
   elseif session.channels[name] then
     return session:send_error(nil, "Existing subscription to channel " .. name)
   end
-  local member, reason = authorize(session, name, kind, data)
-  if reason then
-    return session:send_error(4009, ("Auth value for subscription to %s is invalid: %s"):format(name, reason))
+  local member, message = authorize(session, name, kind, data)
+  if message then
+    return session:send_error(4009, ("Auth value for subscription to %s is invalid: %s"):format(name, message))
   end
   local channel = state.channels.occupied[name]
   if member and channel and channel.member_count >= state.app.max_members
@@ -120,17 +120,17 @@ end
 handlers["pusher:signin"] = function(session, _, data)
   local state = session.state
   local text = tostring(data.user_data)
-  local reason = signature.check_auth(state.app, data.auth, session.socket_id .. "::user::" .. text)
-  local user = not reason and json.decode_object(text)
+  local message = signature.check_auth(state.app, data.auth, session.socket_id .. "::user::" .. text)
+  local user = not message and json.decode_object(text)
   if not user or type(user.id) ~= "string" or user.id == "" then
-    return session:fail(4009, "Sign-in refused: " .. (reason or "user_data must hold a string id"))
+    return session:fail(4009, "Sign-in refused: " .. (message or "user_data must hold a string id"))
   end
   local watchlist = type(user.watchlist) == "table" and user.watchlist or {}
   if #watchlist > state.app.max_watchlist then
     return session:fail(4302, "The watchlist is too long")
   end
-  local answer = ('{"user_data":%s}'):format(json.encode(text))
-  session:send(channels.message("pusher:signin_success", nil, json.encode(answer)))
+  local reply = ('{"user_data":%s}'):format(json.encode(text))
+  session:send(channels.message("pusher:signin_success", nil, json.encode(reply)))
   state.users:sign_in(session, { id = user.id, watchlist = watchlist })
   state.record.changed:signal()
 end

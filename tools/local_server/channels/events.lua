@@ -118,14 +118,14 @@ function events.batch(state, exchange)
     return refused
   end
   state.record.batch_count = state.record.batch_count + 1
-  local counts, asked = {}, false
+  local counts, wanted = {}, false
   for index, event in ipairs(body.batch) do
     counts[index] = event.info and queries.attributes(state, event.channel, event.info) or "{}"
-    asked = asked or event.info ~= nil
+    wanted = wanted or event.info ~= nil
     publish(state, exchange, event.channel, event)
   end
   state.record.changed:signal()
-  return ok(asked and '{"batch":' .. json.array(counts) .. "}" or "{}")
+  return ok(wanted and '{"batch":' .. json.array(counts) .. "}" or "{}")
 end
 
 return events

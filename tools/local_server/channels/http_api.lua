@@ -1,4 +1,4 @@
---- The signed HTTP API: which request goes where, and who may send it.
+--- The signed HTTP API: routes, and the checks of signature and app.
 
 local events = require "tools.local_server.channels.events"
 local notifications = require "tools.local_server.channels.notifications"
@@ -67,10 +67,10 @@ local function strip_prefix(app, exchange)
   return prefix == "" and exchange.path or ""
 end
 
---- Answers one request.
+--- Responds to one request.
 -- @tparam table state `app`, `channels`, `users`, `record`
 -- @tparam table exchange
--- @treturn table the answer
+-- @treturn table the response
 function http_api.handle(state, exchange)
   local app = state.app
   local app_id, path = split_path(strip_prefix(app, exchange))

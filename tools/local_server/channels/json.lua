@@ -1,6 +1,5 @@
---- JSON beside cjson: cut a member out of a text as it stands, and build arrays.
--- What clients send is passed on byte for byte: decoding and encoding again
--- would turn `[]` into `{}` and round large numbers.
+--- JSON beside cjson: cut a member out of a text unchanged, and build arrays. What clients send is forwarded byte for
+-- byte: decoding and encoding again would turn `[]` into `{}` and round large numbers.
 
 local cjson = require "cjson"
 
@@ -86,8 +85,8 @@ end
 --- The text of one member of an object that is known to be valid JSON.
 -- @tparam string text the object
 -- @tparam string name the member's name, free of characters JSON escapes
--- @return the value's text as it stands, or nil when there is no such member;
--- the last one when the name repeats, as decoders do
+-- @return the value's text, unchanged, or nil when there is no such member; the last one when the name repeats, as
+--   decoders do
 function json.member(text, name)
   local quoted, value = '"' .. name .. '"', nil
   local position = text:find('["}]', text:find("{", 1, true) + 1)

@@ -1,8 +1,8 @@
 --- The local Channels server: `luajit tools/local_server/channels/main.lua ['{"port":6001}']`.
 --
--- Speaks pusher.com's HTTP API and WebSocket protocol 7 on 127.0.0.1, for tests
--- and the demo. Specs start it through tools/local_server.lua. Started by hand
--- (`{"detached":true}`) it lives until it is killed. Options: app.lua, README.md.
+-- Speaks pusher.com's HTTP API and WebSocket protocol 7 on 127.0.0.1, for tests and the demo. Specs start it through
+-- tools/local_server.lua. Started by hand (`{"detached":true}`) it lives until it is killed. Options: app.lua,
+-- README.md.
 
 local here = arg[0]:match("^(.*)/") or "."
 package.path = here .. "/../../../?.lua;" .. package.path
@@ -62,7 +62,7 @@ local function handle_control(state, exchange, command)
   local body = exchange:read_body()
   local ok, arguments = pcall(cjson.decode, body ~= "" and body or "{}")
   local text = program.execute(state.commands, command, ok and arguments or nil)
-  exchange:answer { status = 200, type = "application/json", body = text .. "\n" }
+  exchange:respond { status = 200, type = "application/json", body = text .. "\n" }
 end
 
 local function handle(state, exchange)
@@ -78,7 +78,7 @@ local function handle(state, exchange)
   state.misbehave:handle(exchange, function()
     return http_api.handle(state, exchange)
   end)
-  state.record:add_answer(exchange)
+  state.record:add_response(exchange)
 end
 
 local function open_listeners(state, cq, port)

@@ -1,4 +1,4 @@
---- What the server has seen, kept cheaply, for specs to ask about.
+--- What the server has received, for specs to inspect.
 
 local condition = require "cqueues.condition"
 
@@ -20,7 +20,7 @@ end
 --- Forgets everything.
 function methods:reset()
   self.request_count = 0
-  self.answer_count = 0
+  self.response_count = 0
   self.event_count = 0
   self.batch_count = 0
   self.landed = 0 -- requests that followed a redirect
@@ -32,7 +32,7 @@ function methods:reset()
   self.notifications = {}
 end
 
---- Adds a request as soon as its head is there.
+--- Adds a request as soon as its head has been read.
 function methods:add_request(exchange)
   local count = self.request_count + 1
   self.request_count = count
@@ -40,19 +40,19 @@ function methods:add_request(exchange)
   exchange.number = count
 end
 
---- Counts an answer; what is kept of its request becomes small.
-function methods:add_answer(exchange)
+--- Counts a response, and shortens what is kept of its request.
+function methods:add_response(exchange)
   local name = tostring(exchange.status or 0)
   exchange.stream = nil
   if exchange.body and #exchange.body > BODY_KEPT then
     exchange.body = exchange.body:sub(1, BODY_KEPT)
   end
-  self.answer_count = self.answer_count + 1
+  self.response_count = self.response_count + 1
   self.statuses[name] = (self.statuses[name] or 0) + 1
   self.changed:signal()
 end
 
---- Counts a fault that was played.
+--- Counts a fault.
 function methods:add_fault(mode)
   self.faults[mode] = (self.faults[mode] or 0) + 1
   self.changed:signal()
@@ -76,7 +76,7 @@ function methods:add_webhook(hook)
   self.changed:signal()
 end
 
---- Marks the events of one request as answered by silence.
+--- Marks the events of one request, which got no response.
 function methods:mark_lost(request)
   for index = math.min(self.event_count, self.limit), 1, -1 do
     local event = self.events[index]
@@ -98,7 +98,7 @@ end
 
 --- Events in order of arrival.
 -- @tparam number from the first one, counted from 1
--- @tparam number limit how many at most
+-- @tparam number limit maximum number of events
 function methods:list_events(from, limit)
   return slice(self.events, from, limit)
 end

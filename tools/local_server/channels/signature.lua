@@ -1,5 +1,5 @@
---- The signatures of the Channels protocol, checked and made independently of
--- the library under test: requests, channel authorization, user sign-in, webhooks.
+--- The signatures of the Channels protocol, checked and made independently of the library under test: requests, channel
+-- authorization, user sign-in, webhooks.
 
 local hmac = require "openssl.hmac"
 local digest = require "openssl.digest"
@@ -99,7 +99,7 @@ local INVALID = 'Invalid signature: you should have sent HmacSHA256Hex("%s", you
 --- Checks the signature of a request as pusher.com does.
 -- @tparam table app `key`, `secret`, `signature_grace`, `clock_offset`
 -- @tparam table request `method`, `path`, `query`, `body`
--- @return nil when it is right, else the answer that refuses it
+-- @return nil when it is valid, else the response that refuses it
 -- @treturn table the decoded query
 function signature.check_request(app, request)
   local values, parameters = signature.parse_query(request.query)
@@ -127,8 +127,8 @@ end
 --- Checks the `auth` member that a subscriber or a user presents.
 -- @tparam table app
 -- @tparam string auth "key:signature"
--- @tparam string text what was to be signed
--- @return nil when it is right, else why it is not
+-- @tparam string text the text that must be signed
+-- @return nil when it is valid, else a message
 function signature.check_auth(app, auth, text)
   local key, given = tostring(auth or ""):match("^([^:]*):(%x+)$")
   if not key then

@@ -20,7 +20,7 @@ local function watchlist_message(name, ids)
     ('{"events":[{"name":"%s","user_ids":%s}]}'):format(name, json.array(quoted))))
 end
 
-local function tell_watchers(self, id, name)
+local function notify_watchers(self, id, name)
   for session in pairs(self.watchers[id] or {}) do
     session:send(watchlist_message(name, { id }))
   end
@@ -49,13 +49,13 @@ function methods:sign_in(session, user)
   if not sessions then
     sessions = {}
     self.online[user.id] = sessions
-    tell_watchers(self, user.id, "online")
+    notify_watchers(self, user.id, "online")
   end
   sessions[session] = true
   watch(self, session, user.watchlist)
 end
 
---- Forgets a session that ended.
+--- Removes a session that ended.
 function methods:sign_out(session)
   local user = session.user
   if not user then
@@ -73,7 +73,7 @@ function methods:sign_out(session)
   sessions[session] = nil
   if not next(sessions) then
     self.online[user.id] = nil
-    tell_watchers(self, user.id, "offline")
+    notify_watchers(self, user.id, "offline")
   end
 end
 

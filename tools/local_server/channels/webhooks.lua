@@ -1,4 +1,4 @@
---- Webhooks: signed, sent in order, tried again until the receiver says 2xx.
+--- Webhooks: signed, sent in order, repeated until the receiver responds with 2xx.
 
 local cqueues = require "cqueues"
 local condition = require "cqueues.condition"
@@ -30,7 +30,7 @@ function webhooks.new(app, record)
   }, metatable)
 end
 
---- Queues an event: `name`, `channel` and what else the kind has.
+--- Queues an event: `name`, `channel` and the other members of its kind.
 function methods:add(event)
   local parts = {}
   for _, name in ipairs(MEMBERS) do
@@ -88,7 +88,7 @@ local function take(self)
   return { table.remove(self.waiting, 1) }
 end
 
---- Sends what is queued, for ever; to be wrapped in a coroutine.
+--- Sends the queue, for ever; to be run in a coroutine.
 function methods:run()
   while true do
     while #self.waiting == 0 do

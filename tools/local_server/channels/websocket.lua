@@ -1,5 +1,4 @@
---- One subscriber's connection: the upgrade, its life, and how it ends.
--- What the messages mean is in conversation.lua.
+--- One subscriber's connection: upgrade, messages, close. The meaning of the messages is in conversation.lua.
 
 local condition = require "cqueues.condition"
 local cqueues = require "cqueues"
@@ -13,9 +12,9 @@ local session = {}
 local methods = {}
 local metatable = { __index = methods }
 
--- A subscriber that reads this slowly is dropped, in bytes waiting for it.
+-- A subscriber with more unread bytes than this is disconnected.
 local MAX_WAITING = 64 * 1024 * 1024
--- How long a closed connection is waited for, in seconds.
+-- How long to wait for a connection to close, in seconds.
 local CLOSE_TIMEOUT = 3
 
 local last_id = 0
@@ -39,20 +38,20 @@ function methods:send(text)
   self:send_bytes(websocket.build_frame { FIN = true, opcode = 0x1, data = text })
 end
 
---- Tells of an error; the connection goes on.
+--- Sends an error; the connection stays open.
 function methods:send_error(code, message)
   self:send(channels.message("pusher:error", nil,
     ('{"code":%s,"message":%s}'):format(code or "null", json.encode(message))))
 end
 
---- Tells of an error and closes with its code.
+--- Sends an error and closes with its code.
 function methods:fail(code, message)
   if self.closing then
     return
   end
   self:send_error(code, message)
   self.socket:xwrite(websocket.build_frame(websocket.build_close(code, message:sub(1, 120))), "bf", 0)
-  self.websocket.readyState = 2 -- so that the client's close frame is not answered by another
+  self.websocket.readyState = 2 -- so that the client's close frame does not cause another
   self.closing = true
   self.dirty:signal()
   cqueues.running():wrap(function()
@@ -76,7 +75,7 @@ local function write_out(self)
   end
 end
 
--- Waits for the next message; asks a silent client for a sign of life.
+-- Waits for the next message; pings a silent client.
 local function next_message(self)
   local app = self.state.app
   local text, kind, code = self.websocket:receive(app.activity_timeout)
@@ -115,7 +114,7 @@ local function limit_sign_in(self)
   end
 end
 
-local function live(self)
+local function run(self)
   local state = self.state
   state.sessions[self] = true
   state.session_count = state.session_count + 1
@@ -129,7 +128,7 @@ local function live(self)
   listen(self)
 end
 
-local function bury(self)
+local function clean_up(self)
   local state = self.state
   self.ended = true
   self.closing = true
@@ -144,7 +143,7 @@ local function bury(self)
   self.websocket:close(1000, nil, 0)
 end
 
---- Whether a request asks for a subscriber's connection.
+--- Whether a request is a WebSocket upgrade.
 function session.wanted(exchange)
   local upgrade = exchange:header "upgrade"
   return upgrade ~= nil and upgrade:lower() == "websocket"
@@ -154,7 +153,7 @@ end
 function session.serve(state, exchange)
   local ws, message = websocket.new_from_stream(exchange.stream, exchange.headers)
   if not ws then
-    return exchange:answer { status = 400, body = message .. "\n" }
+    return exchange:respond { status = 400, body = message .. "\n" }
   end
   assert(ws:accept())
   local self = setmetatable({
@@ -168,8 +167,8 @@ function session.serve(state, exchange)
     dirty = condition.new(),
   }, metatable)
   self.socket:setvbuf("full", math.huge)
-  local ok, failure = pcall(live, self)
-  bury(self)
+  local ok, failure = pcall(run, self)
+  clean_up(self)
   assert(ok, failure)
 end
 

@@ -1,6 +1,5 @@
---- One request and its answer, over a stream of lua-http.
--- An answer is plain data, `{ status =, body =, headers = { {name, value}, … } }`,
--- so that the misbehaving modes can do with it what they like.
+--- One request and its response, over a stream of lua-http.
+-- A response is plain data that fault modes can change: `{ status =, body =, headers = { {name, value}, … } }`.
 
 local new_headers = require("http.headers").new
 local reason_phrases = require "http.h1_reason_phrases"
@@ -29,7 +28,7 @@ local function connection_number(connection)
 end
 
 --- Reads the head of the next request.
--- @return the exchange, or nil when the client went away
+-- @return the exchange, or nil when the client has closed
 function exchange.read(stream, from)
   local connection = stream.connection
   if connection.setmaxline then
@@ -108,8 +107,8 @@ local function send(self, headers, body)
   return ok and stream:write_chunk(body, true)
 end
 
---- Sends an answer in the ordinary way.
-function methods:answer(reply)
+--- Sends a response without any fault.
+function methods:respond(reply)
   local body = reply.body or ""
   local headers = new_headers()
   headers:append(":status", tostring(reply.status or 200))
@@ -127,7 +126,7 @@ function methods:answer(reply)
   return send(self, headers, body)
 end
 
---- The bytes of an answer's head, as HTTP/1.1; for the raw modes.
+--- The bytes of a response's head, as HTTP/1.1; for the raw modes.
 -- `framing` is the header that delimits the body, or "" for none.
 function exchange.render_head(reply, framing)
   local status = tostring(reply.status or 200)
@@ -155,8 +154,8 @@ function methods:take_socket()
   return socket
 end
 
---- Tells whoever set `when_lost` that this request was served and the client will
--- not know; to be called before the client can see it.
+--- Calls `when_lost`: this request was served and the client will not get the response. To be called before the client
+-- can notice.
 function methods:lose_answer()
   if self.when_lost then
     self.when_lost(self)

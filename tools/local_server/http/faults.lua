@@ -1,9 +1,8 @@
---- The misbehaving answers, for any local server.
+--- The fault modes of the local servers.
 --
--- A mode is a function(exchange, options, process): `process()` runs the real
--- handler once and gives its answer without sending it, so each mode chooses
--- whether the request is served, and what reaches the client. Numbers may come
--- as text (from a query).
+-- A mode is a function(exchange, options, process): `process()` runs the real handler once and returns its response
+-- without sending it, so each mode chooses whether the request is served, and what the client gets. Numbers may be text
+-- (from a query).
 
 local cqueues = require "cqueues"
 local new_headers = require("http.headers").new
@@ -58,14 +57,14 @@ local function is_set(value)
   return value ~= nil and value ~= false and value ~= "0" and value ~= "false"
 end
 
---- Answers normally, `ms` milliseconds late (default 100).
+--- Responds normally, `ms` milliseconds late (default 100).
 function modes.delay(exchange, options, process)
   local reply = process()
   cqueues.sleep(number(options.ms, 100) / 1000)
-  exchange:answer(reply)
+  exchange:respond(reply)
 end
 
---- Never answers; the request is not served unless `processed` is set.
+--- Never responds; the request is not served unless `processed` is set.
 function modes.hang(exchange, options, process)
   exchange:read_body()
   if is_set(options.processed) then
@@ -85,8 +84,8 @@ function modes.stop_reading(exchange)
   cqueues.sleep(HANG_LIMIT)
 end
 
---- Sends `bytes` (1) bytes of the whole answer each `ms` (20) milliseconds;
--- `part` "body" sends the head at once; after `stop` milliseconds it falls silent.
+--- Sends `bytes` (1) bytes of the whole response each `ms` (20) milliseconds; `part` "body" sends the head at once;
+-- after `stop` milliseconds nothing more is sent.
 function modes.trickle(exchange, options, process)
   local reply = with_body(process())
   local text, socket = render_head(reply) .. reply.body, exchange:take_socket()
@@ -106,8 +105,8 @@ function modes.trickle(exchange, options, process)
   finish(socket)
 end
 
---- Ends the connection in the middle of the answer: `at` "head" or "body"
--- (default); `reset` sends RST instead of FIN. The request has been served.
+--- Ends the connection in the middle of the response: `at` "head" or "body" (default); `reset` sends RST instead of
+-- FIN. The request has been served.
 function modes.cut(exchange, options, process)
   local reply = with_body(process())
   exchange:lose_answer()
@@ -120,7 +119,7 @@ function modes.cut(exchange, options, process)
   finish(socket, is_set(options.reset))
 end
 
---- Closes without an answer and without serving the request.
+--- Closes without a response and without serving the request.
 function modes.drop(exchange, options)
   exchange:read_body()
   finish(exchange:take_socket(), is_set(options.reset))
@@ -132,7 +131,7 @@ function modes.reset(exchange)
   finish(exchange:take_socket(), true)
 end
 
---- Serves the request, then closes without a byte of an answer.
+--- Serves the request, then closes without a byte of the response.
 function modes.lose_answer(exchange, options, process)
   process()
   exchange:lose_answer()
@@ -153,7 +152,7 @@ local GARBAGE = {
 }
 faults.GARBAGE = GARBAGE
 
---- Answers with what is not HTTP; `form` is one of `faults.GARBAGE`.
+--- Responds with something that is not HTTP; `form` is one of `faults.GARBAGE`.
 function modes.garbage(exchange, options)
   exchange:read_body()
   local socket = exchange:take_socket()
@@ -173,8 +172,7 @@ local function write_much(socket, count, wrap)
   return true
 end
 
---- Sends a body of `bytes` (2 MiB) bytes; `form` is "length", "chunked" or
--- "close" (ends with the connection).
+--- Sends a body of `bytes` (2 MiB) bytes; `form` is "length", "chunked" or "close" (ends with the connection).
 function modes.oversize(exchange, options)
   exchange:read_body()
   local count, form = number(options.bytes, 2 * 1024 * 1024), options.form or "length"
@@ -191,16 +189,15 @@ end
 --- Redirects to `to` (default: a place that counts who follows), `status` 302.
 function modes.redirect(exchange, options)
   exchange:read_body()
-  exchange:answer {
+  exchange:respond {
     status = number(options.status, 302),
     headers = { { "location", options.to or "/_misbehave/landed" } },
     body = "elsewhere\n",
   }
 end
 
---- Answers, then closes the kept connection without having announced it. With
--- `when` "reuse" it closes only when the next request has begun to arrive,
--- which is then not served (`reset`: by RST).
+--- Responds, then closes the kept connection without having announced it. With `when` "reuse" it closes only when the
+-- next request has begun to arrive, which is then not served (`reset`: by RST).
 function modes.stale(exchange, options, process)
   local reply = with_body(process())
   local socket = exchange:take_socket()
@@ -211,8 +208,8 @@ function modes.stale(exchange, options, process)
   finish(socket, is_set(options.reset))
 end
 
---- Sends the answer, then `bytes` (100) bytes nobody asked for; the connection
--- stays open, and what arrives on it is not served.
+--- Sends the response, then `bytes` (100) surplus bytes; the connection stays open, and what arrives on it is not
+-- served.
 function modes.surplus(exchange, options, process)
   local reply = with_body(process())
   local socket = exchange:take_socket()
@@ -232,9 +229,8 @@ local function keep_chunked(exchange, reply, size)
   exchange.stream:write_chunk("", true)
 end
 
---- Sends the answer chunked, `size` (5) bytes at a time. With `keep` the
--- connection is kept; without, chunks have extensions, a trailer follows, and
--- the connection ends.
+--- Sends the response chunked, `size` (5) bytes at a time. With `keep` the connection is kept; without, chunks have
+-- extensions, a trailer follows, and the connection ends.
 function modes.chunked(exchange, options, process)
   local reply, size = with_body(process()), number(options.size, 5)
   if is_set(options.keep) then
@@ -251,7 +247,7 @@ function modes.chunked(exchange, options, process)
   finish(socket)
 end
 
---- Sends the answer without a length: it ends with the connection.
+--- Sends the response without a length: it ends with the connection.
 function modes.close_delimited(exchange, options, process)
   local reply = with_body(process())
   local head = render_head(reply, "Connection: close")
@@ -260,7 +256,7 @@ function modes.close_delimited(exchange, options, process)
   finish(socket)
 end
 
---- Sends `count` (1) interim answers, 100 or `status`, before the final one.
+--- Sends `count` (1) interim responses, 100 or `status`, before the final one.
 function modes.interim(exchange, options, process)
   local reply = with_body(process())
   local interim = ("HTTP/1.1 %d Wait\r\nX-Interim: yes\r\n\r\n"):format(number(options.status, 100))
@@ -286,31 +282,31 @@ function modes.header_flood(exchange, options, process)
   finish(socket)
 end
 
---- Answers `status` (503) without serving the request; `retry_after` in seconds.
+--- Responds with `status` (503) without serving the request; `retry_after` in seconds.
 function modes.status(exchange, options)
   exchange:read_body()
   local after = options.retry_after
-  exchange:answer {
+  exchange:respond {
     status = number(options.status or options.code, 503),
     headers = after and { { "retry-after", tostring(after) } } or nil,
-    body = options.body or "told to fail\n",
+    body = options.body or "failed on demand\n",
   }
 end
 
---- Answers exactly `status`, `headers` (name -> value or a list of pairs) and
--- `body` without serving the request: what some other server would say.
+--- Responds with exactly `status`, `headers` (name -> value or a list of pairs) and `body` without serving the request:
+-- as some other server would.
 function modes.answer(exchange, options)
   exchange:read_body()
   local headers = {}
   for name, value in pairs(options.headers or {}) do
     headers[#headers + 1] = type(value) == "table" and value or { name, tostring(value) }
   end
-  exchange:answer { status = number(options.status, 200), headers = headers, body = options.body or "" }
+  exchange:respond { status = number(options.status, 200), headers = headers, body = options.body or "" }
 end
 
 --- Serves the request in the ordinary way.
 function modes.none(exchange, _, process)
-  exchange:answer(process())
+  exchange:respond(process())
 end
 
 return faults

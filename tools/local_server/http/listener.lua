@@ -8,17 +8,16 @@ local listener = {}
 -- A kept connection that is idle longer than this is closed, in seconds.
 local IDLE = 75
 
-local function tell(_, context, operation, message)
-  -- A client that goes away in the middle is what these servers are for.
+local function report(_, context, operation, message)
+  -- Clients that break off are expected here.
   if operation == "onstream" then
     io.stderr:write("local server: ", tostring(context), ": ", tostring(message), "\n")
   end
 end
 
 --- Opens a listener.
--- @tparam table options `cq`; `handle` = function(exchange), called in a
--- coroutine for each request; `name`, told in `exchange.listener`; `context`,
--- an OpenSSL context when it speaks TLS; `http2` to allow that; `port`
+-- @tparam table options `cq`; `handle` = function(exchange), called in a coroutine for each request; `name`, found in
+--   `exchange.listener`; `context`, an OpenSSL context for TLS; `http2` to allow HTTP/2; `port`
 -- @treturn table `{ port =, accepted =, open = function }`
 function listener.open(options)
   local self = { name = options.name, accepted = 0 }
@@ -32,7 +31,7 @@ function listener.open(options)
     ctx = options.context,
     version = not options.http2 and 1.1 or nil,
     intra_stream_timeout = IDLE,
-    onerror = tell,
+    onerror = report,
     onstream = function(_, stream)
       local current = exchange.read(stream, self)
       if current then

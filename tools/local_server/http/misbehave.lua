@@ -1,5 +1,4 @@
---- Decides which requests get a misbehaving answer: by path
--- (`/_misbehave/MODE?options`), by armed rules, or at random with a seed.
+--- Decides which requests get a fault: by path (`/_misbehave/MODE?options`), by armed rules, or at random with a seed.
 
 local cjson = require "cjson"
 local faults = require "tools.local_server.http.faults"
@@ -29,10 +28,9 @@ local function new_random(seed)
   end
 end
 
---- Arms a rule: `mode` and its options (see faults.lua), or `modes`, a list of
--- such tables or names, one of which is drawn each time. Further: `path` (a
--- prefix of the target), `method`, `skip` (requests to let pass first), `times`
--- (requests to spoil, default: all), `probability` (default 1), `seed`.
+--- Arms a rule: `mode` and its options (see faults.lua), or `modes`, a list of such tables or names, one of which is
+-- drawn each time. Further: `path` (a prefix of the target), `method`, `skip` (requests to let pass first), `times`
+-- (requests to affect, default: all), `probability` (default 1), `seed`.
 function methods:arm(rule)
   for index, mode in ipairs(rule.modes or {}) do
     rule.modes[index] = type(mode) == "string" and { mode = mode } or mode
@@ -76,7 +74,7 @@ local function choose(self, exchange)
   end
 end
 
--- The answer of the misbehaving paths: what the server understood.
+-- The response of the misbehaving paths: the request as the server understood it.
 local function echo(exchange)
   exchange:read_body()
   local headers = {}
@@ -108,7 +106,7 @@ local function query_options(query)
   return options
 end
 
-local function play(self, mode, options, exchange, process)
+local function run(self, mode, options, exchange, process)
   self.record:add_fault(mode)
   faults.modes[mode](exchange, options, process)
 end
@@ -119,14 +117,14 @@ local function handle_path(self, exchange, process)
   if mode == "landed" then
     self.record.landed = self.record.landed + 1
   elseif faults.modes[mode] and mode ~= "none" then
-    return play(self, mode, query_options(exchange.query), exchange, process)
+    return run(self, mode, query_options(exchange.query), exchange, process)
   end
-  exchange:answer(process())
+  exchange:respond(process())
 end
 
---- Answers one request, well or badly.
+--- Responds to one request, with or without a fault.
 -- @tparam table exchange
--- @tparam function handler function(exchange) -> answer
+-- @tparam function handler function(exchange) -> response
 function methods:handle(exchange, handler)
   local on_path = exchange.path:sub(1, #PREFIX) == PREFIX
   local function process()
@@ -136,11 +134,11 @@ function methods:handle(exchange, handler)
   end
   local chosen = self.rules[1] and choose(self, exchange)
   if chosen then
-    play(self, chosen.mode, chosen, exchange, process)
+    run(self, chosen.mode, chosen, exchange, process)
   elseif on_path then
     handle_path(self, exchange, process)
   else
-    exchange:answer(process())
+    exchange:respond(process())
   end
 end
 

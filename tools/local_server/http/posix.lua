@@ -1,6 +1,5 @@
---- The handful of system calls that the local servers need beyond cqueues,
--- through LuaJIT's ffi: process ids, a control FIFO, sockets that refuse or
--- never answer a connection, and RST instead of FIN. Linux and macOS.
+--- The few system calls that the local servers need beyond cqueues, through LuaJIT's ffi: process ids, a control FIFO,
+-- sockets that refuse or never accept a connection, and RST instead of FIN. Linux and macOS.
 
 local ffi = require "ffi"
 
@@ -51,8 +50,8 @@ function posix.temporary_directory(prefix)
 end
 
 --- Makes a FIFO and opens its reading end without waiting for a writer.
--- @treturn table an object for `cqueues.poll`, with `read()`: bytes, "" at the
--- end of the input, or nil when nothing is there yet
+-- @treturn table an object for `cqueues.poll`, with `read()`: bytes, "" at the end of the input, or nil when nothing is
+--   there yet
 function posix.open_fifo(path)
   assert(C.mkfifo(path, PRIVATE_FIFO) == 0, "cannot make the FIFO " .. path)
   local fd = C.open(path, O_RDONLY + O_NONBLOCK)
@@ -87,16 +86,15 @@ local function bound_socket()
   return fd, address[2] * 256 + address[3]
 end
 
---- A port of 127.0.0.1 that refuses connections for as long as this process
--- lives: bound, so nobody else gets it, but not listening.
+--- A port of 127.0.0.1 that refuses connections for as long as this process lives: bound, so nobody else gets it, but
+-- not listening.
 -- @treturn number the port
 function posix.refusing_port()
   local _, port = bound_socket()
   return port
 end
 
---- A port of 127.0.0.1 where connecting takes for ever: its queue of waiting
--- connections is full and nobody accepts.
+--- A port of 127.0.0.1 where connecting never finishes: its backlog is full and nobody accepts.
 -- @treturn number the port
 function posix.black_hole_port()
   local fd, port = bound_socket()

@@ -1,9 +1,8 @@
---- What every local test server shares as a program: a handshake line on its
--- output, commands over a FIFO, and an end when its parent ends.
+--- What every local test server shares as a program: a handshake line on its output, commands over a FIFO, and an end
+-- when its parent ends.
 --
--- The launcher (tools/local_server.lua) reads the first line, JSON with `pid`
--- and `control`, then writes one JSON line per command to the FIFO and reads
--- one JSON line back: `{"result": …}` or `{"error": "…"}`.
+-- The launcher (tools/local_server.lua) reads the first line, JSON with `pid` and `control`, then writes one JSON line
+-- per command to the FIFO and reads one JSON line back: `{"result": …}` or `{"error": "…"}`.
 
 local cqueues = require "cqueues"
 local cjson = require "cjson"
@@ -12,7 +11,7 @@ local posix = require "tools.local_server.http.posix"
 
 local program = {}
 
--- How often a program looks whether its parent is still there, in seconds.
+-- How often a program checks that its parent is still running, in seconds.
 local PARENT_CHECK = 0.5
 
 local files_to_remove = {}
@@ -47,7 +46,7 @@ function program.exit(status)
 end
 
 --- Runs one command from a table of handlers.
--- @treturn string the answer as JSON text
+-- @treturn string the reply as JSON text
 function program.execute(handlers, command, arguments)
   local handler = handlers[command]
   if not handler then
@@ -60,7 +59,7 @@ function program.execute(handlers, command, arguments)
   return ok and result or cjson.encode { error = tostring(result) }
 end
 
-local function obey(handlers, line)
+local function execute_line(handlers, line)
   local ok, message = pcall(cjson.decode, line)
   if not ok or type(message) ~= "table" then
     return cjson.encode { error = "a command is a JSON object" }
@@ -81,7 +80,7 @@ local function read_commands(fifo, handlers)
       local line, rest = waiting:match("^([^\n]*)\n(.*)$")
       while line do
         waiting = rest
-        io.stdout:write(obey(handlers, line), "\n")
+        io.stdout:write(execute_line(handlers, line), "\n")
         io.stdout:flush()
         line, rest = waiting:match("^([^\n]*)\n(.*)$")
       end
@@ -97,18 +96,17 @@ local function follow_parent()
   program.exit(0)
 end
 
--- A program that was started by hand is ended by hand.
-local function obey_signals()
+-- A program that was started by hand is ended by a signal.
+local function end_on_signal()
   signal.listen(signal.SIGTERM, signal.SIGINT):wait()
   program.exit(0)
 end
 
---- Prints the handshake and starts to obey commands.
--- A program that was started by hand (`detached`) prints the line as well, but
--- lives until it is killed.
+--- Prints the handshake and starts to execute commands. A program that was started by hand (`detached`) prints the line as
+-- well, but lives until it is killed.
 -- @param cq the cqueues controller
 -- @tparam table handlers command name -> function(arguments) -> result
--- @tparam table hello what the first line shall tell
+-- @tparam table hello the members of the first line
 -- @tparam[opt] boolean detached
 function program.start(cq, handlers, hello, detached)
   hello.pid = posix.pid()
@@ -121,13 +119,13 @@ function program.start(cq, handlers, hello, detached)
     cq:wrap(follow_parent)
   end
   signal.block(signal.SIGTERM, signal.SIGINT)
-  cq:wrap(obey_signals)
+  cq:wrap(end_on_signal)
   hello.files = files_to_remove
   io.stdout:write(cjson.encode(hello), "\n")
   io.stdout:flush()
 end
 
---- Runs the controller for ever; an error in a coroutine is told on stderr.
+--- Runs the controller for ever; an error in a coroutine is written to stderr.
 function program.loop(cq)
   while true do
     local ok, message = cq:loop()
@@ -138,9 +136,8 @@ function program.loop(cq)
   end
 end
 
---- Runs a whole program: `main(cq, options)` sets it up and calls `start`; the
--- options are the first argument of the command line, JSON. A failure before
--- the loop is the only line of output, so that the launcher can tell it.
+--- Runs a whole program: `main(cq, options)` sets it up and calls `start`; the options are the first argument of the
+-- command line, JSON. A failure before the loop is the only line of output, so that the launcher can report it.
 function program.run(main)
   local cq = cqueues.new()
   local ok, failure = pcall(function()

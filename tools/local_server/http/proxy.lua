@@ -1,5 +1,5 @@
---- An HTTP proxy for tests: plain forwarding and CONNECT, with Basic
--- authentication when it is told credentials, and counts of what it did.
+--- An HTTP proxy for tests: plain forwarding and CONNECT, with Basic authentication when it is given credentials, and
+-- counts of what it did.
 
 local condition = require "cqueues.condition"
 local cs = require "cqueues.socket"
@@ -85,7 +85,7 @@ local function tunnel(self, client, target)
   relay(self.cq, client, upstream)
 end
 
--- One request per connection: the server is told to close after its answer.
+-- One request per connection: the server is asked to close after its response.
 local function forward(self, client, method, target, headers)
   local authority, path = target:match("^http://([^/]+)(/.*)$")
   local host, port = (authority or ""):match("^%[?(.-)%]?:(%d+)$")
@@ -147,7 +147,7 @@ function proxy.open(cq, credentials)
   return self
 end
 
---- Opens a port that accepts connections and never says a word.
+--- Opens a port that accepts connections and never responds.
 -- @treturn number the port
 function proxy.silent_port(cq)
   local listening = cs.listen { host = "127.0.0.1", port = 0 }

@@ -1,6 +1,5 @@
 --- A throw-away certificate authority and server contexts signed by it.
--- Everything is made in memory at start; only the CA's certificate is written,
--- for the client that shall trust it.
+-- Everything is made in memory at start; only the CA's certificate is written to a file, for clients that trust it.
 
 local altname = require "openssl.x509.altname"
 local bignum = require "openssl.bignum"
@@ -52,8 +51,8 @@ end
 
 --- Makes a server context with a certificate of the authority.
 -- @tparam table authority from `new_authority`
--- @tparam table options `names` (DNS names), `addresses` (IP), `protocols`
--- (ALPN, the preferred one first; default http/1.1), `expired`
+-- @tparam table options `names` (DNS names), `addresses` (IP), `protocols` (ALPN, the preferred one first; default
+--   http/1.1), `expired`
 function tls.new_context(authority, options)
   local key = pkey.new { type = "EC", curve = "prime256v1" }
   local first = options.names and options.names[1] or options.addresses[1]

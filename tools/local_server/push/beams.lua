@@ -1,4 +1,4 @@
---- Beams' publish and customer API, as far as a server may be seen from outside.
+--- Beams' publish and customer API, as seen by clients.
 
 local json = require "tools.local_server.channels.json"
 
@@ -50,12 +50,12 @@ function beams.publish(state, exchange, instance, name)
     return refuse(400, "Bad Request", "wrong content type or too large")
   end
   local request = json.decode_object(body)
-  local problem = not request and "not JSON" or check_audience(name, request[name])
-  if not problem and not request.apns and not request.fcm and not request.web then
-    problem = "at least one of apns, fcm, web is required"
+  local message = not request and "not JSON" or check_audience(name, request[name])
+  if not message and not request.apns and not request.fcm and not request.web then
+    message = "at least one of apns, fcm, web is required"
   end
-  if problem then
-    return refuse(422, "Bad Request", problem)
+  if message then
+    return refuse(422, "Bad Request", message)
   end
   state.publishes[#state.publishes + 1] = request
   -- The live service calls its JSON text and ends it with a newline.

@@ -1,4 +1,4 @@
---- FCM's messages:send. What it says of a registration token can be planned, or is drawn by a seeded chance.
+--- FCM's messages:send. The response for a registration token can be planned, or is drawn at random by a seed.
 
 local json = require "tools.local_server.channels.json"
 local message_form = require "tools.local_server.push.message_form"
@@ -25,7 +25,7 @@ local ERRORS = {
 }
 fcm.ERRORS = ERRORS
 
-local function answer_error(name, message, extra, retry_after)
+local function error_response(name, message, extra, retry_after)
   local rule = ERRORS[name]
   local details = extra or {}
   if not rule.bare then
@@ -43,7 +43,7 @@ local function answer_error(name, message, extra, retry_after)
 end
 
 local function invalid(text, field)
-  return answer_error("INVALID_ARGUMENT", text,
+  return error_response("INVALID_ARGUMENT", text,
     { { ["@type"] = BAD_REQUEST, fieldViolations = { { field = field, description = text } } } })
 end
 
@@ -53,12 +53,12 @@ local function draw(state)
   return state.random / 2147483647
 end
 
--- What is said of this token now: the name of an error, or nil.
-local function verdict(state, target)
+-- The error for this token now: its name, or nil.
+local function next_error(state, target)
   local plan = state.plans[target]
   if plan and plan[1] then
-    local said = table.remove(plan, 1)
-    return said ~= "sent" and said or nil
+    local planned = table.remove(plan, 1)
+    return planned ~= "sent" and planned or nil
   elseif state.dead[target] then
     return "UNREGISTERED"
   elseif state.chance and draw(state) < state.chance.probability then
@@ -68,12 +68,12 @@ end
 
 local function deliver(state, message, validate_only)
   local target = message.token or message.fid or message.topic or message.condition
-  local said = verdict(state, target)
-  if said then
+  local failure = next_error(state, target)
+  if failure then
     state.counts.errors = state.counts.errors + 1
-    state.said[said] = (state.said[said] or 0) + 1
-    state.dead[target] = state.dead[target] or said == "UNREGISTERED" or nil
-    return answer_error(said, nil, nil, state.options.retry_after)
+    state.by_error[failure] = (state.by_error[failure] or 0) + 1
+    state.dead[target] = state.dead[target] or failure == "UNREGISTERED" or nil
+    return error_response(failure, nil, nil, state.options.retry_after)
   end
   if validate_only then
     return { status = 200, type = "application/json", body = '{"name":"projects/p/messages/fake_message_id"}' }
@@ -90,14 +90,14 @@ local function deliver(state, message, validate_only)
   }
 end
 
---- Answers a send request.
+--- Responds to a send request.
 function fcm.send(state, exchange, project)
   local body = exchange:read_body()
   if not tokens.holds(state, exchange:header("authorization")) then
     state.counts.unauthenticated = state.counts.unauthenticated + 1
-    return answer_error("UNAUTHENTICATED", "Request had invalid authentication credentials.")
+    return error_response("UNAUTHENTICATED", "Request had invalid authentication credentials.")
   elseif project ~= state.account.project_id then
-    return answer_error("SENDER_ID_MISMATCH", "SenderId mismatch")
+    return error_response("SENDER_ID_MISMATCH", "SenderId mismatch")
   elseif exchange:header("content-type") ~= "application/json" then
     return invalid("wrong content type", "header")
   end
@@ -110,10 +110,10 @@ function fcm.send(state, exchange, project)
       return invalid("Unknown name " .. name, name)
     end
   end
-  local problem, field = message_form.check(request.message)
-  if problem then
+  local message, field = message_form.check(request.message)
+  if message then
     state.counts.malformed = state.counts.malformed + 1
-    return invalid(problem, field)
+    return invalid(message, field)
   end
   return deliver(state, request.message, request.validate_only)
 end

@@ -34,7 +34,7 @@ local function new_state(options)
   function state.reset()
     state.counts = { requests = 0, token_requests = 0, tokens = 0, messages = 0, errors = 0, malformed = 0,
       unauthenticated = 0 }
-    state.said, state.granted, state.delivered, state.messages = {}, {}, {}, {}
+    state.by_error, state.granted, state.delivered, state.messages = {}, {}, {}, {}
     state.plans, state.dead, state.chance, state.random = {}, {}, nil, 1
     state.publishes, state.deleted, state.faults, state.landed = {}, {}, {}, 0
     state.misbehave = misbehave.new(state)
@@ -67,7 +67,7 @@ local function route(state, exchange)
 end
 
 local function progress(state)
-  local out = { faults = state.faults, said = state.said }
+  local out = { faults = state.faults, by_error = state.by_error }
   for name, count in pairs(state.counts) do
     out[name] = count
   end
@@ -78,7 +78,7 @@ local function handle(state, exchange)
   local command = exchange.path:match("^/_control/([%a_]+)$")
   if command then
     local text = program.execute(state.commands, command, cjson.decode(exchange:read_body() or "{}"))
-    return exchange:answer { status = 200, type = "application/json", body = text .. "\n" }
+    return exchange:respond { status = 200, type = "application/json", body = text .. "\n" }
   end
   state.counts.requests = state.counts.requests + 1
   state.misbehave:handle(exchange, function()
@@ -93,7 +93,7 @@ local function open(state, cq, name, context)
   end }
 end
 
--- Waits until each count that is named has at least the value given.
+-- Waits until each named count has reached the given value.
 local function wait(state, wanted)
   local deadline = cqueues.monotime() + (wanted.timeout or 5)
   wanted.timeout = nil
@@ -122,16 +122,16 @@ local function commands_of(state)
     wait = function(wanted)
       return wait(state, wanted)
     end,
-    -- What FCM says of one registration token, in order; "sent" takes the message.
+    -- How FCM responds for one registration token, in order; "sent" accepts the message.
     plan = function(arguments)
-      state.plans[arguments.token] = arguments.answers
+      state.plans[arguments.token] = arguments.responses
     end,
     -- Errors at random: `probability`, `errors`, `seed`.
     chance = function(arguments)
       state.chance = arguments
       state.random = (arguments.seed or 1) % 2147483646 + 1
     end,
-    -- The access tokens that are out become worthless.
+    -- Invalidates all access tokens.
     revoke = function()
       state.granted = {}
     end,

@@ -1,5 +1,5 @@
---- The form of an FCM message, as the API's description has it: names, types, one target, sizes.
--- Names that the API does not know are refused, as Google's JSON reader refuses them.
+--- The form of an FCM message, as the API's description has it: names, types, one target, sizes. Names that the API
+-- does not know are refused, as Google's JSON reader refuses them.
 
 local message_form = {}
 
@@ -38,12 +38,12 @@ local function object(value)
 end
 
 local function one_of(...)
-  local words = {}
+  local allowed = {}
   for _, word in ipairs { ... } do
-    words[word] = true
+    allowed[word] = true
   end
   return function(value)
-    return type(value) == "string" and words[value:upper()] ~= nil
+    return type(value) == "string" and allowed[value:upper()] ~= nil
   end
 end
 
@@ -78,7 +78,7 @@ local FORM = {
   fcm_options = OPTIONS,
 }
 
--- The path of the first member that has no place or the wrong type, or nil.
+-- The path of the first member that is unknown or has the wrong type, or nil.
 local function find_fault(value, form, path)
   if type(value) ~= "table" then
     return path
@@ -118,7 +118,7 @@ local function check_data(data)
 end
 
 --- Checks a message.
--- @return nil when it is sound, else what is wrong, and the field that is at fault
+-- @return nil when it is valid, else a message and the name of the wrong field
 function message_form.check(message)
   local fault = find_fault(message, FORM, "message")
   if fault then

@@ -1,6 +1,6 @@
---- The OAuth token endpoint: takes an assertion that a service account has signed, gives an access token.
--- Checks it independently of the library under test, with the account's public key.
--- Rule: RFC 7523; Google's "Using OAuth 2.0 for server to server applications".
+--- The OAuth token endpoint: takes an assertion signed by a service account, grants an access token. Checks it
+-- independently of the library under test, with the account's public key. Rule: RFC 7523; Google's "Using OAuth 2.0 for
+-- server to server applications".
 
 local basexx = require "basexx"
 local digest = require "openssl.digest"
@@ -41,7 +41,7 @@ local function check_claims(account, claims)
   end
 end
 
--- Says what is wrong with an assertion; nil when nothing is.
+-- A message about an invalid assertion; nil for a valid one.
 local function check_assertion(account, assertion)
   local head, body, sealed = assertion:match("^([%w%-_]+)%.([%w%-_]+)%.([%w%-_]+)$")
   local header, claims = head and decode_part(head), head and decode_part(body)
@@ -57,7 +57,7 @@ local function check_assertion(account, assertion)
   return check_claims(account, claims)
 end
 
---- Answers a token request.
+--- Responds to a token request.
 function tokens.grant(state, exchange)
   local body = exchange:read_body() or ""
   state.counts.token_requests = state.counts.token_requests + 1
@@ -68,9 +68,9 @@ function tokens.grant(state, exchange)
   if form.grant_type ~= GRANT_TYPE then
     return refuse("Invalid grant_type", "unsupported_grant_type")
   end
-  local problem = check_assertion(state.account, form.assertion or "")
-  if problem then
-    return refuse(problem)
+  local message = check_assertion(state.account, form.assertion or "")
+  if message then
+    return refuse(message)
   end
   state.counts.tokens = state.counts.tokens + 1
   local text = ("ya29.local-%d-%d"):format(state.counts.tokens, math.random(1e9))
@@ -82,7 +82,7 @@ function tokens.grant(state, exchange)
   }
 end
 
---- Whether a token has been granted and still holds.
+--- Whether a token has been granted and is still valid.
 function tokens.holds(state, authorization)
   local text = (authorization or ""):match("^Bearer (.+)$")
   local expiry = text and state.granted[text]

@@ -1,5 +1,5 @@
---- A subscriber as a program: connects by WebSocket, does what it is told over
--- its control FIFO, and hands out the events it received.
+--- A subscriber as a program: connects by WebSocket, executes commands from its control FIFO, and returns the events
+-- that it received.
 
 local here = arg[0]:match("^(.*)/") or "."
 package.path = here .. "/../../../?.lua;" .. package.path
@@ -12,13 +12,13 @@ local websocket = require "http.websocket"
 local program = require "tools.local_server.http.program"
 local secretbox = require "tools.local_server.subscriber.secretbox"
 
--- How long an answer of the server may take, in seconds.
-local PATIENCE = 5
+-- How long a reply of the server may take, in seconds.
+local TIMEOUT = 5
 
 local options
 local events, arrived = {}, condition.new()
 local shared_secrets = {}
-local closed -- { code =, reason = } when the connection has ended
+local closed -- { code =, message = } when the connection has ended
 
 local function open_connection()
   local uri = ("%s://%s:%d/app/%s?protocol=%s&client=lua&version=1"):format(options.ca_file and "wss" or "ws",
@@ -28,7 +28,7 @@ local function open_connection()
     ws.request.ctx = http_tls.new_client_context()
     ws.request.ctx:getStore():add(options.ca_file)
   end
-  assert(ws:connect(PATIENCE))
+  assert(ws:connect(TIMEOUT))
   return ws
 end
 
@@ -37,7 +37,7 @@ local function decode(text)
   return ok and value or nil
 end
 
-local function take_in(text)
+local function store(text)
   local event = decode(text)
   event.raw = text
   local secret = event.channel and shared_secrets[event.channel]
@@ -51,10 +51,10 @@ end
 local function receive_all(ws)
   local text, kind = ws:receive()
   while text do
-    take_in(text)
+    store(text)
     text, kind = ws:receive()
   end
-  closed = { code = ws.got_close_code or 1006, reason = ws.got_close_message or tostring(kind) }
+  closed = { code = ws.got_close_code or 1006, message = ws.got_close_message or tostring(kind) }
   arrived:signal()
 end
 
@@ -67,9 +67,9 @@ local function matches(event, wanted)
   return true
 end
 
--- Takes the first event that has all the members wanted; false after `timeout`.
+-- Takes the first event that has all the wanted members; false after `timeout`.
 local function next_event(wanted, timeout)
-  local deadline = cqueues.monotime() + (timeout or PATIENCE)
+  local deadline = cqueues.monotime() + (timeout or TIMEOUT)
   while true do
     for index, event in ipairs(events) do
       if matches(event, wanted) then
@@ -85,7 +85,7 @@ local function next_event(wanted, timeout)
 end
 
 local function first_of(names)
-  local deadline = cqueues.monotime() + PATIENCE
+  local deadline = cqueues.monotime() + TIMEOUT
   repeat
     for _, wanted in ipairs(names) do
       local event = next_event(wanted, 0)
@@ -103,7 +103,7 @@ local function commands(ws)
     assert(ws:send(cjson.encode { event = event, channel = channel, data = data }))
   end
   return {
-    -- Gives the server's answer: subscription_succeeded or an error.
+    -- Returns the server's reply: subscription_succeeded or an error.
     subscribe = function(arguments)
       shared_secrets[arguments.channel] = arguments.shared_secret
       arguments.shared_secret = nil
@@ -132,9 +132,9 @@ local function commands(ws)
       wanted.timeout = nil
       return next_event(wanted, timeout)
     end,
-    -- How the connection ended, waiting for that at most PATIENCE; false when it is open.
+    -- How the connection ended, after waiting at most TIMEOUT; false when it is open.
     ended = function()
-      local deadline = cqueues.monotime() + PATIENCE
+      local deadline = cqueues.monotime() + TIMEOUT
       while not closed and cqueues.monotime() < deadline do
         arrived:wait(deadline - cqueues.monotime())
       end

@@ -1,5 +1,4 @@
---- Opens what was sealed for an encrypted channel, as a subscriber does: with
--- libsodium by itself, not with the library under test.
+--- Decrypts events of encrypted channels, as a subscriber does: with libsodium itself, not with the library under test.
 
 local ffi = require "ffi"
 local basexx = require "basexx"
@@ -29,7 +28,7 @@ local secretbox = {}
 --- Opens the data of an event.
 -- @tparam string data `{"nonce":"…","ciphertext":"…"}`
 -- @tparam string shared_secret base64 of the channel's key
--- @treturn string|nil the text inside; nil when it does not open
+-- @treturn string|nil the plaintext; nil when it cannot be decrypted
 function secretbox.open(data, shared_secret)
   local ok, sealed = pcall(cjson.decode, data)
   if not ok or type(sealed) ~= "table" then

@@ -1,8 +1,11 @@
---- From one receipt to a message per device, made only when there is room to send it.
+--- One receipt in, a message per device out; each message is made only when it can be sent.
 
+local callback = require "pusher.base.callback"
 local errors = require "pusher.base.errors"
-local message = require "pusher.push.fcm.message"
-local receipt_room = require "pusher.push.tinode.receipt"
+local json_codec = require "pusher.base.json"
+local list = require "pusher.base.list"
+local messages = require "pusher.push.fcm.message"
+local receipts = require "pusher.push.tinode.receipt"
 
 local fanout = {}
 local methods = {}
@@ -10,117 +13,79 @@ local metatable = { __index = methods, __name = "pusher.push.fcm.fanout" }
 
 local fail = errors.fail
 
--- A queue: first in, first out.
-local function fifo()
-  return { first = 1, last = 0 }
-end
-
-local function put(list, value)
-  list.last = list.last + 1
-  list[list.last] = value
-end
-
-local function take(list)
-  if list.first > list.last then
-    return nil
-  end
-  local value = list[list.first]
-  list[list.first] = nil
-  list.first = list.first + 1
-  return value
-end
-
-local function length(list)
-  return list.last - list.first + 1
-end
-
---- @tparam table parts `devices` (function(uids) -> uid to list of devices), `config` (config.check), `json`,
---   `clock`, `outcomes`
--- @treturn table
-function fanout.new(parts)
+--- Makes a fanout with the handler's options, its configuration and its pusher.push.fcm.outcomes.
+function fanout.new(options, config, outcomes)
   return setmetatable({
-    devices = parts.devices,
-    config = parts.config,
-    json = parts.json,
-    clock = parts.clock,
-    outcomes = parts.outcomes,
-    queue = fifo(), -- receipts, and messages made by hand
-    entries = fifo(), -- devices of the receipts that were looked up
-    expanding = 0, -- receipts whose devices are being looked up: inside nginx that may take its time
-    abandoned = false,
+    options = options,
+    config = config,
+    outcomes = outcomes,
+    items = list.new(), -- receipts, and jobs for messages of the caller's own
+    entries = list.new(), -- devices of the receipts that were looked up
+    expanding = 0, -- receipts whose devices are being looked up: inside nginx `devices` may yield
+    abandoned = nil, -- what everything ends with once it is given up: { message, details }
   }, metatable)
 end
 
 -- Whether one more may wait.
-local function check_room(self)
+local function check_limit(self)
+  local length, limit = self.items.size, self.config.buffer
   if self.abandoned then
     return fail("closed", "the FCM handler has been stopped")
-  elseif length(self.queue) >= self.config.buffer then
-    return fail("full", ("the queue is full: %d receipts wait"):format(length(self.queue)),
-      { limit = self.config.buffer })
+  elseif length >= limit then
+    return fail("full", ("the queue is full: %d receipts are waiting, the limit is %d"):format(length, limit),
+      { limit = limit })
   end
   return true
 end
 
---- Takes a receipt, or refuses it when the queue is full.
--- @tparam table given receipt
+--- Accepts a receipt, or refuses it when the queue is full.
 -- @treturn true|nil
 function methods:push(given)
-  local ok, problem, details = check_room(self)
-  if not ok then
-    return nil, problem, details
+  local receipt, data, target
+  local ok, message, details = check_limit(self)
+  if ok then
+    receipt, message, details = receipts.check(given, self.options.clock())
   end
-  local receipt, data
-  receipt, problem, details = receipt_room.check(given, self.clock())
-  if not receipt then
-    return nil, problem, details
+  if receipt then
+    data, message, details = messages.data(receipt)
   end
-  data, problem, details = message.data(receipt)
-  if not data then
-    return nil, problem, details
+  if data then
+    -- Checks the shared part once, with a dummy target.
+    target, message, details = messages.check { token = "any", data = data }
   end
-  -- What no device's message could mend is told now; the target is made up.
-  ok, problem, details = message.check { token = "any", data = data }
-  if not ok then
-    return nil, problem, details
+  if not target then
+    return nil, message, details
   end
-  put(self.queue, { receipt = receipt, data = data })
+  self.items:push { receipt = receipt, data = data }
   return true
 end
 
---- Takes a message that was made by hand.
--- @tparam table given message
+--- Accepts a message of the caller's own.
 -- @treturn true|nil
 function methods:push_message(given)
-  local ok, problem, details = check_room(self)
-  if not ok then
-    return nil, problem, details
-  end
   local target, body
-  target, problem, details = message.check(given)
-  if not target then
-    return nil, problem, details
+  local ok, message, details = check_limit(self)
+  if ok then
+    target, message, details = messages.check(given)
   end
-  body, problem, details = message.encode(given, self.config.validate_only, self.json)
+  if target then
+    body, message, details = messages.encode(given, self.config.validate_only, self.options.json)
+  end
   if not body then
-    return nil, problem, details
+    return nil, message, details
   end
-  put(self.queue, { device = { device_id = given[target], kind = target }, body = body })
+  self.items:push { device = { device_id = given[target], kind = target }, body = body }
   return true
 end
 
-local function is_absent(value)
-  return value == nil or type(value) == "userdata" or value == ""
-end
-
--- What is wrong with a device record, or why it is passed over.
-local function judge(device, reached)
-  local kind = device.kind
-  if is_absent(device.device_id) or reached[device.device_id] then
+-- The outcome of a device that gets no message, with message and details when its record is malformed.
+local function refuse(device, reached)
+  local id, kind = device.device_id, device.kind
+  if json_codec.is_null(id) or id == "" or reached[id] then
     return "skipped"
-  elseif type(device.device_id) ~= "string" or (kind ~= nil and kind ~= "token" and kind ~= "fid") then
-    return "invalid", fail("invalid", 'a device needs a string device_id, and kind "token" or "fid"',
-      { field = "device_id" })
+  elseif type(id) ~= "string" or (kind ~= nil and kind ~= "token" and kind ~= "fid") then
+    return "invalid", select(2, fail("invalid", 'a device needs a string device_id, and kind "token" or "fid"',
+      { field = "device_id" }))
   end
 end
 
@@ -128,17 +93,17 @@ local function expand_user(self, item, uid, records, reached)
   for index = 1, #records do
     local record = type(records[index]) == "table" and records[index] or { device_id = false }
     local device = { uid = uid, device_id = record.device_id, platform = record.platform, kind = record.kind }
-    local outcome, _, problem, details = judge(device, reached)
+    local outcome, message, details = refuse(device, reached)
     if outcome then
-      self.outcomes:record(item.receipt, device, outcome, problem, details)
+      self.outcomes:record(item.receipt, device, outcome, message, details)
     else
       reached[device.device_id] = true
-      put(self.entries, { item = item, device = device })
+      self.entries:push { item = item, device = device }
     end
   end
 end
 
--- Devices that one of the users holds already are passed over for all of them.
+-- Devices that have reached one of the users already are skipped for all of them.
 local function reached_devices(receipt)
   local reached = {}
   for _, recipient in pairs(receipt.to) do
@@ -150,17 +115,14 @@ local function reached_devices(receipt)
 end
 
 local function expand(self, item)
-  if item.body then
-    put(self.entries, { item = item, device = item.device })
-    return
-  end
-  local receipt = item.receipt
-  local uids = receipt_room.uids(receipt)
-  self.outcomes.counts.receipts = self.outcomes.counts.receipts + 1
-  local ok, found, problem = pcall(self.devices, uids)
+  local receipt, options = item.receipt, self.options
+  local uids = receipts.uids(receipt)
+  self.outcomes:count_receipt()
+  local ok, found, message = options.callbacks:call("devices", nil, options.devices, uids)
   if not ok or type(found) ~= "table" then
+    message = not ok and found or message or ("it must return a table, got " .. type(found))
     return self.outcomes:record_receipt(receipt, "failed",
-      select(2, fail("response", "the device store failed: " .. tostring(not ok and found or problem or "no table"))))
+      select(2, fail("response", "the device store failed: " .. callback.text(message))))
   end
   local reached = reached_devices(receipt)
   for _, uid in ipairs(uids) do
@@ -171,76 +133,68 @@ local function expand(self, item)
 end
 
 local function prepare(self, entry)
-  local item, device = entry.item, entry.device
-  if item.body then
-    return { device = device, body = item.body }
-  end
+  local item, device, options = entry.item, entry.device, self.options
   local unread = item.receipt.to[device.uid].unread
-  local built = message.build(item.data, device, unread, self.config, self.clock())
+  local built = messages.build(item.data, device, unread, self.config, options.clock())
   local body
-  local ok, problem, details = message.check(built)
+  local ok, message, details = messages.check(built)
   if ok then
-    body, problem, details = message.encode(built, self.config.validate_only, self.json)
+    body, message, details = messages.encode(built, self.config.validate_only, options.json)
   end
   if not body then
-    self.outcomes:record(item.receipt, device, "invalid", problem, details)
+    self.outcomes:record(item.receipt, device, "invalid", message, details)
     return nil
   end
   return { receipt = item.receipt, device = device, body = body }
 end
 
 --- The next message to send. Looks up the devices of at most one receipt.
--- @treturn table|nil job `{ receipt =, device =, body = }`
+-- @treturn table|nil job `{ receipt =, device =, body = }`, the receipt nil for a message of the caller's own
 -- @treturn boolean whether anything was done; if so and there is no job, call again
 function methods:next_job()
-  local entry = take(self.entries)
+  local entry = self.entries:shift()
   if entry then
     return prepare(self, entry), true
   end
-  local item = take(self.queue)
-  if not item then
-    return nil, false
+  local item = self.items:shift()
+  if not item or item.body then
+    return item, item ~= nil
   end
   self.expanding = self.expanding + 1
   expand(self, item)
   self.expanding = self.expanding - 1
   if self.abandoned then
-    self:abandon()
+    self:abandon(self.abandoned[1], self.abandoned[2])
   end
   return nil, true
 end
 
 --- @treturn boolean whether there is nothing that `next_job` could do
 function methods:is_empty()
-  return length(self.queue) + length(self.entries) == 0
+  return self.items.size + self.entries.size == 0
 end
 
 --- @treturn number receipts whose devices are not known yet
--- @treturn number devices whose turn has not come
+-- @treturn number devices whose message has not been made
 function methods:waiting()
-  return length(self.queue) + self.expanding, length(self.entries)
-end
-
-local function closed()
-  return select(2, fail("closed", "the handler was stopped before the message was sent"))
+  return self.items.size + self.expanding, self.entries.size
 end
 
 --- Gives up everything that waits: each device, and each receipt, ends as closed.
-function methods:abandon()
-  self.abandoned = true
-  local entry = take(self.entries)
-  while entry do
-    self.outcomes:record(entry.item.receipt, entry.device, "closed", closed())
-    entry = take(self.entries)
+function methods:abandon(message, details)
+  self.abandoned = { message, details }
+  local function closed()
+    return select(2, fail(details.code, message, details))
   end
-  local item = take(self.queue)
-  while item do
+  for entry in self.entries.shift, self.entries do
+    self.outcomes:record(entry.item.receipt, entry.device, "closed", closed())
+  end
+  for item in self.items.shift, self.items do
     if item.body then
       self.outcomes:record(nil, item.device, "closed", closed())
     else
       self.outcomes:record_receipt(item.receipt, "closed", closed())
     end
-    item = take(self.queue)
   end
 end
 

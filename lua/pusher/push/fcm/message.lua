@@ -1,25 +1,27 @@
---- Messages of the FCM HTTP v1 API: from a receipt, one per device, and the checks before any is sent. Pure.
+--- Messages of the FCM HTTP v1 API: made from a receipt, one per device, and checked before any is sent. Pure.
 --
--- Rule: Firebase reference `projects.messages`; the form of a receipt's messages is the chat server's.
+-- Rule: Firebase reference `projects.messages`; a receipt's messages have the form that tinode gives them.
 
 local access_mode = require "pusher.push.tinode.access_mode"
+local arguments = require "pusher.base.arguments"
 local core = require "pusher.core"
 local drafty = require "pusher.push.tinode.drafty"
 local errors = require "pusher.base.errors"
 
-local message = {}
+local messages = {}
 
-message.MAX_BYTES = 4096 -- keys and values of what reaches the device
-message.MAX_TOPIC_BYTES = 2048 -- the same, sent to a topic or a condition
-message.MAX_TTL = 2419200 -- seconds, four weeks
+messages.MAX_BYTES = 4096 -- keys and values of data and notification
+messages.MAX_TOPIC_BYTES = 2048 -- the same, to a topic or a condition
+messages.MAX_TTL = 2419200 -- seconds, four weeks
 
 local MAX_TEXT = 80 -- code points of content that are shown
 local ELLIPSIS = "\226\128\166"
-local TITLE = "New message" -- iOS has no other; its configuration is a later invention
+local TITLE = "New message" -- on iOS; it cannot be configured
 
-local fail = errors.fail
+local fail, show = errors.fail, arguments.show
 
 local TARGETS = { "token", "fid", "topic", "condition" }
+local PRIORITIES = { normal = true, high = true }
 
 local function invalid(text, field)
   return fail("invalid", "FCM message: " .. text, { field = field })
@@ -40,31 +42,32 @@ local function cut(text, limit)
   return text
 end
 
---- The data that all devices of a receipt get.
+--- The data in the messages to all devices of a receipt.
 -- @tparam table receipt as receipt.check returns
--- @treturn table|nil names to strings; nil, message, details otherwise
-function message.data(receipt)
+-- @treturn table|nil names to strings
+function messages.data(receipt)
   local payload = receipt.payload
   local data = { what = payload.what, topic = payload.topic, ts = payload.ts, xfrom = payload.from }
   if payload.silent then
     data.silent = "true"
   end
   if payload.what == "msg" then
-    local text, problem, details = drafty.to_text(payload.content)
+    local text, message, details = drafty.to_text(payload.content)
     if not text then
-      return nil, problem, details
+      return nil, message, details
     end
     data.seq, data.mime, data.content = ("%.0f"):format(payload.seq), payload.mime, cut(text, MAX_TEXT)
   elseif payload.what == "sub" then
     data.modeWant = access_mode.format(payload.want)
     data.modeGiven = access_mode.format(payload.given)
   else
-    return fail("invalid", 'payload.what must be "msg" or "sub"', { field = "payload.what" })
+    return fail("invalid", 'payload.what must be "msg" or "sub", got ' .. show(payload.what),
+      { field = "payload.what" })
   end
   return data
 end
 
--- Empty strings are absent.
+-- An empty string counts as absent.
 local function filled(text)
   return text ~= "" and text or nil
 end
@@ -93,17 +96,10 @@ end
 
 local function ios(data, unread, config, now)
   local content = filled(data.content)
-  local block = {
-    payload = {
-      aps = {
-        alert = { title = TITLE, body = content },
-        badge = unread,
-        ["content-available"] = 1,
-        ["mutable-content"] = 1,
-        sound = "default",
-      },
-    },
-  }
+  local block = { payload = { aps = {
+    alert = { title = TITLE, body = content }, badge = unread, sound = "default",
+    ["content-available"] = 1, ["mutable-content"] = 1,
+  } } }
   if config.time_to_live then
     block.headers = { ["apns-expiration"] = ("%.0f"):format(
       config.time_to_live == 0 and 0 or math.floor(now) + config.time_to_live) }
@@ -114,11 +110,10 @@ end
 --- The message for one device.
 -- @tparam table data as message.data returns
 -- @tparam table device `{ device_id =, platform = "android" | "ios" | anything, kind = "token" | "fid" }`
--- @tparam number unread what the badge shows
+-- @tparam number unread the number on the badge
 -- @tparam table config as config.check returns
 -- @tparam number now Unix seconds
--- @treturn table message
-function message.build(data, device, unread, config, now)
+function messages.build(data, device, unread, config, now)
   local built = { data = data }
   built[device.kind == "fid" and "fid" or "token"] = device.device_id
   if device.platform == "android" then
@@ -133,7 +128,7 @@ local function is_reserved(key)
   return key == "from" or key == "message_type" or key:find("^google%.") or key:find("^gcm%.notification")
 end
 
--- Bytes of keys and values, all of which must be valid UTF-8.
+-- The bytes of keys and values, all of which must be strings of valid UTF-8.
 local function count_strings(map, name)
   if map == nil then
     return 0
@@ -143,24 +138,16 @@ local function count_strings(map, name)
   local bytes = 0
   for key, value in pairs(map) do
     if type(key) ~= "string" or type(value) ~= "string" then
-      return invalid(("%s must be strings under strings, got a %s under %s"):format(
-        name, type(value), type(key) == "string" and '"' .. key:sub(1, 40):gsub("[%c\127]", "?") .. '"' or type(key)),
-        name)
+      return invalid(("%s must map strings to strings, got %s under %s"):format(
+        name, type(value), show(key)), name)
     elseif not core.utf8_valid(key) or not core.utf8_valid(value) then
       return invalid(name .. " is not valid UTF-8", name)
+    elseif name == "data" and is_reserved(key) then
+      return invalid("data has the reserved key " .. show(key), name)
     end
     bytes = bytes + #key + #value
   end
   return bytes
-end
-
-local function check_data_keys(data)
-  for key in pairs(data or {}) do
-    if is_reserved(key) then
-      return invalid(('data has the reserved key "%s"'):format(key:sub(1, 40):gsub("[%c\127]", "?")), "data")
-    end
-  end
-  return true
 end
 
 local function find_target(given)
@@ -169,99 +156,93 @@ local function find_target(given)
     local value = given[name]
     if value ~= nil then
       if type(value) ~= "string" or value == "" or not core.utf8_valid(value) then
-        return invalid(name .. " must be a string", name)
+        return invalid(name .. " must be a string of valid UTF-8, not empty", name)
       elseif found then
-        return invalid("has more than one target", name)
+        return invalid(("must have one target, got %s and %s"):format(found, name), name)
       end
       found = name
     end
   end
   if not found then
-    return invalid("must have a token, fid, topic or condition", "token")
+    return invalid("must have one target: a token, fid, topic or condition", "token")
   end
   return found
+end
+
+--- The seconds of a google.protobuf.Duration, "3.5s".
+-- @treturn number|nil
+function messages.seconds(text)
+  return type(text) == "string" and tonumber((text:match("^(%d[%d.]*)s$"))) or nil
+end
+
+--- Whether a text is a colour as FCM accepts it.
+function messages.is_color(text)
+  return text:find("^#%x%x%x%x%x%x$") ~= nil
 end
 
 local function check_android(given)
   if given == nil then
     return true
   elseif type(given) ~= "table" then
-    return invalid("android must be a table", "android")
+    return invalid("android must be a table, got " .. type(given), "android")
   end
   local priority = given.priority
-  if priority ~= nil and not (type(priority) == "string"
-    and (priority:lower() == "high" or priority:lower() == "normal")) then
+  if priority ~= nil and not (type(priority) == "string" and PRIORITIES[priority:lower()]) then
     return invalid('android.priority must be "normal" or "high"', "android.priority")
-  elseif given.ttl ~= nil and not (type(given.ttl) == "string" and given.ttl:find("^%d+%.?%d*s$")
-    and tonumber(given.ttl:sub(1, -2)) <= message.MAX_TTL) then
+  elseif given.ttl ~= nil and (messages.seconds(given.ttl) or math.huge) > messages.MAX_TTL then
     return invalid('android.ttl must be seconds such as "3600s", at most four weeks', "android.ttl")
   end
   local notification = type(given.notification) == "table" and given.notification or {}
   local color = notification.color
-  if color ~= nil and not (type(color) == "string" and message.is_color(color)) then
+  if color ~= nil and not (type(color) == "string" and messages.is_color(color)) then
     return invalid("android.notification.color must be in the #RRGGBB form", "android.notification.color")
   end
   return true
 end
 
---- Whether a text is a colour in the form that FCM takes.
--- @tparam string text
--- @treturn boolean
-function message.is_color(text)
-  return text:find("^#%x%x%x%x%x%x$") ~= nil
-end
-
-local function check_size(given, target)
-  local data, problem, details = count_strings(given.data, "data")
-  if not data then
-    return nil, problem, details
+local function check_strings(given, target)
+  local bytes = 0
+  for _, name in ipairs { "data", "notification" } do
+    local count, message, details = count_strings(given[name], name)
+    if not count then
+      return nil, message, details
+    end
+    bytes = bytes + count
   end
-  local shown
-  shown, problem, details = count_strings(given.notification, "notification")
-  if not shown then
-    return nil, problem, details
-  end
-  local limit = (target == "topic" or target == "condition") and message.MAX_TOPIC_BYTES or message.MAX_BYTES
-  if data + shown > limit then
-    return fail("too_large", ("FCM message: data and notification have %d bytes, at most %d are allowed"):format(
-      data + shown, limit), { field = "data", limit = limit })
+  local limit = (target == "topic" or target == "condition") and messages.MAX_TOPIC_BYTES or messages.MAX_BYTES
+  if bytes > limit then
+    return fail("too_large", ("FCM message: data and notification must have at most %d bytes, got %d"):format(
+      limit, bytes), { field = "data", limit = limit })
   end
   return true
 end
 
 --- Checks a message before it is sent; what FCM alone can know is left to FCM.
 -- @tparam table given
--- @treturn string|nil what it is sent to: "token", "fid", "topic" or "condition"
-function message.check(given)
-  local target, problem, details = find_target(given)
-  if not target then
-    return nil, problem, details
-  end
-  local ok
-  ok, problem, details = check_size(given, target)
+-- @treturn string|nil its target: "token", "fid", "topic" or "condition"
+function messages.check(given)
+  local target, message, details = find_target(given)
+  local ok = target
   if ok then
-    ok, problem, details = check_data_keys(given.data)
+    ok, message, details = check_strings(given, target)
   end
   if ok then
-    ok, problem, details = check_android(given.android)
+    ok, message, details = check_android(given.android)
   end
-  if not ok then
-    return nil, problem, details
-  end
-  return target
+  return ok and target, message, details
 end
 
 --- The body of a send request.
 -- @tparam table given message
--- @tparam boolean|nil validate_only
+-- @tparam boolean validate_only
 -- @tparam table json as json.new returns
--- @treturn string|nil
-function message.encode(given, validate_only, json)
-  local text, problem, details = json.encode(given)
+-- @treturn string|nil JSON
+function messages.encode(given, validate_only, json)
+  local text, message, details = json.encode(given)
   if not text then
-    return nil, problem, details
+    return nil, message, details
   end
   return (validate_only and '{"validate_only":true,"message":' or '{"message":') .. text .. "}"
 end
 
-return message
+return messages

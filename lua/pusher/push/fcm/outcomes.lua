@@ -1,7 +1,8 @@
---- What became of each device: counted, told to the application once, and acted upon where its token is dead.
+--- The outcome of each device: counted, reported to the application once, and acted upon where its token is dead.
 --
--- Foreign functions run under pcall: what they raise goes to the log and stops nothing. Neither a device's
--- token nor anything of a message is ever logged.
+-- Neither a device's token nor anything of a message is ever logged.
+
+local callback = require "pusher.base.callback"
 
 local outcomes = {}
 local methods = {}
@@ -9,117 +10,82 @@ local metatable = { __index = methods, __name = "pusher.push.fcm.outcomes" }
 
 local OUTCOME_OF_CODE = { invalid = "invalid", too_large = "invalid", closed = "closed" }
 
---- @tparam table parts `on_result` (function or nil), `remove` (function or nil), `log` (function(level, message,
---   fields)), `validate_only` (boolean)
--- @treturn table
-function outcomes.new(parts)
+--- Counts and reports for a handler with such options; with `validate_only`, FCM only checks the messages.
+function outcomes.new(options, validate_only)
   return setmetatable({
-    on_result = parts.on_result,
-    remove = parts.remove,
-    logger = parts.log,
-    validate_only = parts.validate_only,
-    telling = {}, -- how many outcomes each coroutine is telling of: foreign functions may yield
+    options = options,
+    validate_only = validate_only,
     counts = { sent = 0, skipped = 0, unregistered = 0, invalid = 0, failed = 0, closed = 0,
       receipts = 0, receipts_failed = 0, receipts_closed = 0, removals_failed = 0 },
   }, metatable)
 end
 
---- Writes to the log; a logger that raises changes nothing.
--- @tparam string level
--- @tparam string message
--- @tparam[opt] table fields
-function methods:log(level, message, fields)
-  pcall(self.logger, level, message, fields or {})
-end
-
-local function current()
-  return (coroutine.running()) or "main" -- 5.1 has no object for the main one
-end
-
--- Calls a foreign function.
-local function call(self, foreign, ...)
-  local here = current()
-  self.telling[here] = (self.telling[here] or 0) + 1
-  local ok, result, problem = pcall(foreign, ...)
-  self.telling[here] = self.telling[here] > 1 and self.telling[here] - 1 or nil
-  return ok, result, problem
-end
-
---- Whether other coroutines than the caller's are inside `remove` or `on_result`.
--- @treturn boolean
-function methods:is_telling()
-  for teller in pairs(self.telling) do
-    if teller ~= current() then
-      return true
-    end
-  end
-  return false
-end
-
-local function tell(self, receipt, device, outcome, message, details)
-  if not self.on_result then
-    return
-  end
-  local ok, trouble = call(self, self.on_result, receipt, device, outcome, message, details)
-  if not ok then
-    self:log("error", "on_result raised: " .. tostring(trouble))
+local function report(self, receipt, device, outcome, message, details)
+  local options = self.options
+  if options.on_result then
+    options.callbacks:call("on_result", nil, options.on_result, receipt, device, outcome, message, details)
   end
 end
 
 local function remove(self, device)
-  if not self.remove or not device.uid or self.validate_only then
+  local options, fields = self.options, { uid = device.uid }
+  if not options.remove or not device.uid or self.validate_only then
     return
   end
-  local ok, result, problem = call(self, self.remove, device.uid, device.device_id)
-  if not ok then
-    problem = result
-  elseif result or problem == nil then
+  local ok, result, message = options.callbacks:call("remove", fields, options.remove, device.uid, device.device_id)
+  if ok and (result or message == nil) then
     return
   end
   self.counts.removals_failed = self.counts.removals_failed + 1
-  self:log("error", "a dead device could not be removed: " .. tostring(problem), { uid = device.uid })
+  if ok then
+    callback.log(options.log, "error", "a dead device could not be removed: " .. callback.text(message), fields)
+  end
 end
 
 --- Records the one outcome of a device.
--- @tparam table|nil receipt
+-- @tparam table|nil receipt none for a message of the caller's own
 -- @tparam table device `{ uid =, device_id =, platform =, kind = }`
--- @tparam string outcome see pusher.push.fcm
--- @tparam[opt] string message
--- @tparam[opt] table details
+-- @tparam string outcome see README "FCM"
 function methods:record(receipt, device, outcome, message, details)
   self.counts[outcome] = self.counts[outcome] + 1
   if message then
-    self:log(outcome == "unregistered" and "info" or "warn", "push not delivered: " .. message,
+    callback.log(self.options.log, outcome == "unregistered" and "info" or "warn", "push not delivered: " .. message,
       { uid = device.uid, outcome = outcome, code = details.code, status = details.status })
   end
   if outcome == "unregistered" then
     remove(self, device)
   end
-  tell(self, receipt, device, outcome, message, details)
+  report(self, receipt, device, outcome, message, details)
 end
 
 --- Decides the outcome of a message that was sent, and records it.
--- @tparam table entry `{ receipt =, device = }`
+-- @tparam table job `{ receipt =, device = }`
 -- @tparam table|nil result as pusher.push.fcm.response has it
--- @tparam[opt] string message
--- @tparam[opt] table details
-function methods:judge(entry, result, message, details)
-  if result then
-    return self:record(entry.receipt, entry.device, "sent", nil, { name = result.name })
+function methods:judge(job, result, message, details)
+  local outcome = "sent"
+  if not result then
+    outcome = details.dead and "unregistered" or OUTCOME_OF_CODE[details.code] or "failed"
   end
-  local outcome = details.dead and "unregistered" or OUTCOME_OF_CODE[details.code] or "failed"
-  return self:record(entry.receipt, entry.device, outcome, message, details)
+  self:record(job.receipt, job.device, outcome, message, result or details)
 end
 
---- Records that a whole receipt came to nothing before its devices were known.
--- @tparam table receipt
--- @tparam string outcome "failed" or "closed"
--- @tparam string message
--- @tparam table details
+--- Counts a receipt whose devices are looked up.
+function methods:count_receipt()
+  self.counts.receipts = self.counts.receipts + 1
+end
+
+--- Records that a whole receipt ended as "failed" or "closed" before its devices were known.
 function methods:record_receipt(receipt, outcome, message, details)
   self.counts["receipts_" .. outcome] = self.counts["receipts_" .. outcome] + 1
-  self:log("error", "push not delivered: " .. message, { code = details.code })
-  tell(self, receipt, nil, outcome, message, details)
+  callback.log(self.options.log, "error", "push not delivered: " .. message, { code = details.code })
+  report(self, receipt, nil, outcome, message, details)
+end
+
+--- Adds the counts.
+function methods:add_stats(stats)
+  for name, count in pairs(self.counts) do
+    stats[name] = count
+  end
 end
 
 return outcomes

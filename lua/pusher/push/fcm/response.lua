@@ -1,11 +1,12 @@
---- FCM's answer to one send: taken, or what is wrong and what to do about it. Pure.
+--- FCM's response to one message: accepted, or what failed and whether to try again. Pure.
 --
 -- Rule: Firebase reference `ErrorCode`, "Manage tokens", "Best practices when sending at scale".
 
 local errors = require "pusher.base.errors"
 local http = require "pusher.base.http"
+local messages = require "pusher.push.fcm.message"
 
-local answer = {}
+local response = {}
 
 local fail = errors.fail
 
@@ -14,10 +15,9 @@ local ERROR_TYPES = {
   ["type.googleapis.com/google.firebase.fcm.v1.FcmErrorCode"] = true, -- of 2018
 }
 local DEAD_TOKEN = "not a valid FCM registration token"
-local MAX_WORDS = 200
 
--- What each of FCM's codes means. `dead`: the device's token will never work again. `reauth`: the access
--- token is refused. `wait`: seconds until the next attempt when the server names none.
+-- What each of FCM's codes means. `dead`: the device's token will never work again. `reauth`: the access token is
+-- refused. `quota`: without a Retry-After, `retry.quota` is the wait.
 local MEANING = {
   UNSPECIFIED_ERROR = { code = "server", retryable = false },
   INVALID_ARGUMENT = { code = "invalid" },
@@ -31,7 +31,7 @@ local MEANING = {
 }
 MEANING.APNS_AUTH_ERROR = MEANING.THIRD_PARTY_AUTH_ERROR
 
--- google.rpc statuses, for answers without FCM's own code.
+-- google.rpc statuses, for responses without FCM's own code.
 local MEANING_OF_STATUS = {
   INVALID_ARGUMENT = MEANING.INVALID_ARGUMENT,
   NOT_FOUND = MEANING.UNREGISTERED,
@@ -43,7 +43,7 @@ local MEANING_OF_STATUS = {
   UNAUTHENTICATED = { code = "unauthorized", reauth = true },
 }
 
--- Answers that are not FCM's at all (a proxy's, a wrong base URL's) condemn no device.
+-- Non-FCM responses (a proxy's, a wrong URL's) never mark a token as dead.
 local MEANING_OF_HTTP = {
   [400] = MEANING.INVALID_ARGUMENT,
   [401] = MEANING_OF_STATUS.UNAUTHENTICATED,
@@ -58,79 +58,59 @@ local function members(value)
   return type(value) == "table" and value or {}
 end
 
-local function fcm_code(error)
-  for _, detail in ipairs(members(error.details)) do
-    if type(detail) == "table" and ERROR_TYPES[detail["@type"]] and type(detail.errorCode) == "string" then
-      return detail.errorCode
+-- What an error says beside its status: FCM's own code, the seconds of a google.rpc.RetryInfo ("30s"), and whether the
+-- device's token is at fault.
+local function read_details(error)
+  local code, delay
+  local blames_token = type(error.message) == "string" and error.message:find(DEAD_TOKEN, 1, true) ~= nil
+  for _, entry in ipairs(members(error.details)) do
+    local detail = members(entry)
+    if not code and ERROR_TYPES[detail["@type"]] and type(detail.errorCode) == "string" then
+      code = detail.errorCode
+    end
+    delay = delay or messages.seconds(detail.retryDelay)
+    for _, violation in ipairs(members(detail.fieldViolations)) do
+      blames_token = blames_token or members(violation).field == "message.token"
     end
   end
+  return code, delay, blames_token
 end
 
--- The seconds of a google.rpc.RetryInfo, "30s".
-local function retry_delay(error)
-  for _, detail in ipairs(members(error.details)) do
-    local delay = type(detail) == "table" and detail.retryDelay
-    if type(delay) == "string" and delay:find("^%d+%.?%d*s$") then
-      return tonumber(delay:sub(1, -2))
-    end
+local function meaning_of(status, fcm_code, rpc_status)
+  local meaning = MEANING[fcm_code]
+  if not fcm_code then
+    meaning = MEANING_OF_STATUS[rpc_status] or MEANING_OF_HTTP[status]
   end
+  return meaning or { code = status >= 500 and "server" or "response", retryable = status >= 500 }
 end
 
--- INVALID_ARGUMENT speaks of the device's token only when it says so.
-local function blames_token(error)
-  if type(error.message) == "string" and error.message:find(DEAD_TOKEN, 1, true) then
-    return true
-  end
-  for _, detail in ipairs(members(error.details)) do
-    for _, violation in ipairs(members(members(detail).fieldViolations)) do
-      if members(violation).field == "message.token" then
-        return true
-      end
-    end
-  end
-  return false
-end
-
-local function one_line(text)
-  return (text:gsub("[%c\127]+", " "):sub(1, MAX_WORDS))
-end
-
-local function meaning_of(status, error)
-  local code = fcm_code(error)
-  local meaning = MEANING[code] or (not code and MEANING_OF_STATUS[error.status])
-  if not meaning and not code then
-    meaning = MEANING_OF_HTTP[status]
-  end
-  if not meaning then
-    meaning = { code = status >= 500 and "server" or "response", retryable = status >= 500 }
-  end
-  return meaning, code or error.status
-end
-
---- Reads an answer.
+--- Makes the parser of FCM's responses.
 -- @tparam table json as json.new returns
 -- @tparam function clock Unix seconds
 -- @treturn function parse(status, body, headers) -> `{ name = message id }` | nil, message, details; details has
 --   `status`, `fcm_code`, `retryable`, `retry_after` (seconds), `dead`, `reauth`, `quota`, `hint` where they apply
-function answer.parser(json, clock)
+function response.parser(json, clock)
   return function(status, body, headers)
     local decoded = members(json.decode(body))
     if status >= 200 and status < 300 then
       if type(decoded.name) ~= "string" then
-        return fail("response", "FCM's answer has no message name", { status = status })
+        return fail("response", "FCM's response has no message name", { status = status })
       end
       return { name = decoded.name }
     end
     local error = members(decoded.error)
-    local meaning, code = meaning_of(status, error)
-    local text = type(error.message) == "string" and ": " .. one_line(error.message) or ""
-    local shown = type(code) == "string" and " " .. one_line(code) or ""
-    return fail(meaning.code, ("FCM answered %d%s%s"):format(status, shown, text), {
+    local code, delay, blames_token = read_details(error)
+    local meaning = meaning_of(status, code, error.status)
+    code = code or (type(error.status) == "string" and error.status or nil)
+    local shown = code and " " .. http.one_line(code) or ""
+    local text = type(error.message) == "string" and ": " .. http.one_line(error.message) or ""
+    return fail(meaning.code, ("FCM responded with status %d%s%s"):format(status, shown, text), {
       status = status,
-      fcm_code = type(code) == "string" and code or nil,
+      fcm_code = code,
       retryable = meaning.retryable,
-      retry_after = http.retry_after(headers, clock()) or retry_delay(error),
-      dead = meaning.dead or (meaning == MEANING.INVALID_ARGUMENT and blames_token(error)) or nil,
+      retry_after = http.retry_after(headers, clock()) or delay,
+      -- An invalid argument is the token only when FCM says so.
+      dead = meaning.dead or (meaning == MEANING.INVALID_ARGUMENT and blames_token) or nil,
       reauth = meaning.reauth,
       quota = meaning.quota,
       hint = meaning.hint,
@@ -138,4 +118,4 @@ function answer.parser(json, clock)
   end
 end
 
-return answer
+return response

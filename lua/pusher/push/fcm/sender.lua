@@ -1,69 +1,74 @@
---- Sends messages to FCM: several at once but never more than so many, each until it ends in one outcome.
+--- Sends messages to FCM: up to `max_in_flight` at once, each until it ends in one outcome.
 --
--- It speaks the language of the publisher's drivers (`next`, `send`, `due`, `abandon`), which know how to move
--- things over each kind of transport. It pulls: nothing is taken from its source while there is no room for it.
+-- Implements the driver's source interface (pusher.driver.choose). It pulls: no job is taken from its own source before
+-- it can be sent.
 
-local answer = require "pusher.push.fcm.response"
+local blocking = require "pusher.driver.blocking"
 local driver = require "pusher.driver.choose"
 local endpoint = require "pusher.base.endpoint"
 local errors = require "pusher.base.errors"
+local response = require "pusher.push.fcm.response"
 local retry = require "pusher.base.retry"
-local token = require "pusher.push.fcm.token"
 local schedule = require "pusher.base.schedule"
+local token = require "pusher.push.fcm.token"
 
 local sender = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.push.fcm.sender" }
 
-local MAX_WAITING = 1000 -- jobs to be sent again; with more, new ones stay where they are
-local SHORTEST_CALL = 0.1 -- seconds that fetching a token gets even when there is less time left
-local MAX_TURNS = 32 -- receipts looked up at a time, when none has a device
+local MAX_WAITING = 1000 -- jobs to be sent again; with more of them no new ones are taken
+local MAX_TURNS = 32 -- calls of the source for one job: receipts without devices make none
 
-local function carry(self, request, parse, done)
-  return driver.send(self.transport, request, parse, function(...)
-    self.judged = self.judged + 1
-    return done(...)
-  end)
+local function judge(self, done, ...)
+  self.judged = self.judged + 1
+  return done(...)
 end
 
---- Makes a sender.
--- @tparam table parts `account` (credentials.load), `config` (config.check), `transport`, `json`, `clock` (Unix
---   seconds), `now` (seconds of a clock that is never set), `chance` (function: 0 <= number < 1), `source`
---   (`next_job(self)` -> a job or nil, whether anything was done; `is_empty(self)`; `abandon(self)`),
---   `settled` (function(job, result, message, details): called once per job)
--- @treturn table sender
-function sender.new(parts)
+local function send(self, request, parse, done)
+  return driver.send(self.transport, request, parse, judge, self, done)
+end
+
+local function send_token_request(self, request, parse, done)
+  if self.deadline then
+    request.timeout = math.min(request.timeout, math.max(blocking.MIN_CALL, self.deadline - self.now()))
+  end
+  self.token_fetches = self.token_fetches + 1
+  send(self, request, parse, done)
+end
+
+--- Makes a sender with the handler's options, its configuration, its account and its transport.
+-- @tparam table source `next_job(self)` -> a job or nil, whether anything was done; `is_empty(self)`;
+--   `abandon(self, message, details)`
+-- @tparam table outcomes `judge(self, job, result, message, details)`, called once per job
+function sender.new(options, config, account, transport, source, outcomes)
   local self = setmetatable({
-    config = parts.config,
-    transport = parts.transport,
-    now = parts.now,
-    chance = parts.chance,
-    source = parts.source,
-    settled = parts.settled,
-    parse = answer.parser(parts.json, parts.clock),
-    path = "/v1/projects/" .. parts.account.project_id .. "/messages:send",
-    max_in_flight = parts.config.max_in_flight,
+    config = config,
+    transport = transport,
+    now = options.now,
+    random = options.random,
+    source = source,
+    outcomes = outcomes,
+    parse = response.parser(options.json, options.clock),
+    path = "/v1/projects/" .. account.project_id .. "/messages:send",
+    max_in_flight = config.max_in_flight,
     waiting = schedule.new(), -- jobs to be sent again
-    flying = {}, -- set of jobs
-    in_flight = 0, -- of these
-    judged = 0, -- answers
+    in_flight = {}, -- set of jobs
+    in_flight_count = 0,
+    judged = 0, -- responses
     retried = 0,
-    deadline = nil, -- when a bounded call of a transport that blocks must end
+    token_fetches = 0,
+    deadline = nil, -- see set_deadline
   }, metatable)
-  self.keeper = token.new {
-    account = parts.account,
-    json = parts.json,
-    clock = parts.clock,
-    timeout = parts.config.timeout,
-    early = parts.config.token_early,
-    send = function(request, parse, done)
-      if self.deadline then
-        request.timeout = math.min(request.timeout, math.max(SHORTEST_CALL, self.deadline - self.now()))
-      end
-      carry(self, request, parse, done)
-    end,
-  }
+  self.tokens = token.new(options, config, account, function(...)
+    return send_token_request(self, ...)
+  end)
   return self
+end
+
+--- Bounds the calls that fetch a token, for a transport that blocks: the driver bounds only the messages.
+-- @tparam number|nil deadline a time of the clock `now`
+function methods:set_deadline(deadline)
+  self.deadline = deadline
 end
 
 -- Another attempt, if the failure allows one and there is time for it.
@@ -71,15 +76,15 @@ local function try_again(self, job, details)
   local now, rules = self.now(), self.config.retry
   if details.reauth and not job.reauthorized then
     job.reauthorized = true
-    self.keeper:reject(job.token)
+    self.tokens:reject(job.token)
     self.waiting:add(job, now)
     return true
   elseif not details.retryable or job.attempts >= rules.attempts then
     return false
   end
-  local asked = tonumber(details.retry_after) or (details.quota and rules.quota) or nil
-  local due = now + retry.delay(rules, job.attempts, asked, self.chance())
-  if math.max(due, now + (asked or 0)) > job.deadline then
+  local retry_after = tonumber(details.retry_after) or (details.quota and rules.quota) or nil
+  local due = now + retry.delay(rules, job.attempts, retry_after, retry.chance(self.random))
+  if math.max(due, now + (retry_after or 0)) > job.deadline then
     return false
   end
   self.retried = self.retried + 1
@@ -87,25 +92,25 @@ local function try_again(self, job, details)
   return true
 end
 
-local function land(self, job)
-  if self.flying[job] then
-    self.flying[job] = nil
-    self.in_flight = self.in_flight - 1
+local function finish_call(self, job)
+  if self.in_flight[job] then
+    self.in_flight[job] = nil
+    self.in_flight_count = self.in_flight_count - 1
   end
 end
 
 local function settle(self, job, result, message, details)
   if job.settled then
-    return -- given up meanwhile
+    return -- abandoned meanwhile
   end
-  land(self, job)
+  finish_call(self, job)
   if result or not try_again(self, job, details) then
     job.settled = true
-    self.settled(job, result, message, details)
+    self.outcomes:judge(job, result, message, details)
   end
 end
 
--- The next job: one whose time to be sent again has come, else a new one.
+-- The next job: one that is due to be sent again, else a new one.
 local function take(self)
   local job = self.waiting:take(self.now())
   local moved = true
@@ -122,22 +127,18 @@ local function take(self)
   return job
 end
 
-local function take_off(self, job)
-  self.flying[job] = true
-  self.in_flight = self.in_flight + 1
-end
-
---- The next message to send, with a token to send it with.
+--- The next job to send, with a token to send it with.
 -- @treturn table|nil job
 function methods:next()
-  while self.in_flight < self.max_in_flight do
+  while self.in_flight_count < self.max_in_flight do
     local job = take(self)
     if not job then
       return nil
     end
     -- In flight from here on: inside nginx others run while a token is fetched.
-    take_off(self, job)
-    local text, message, details = self.keeper:current()
+    self.in_flight[job] = true
+    self.in_flight_count = self.in_flight_count + 1
+    local text, message, details = self.tokens:current()
     if text and not job.settled then
       job.token, job.attempts = text, job.attempts + 1
       return job
@@ -145,8 +146,8 @@ function methods:next()
       job.attempts = job.attempts + 1
       settle(self, job, nil, message, details)
     elseif not job.settled then
-      land(self, job)
-      self.waiting:add(job, self.now()) -- the token is on its way
+      finish_call(self, job)
+      self.waiting:add(job, self.now()) -- the token is being fetched
       return nil
     end
   end
@@ -156,7 +157,7 @@ end
 --- When `next` will have a message, if nothing else happens.
 -- @treturn number|nil a time of the clock `now`
 function methods:due()
-  if self.in_flight >= self.max_in_flight or self.keeper.fetching then
+  if self.in_flight_count >= self.max_in_flight or self.tokens:is_fetching() then
     return nil
   elseif self.waiting.size < MAX_WAITING and not self.source:is_empty() then
     return 0
@@ -166,15 +167,16 @@ function methods:due()
   return due and math.min(due, self.deadline or math.huge)
 end
 
---- Messages are not batched, so one that is added now is due now, and there is nothing to hurry.
+--- Messages are not batched: one that is added now is due now, and there is nothing to hurry.
+-- @treturn number a time of the clock `now`
 function methods:due_when_added()
   return self.now()
 end
-function methods:hurry() end
+function methods.hurry() end
 
---- Sends a message that `next` returned. What becomes of it is judged at once, or when its pending is done.
+--- Sends a job that `next` returned. It is settled at once, or when its pending is done.
 -- @tparam table job
--- @tparam[opt] number seconds at most this long
+-- @tparam[opt] number seconds the longest the call may take
 function methods:send(job, seconds)
   local config = self.config
   local request = endpoint.request(config.endpoint, "POST", self.path, {
@@ -184,41 +186,38 @@ function methods:send(job, seconds)
     { "X-GOOG-API-FORMAT-VERSION", "2" },
   }, job.body, math.min(config.timeout, seconds or math.huge))
   request.once = config.retry.attempts == 1 -- no transport sends it twice, whatever breaks
-  job.pending = carry(self, request, self.parse, function(...)
+  job.pending = send(self, request, self.parse, function(...)
     return settle(self, job, ...)
   end)
 end
 
---- How many messages have been taken from the source and are not settled.
--- @treturn number
+--- @treturn number messages that have been taken from the source and are not settled
 function methods:unsettled()
-  return self.in_flight + self.waiting.size
+  return self.in_flight_count + self.waiting.size
 end
 
-local function closed()
-  return errors.fail("closed", "the handler was stopped before FCM had answered")
-end
-
---- Gives up everything: each message that is not settled ends with code `closed`.
-function methods:abandon()
+--- Ends all messages as failed; with `keep_in_flight`, all but those whose call is in flight.
+function methods:abandon(message, details, keep_in_flight)
   local jobs = {}
-  for job in pairs(self.flying) do
+  for job in pairs(keep_in_flight and {} or self.in_flight) do
     jobs[#jobs + 1] = job
   end
-  local job = self.waiting:take(math.huge)
-  while job do
-    jobs[#jobs + 1] = job
-    job = self.waiting:take(math.huge)
+  while self.waiting.size > 0 do
+    jobs[#jobs + 1] = self.waiting:take(math.huge)
   end
-  for _, left in ipairs(jobs) do
-    land(self, left)
-    left.settled = true
-    if left.pending and type(left.pending.cancel) == "function" then
-      left.pending:cancel()
-    end
-    self.settled(left, closed())
+  for _, job in ipairs(jobs) do
+    finish_call(self, job)
+    job.settled = true
+    driver.cancel(job.pending)
+    self.outcomes:judge(job, errors.fail(details.code, message, details))
   end
-  self.source:abandon()
+  self.source:abandon(message, details)
+end
+
+--- Adds the figures.
+function methods:add_stats(stats)
+  stats.retrying, stats.in_flight = self.waiting.size, self.in_flight_count
+  stats.retried, stats.token_fetches = self.retried, self.token_fetches
 end
 
 return sender

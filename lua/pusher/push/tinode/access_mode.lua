@@ -1,4 +1,4 @@
---- Access modes: a set of permissions, as bits or as letters. Pure.
+--- Access modes of the tinode chat server: a set of permissions, as bits or as letters. Pure.
 
 local errors = require "pusher.base.errors"
 
@@ -20,7 +20,7 @@ end
 -- @treturn string|nil letters such as "JRWPS", "N" for none; nil, message, details otherwise
 function access_mode.format(bits)
   if not is_bits(bits) then
-    return fail("invalid", "access mode: bits 0 to 255 expected", { field = "access_mode" })
+    return fail("invalid", "access mode must be bits from 0 to 255", { field = "access_mode" })
   elseif bits == 0 then
     return "N"
   end
@@ -35,11 +35,12 @@ end
 
 --- The bits of letters. Case is ignored; "N" clears everything and ends the text.
 -- @tparam string letters "" changes nothing
--- @tparam[opt=0] number bits what the mode is before
--- @treturn number|nil bits; nil, message, details for an unknown letter
+-- @tparam[opt=0] number bits the mode before
+-- @treturn number|nil bits; nil, message, details otherwise
 function access_mode.parse(letters, bits)
   if type(letters) ~= "string" then
-    return fail("invalid", "access mode: letters expected, got " .. type(letters), { field = "access_mode" })
+    return fail("invalid", "access mode must be letters or bits from 0 to 255, got " .. type(letters),
+      { field = "access_mode" })
   elseif letters == "" then
     return bits or 0
   end

@@ -1,4 +1,4 @@
---- Drafty, the chat server's rich text, to plain text. Pure.
+--- Drafty, the rich text of the tinode chat server, to plain text. Pure.
 --
 -- A document is `{ txt =, fmt = { { tp =, at =, len =, key = }, … }, ent = { { tp =, data = }, … } }`.
 -- Positions count code points. A span with `at` below 0 is an attachment and is shown first.
@@ -15,12 +15,8 @@ drafty.MAX_BYTES = 256 * 1024
 local fail = errors.fail
 local is_null = json_codec.is_null
 
-local function unrecognized()
-  return fail("invalid", "content unrecognized", { field = "content" })
-end
-
-local function invalid_format()
-  return fail("invalid", "invalid format", { field = "content" })
+local function invalid(message)
+  return fail("invalid", message, { field = "content" })
 end
 
 local function member_string(data, name)
@@ -30,10 +26,7 @@ end
 
 local function link(inner, data)
   local url = member_string(data, "url")
-  if url == "" or url == inner then
-    return inner
-  end
-  return ("[%s](%s)"):format(inner, url)
+  return (url == "" or url == inner) and inner or ("[%s](%s)"):format(inner, url)
 end
 
 local function wrap(mark)
@@ -42,7 +35,7 @@ local function wrap(mark)
   end
 end
 
--- The last three stand for themselves: the text under them is not shown.
+-- The last three replace the text under them.
 local STYLES = {
   ST = wrap("*"),
   EM = wrap("_"),
@@ -59,7 +52,7 @@ local STYLES = {
   end,
 }
 
--- A number cut to a whole one; 0 where there is none, nil for what is no number.
+-- The integer part of a number; 0 for null, nil for what is not a number.
 local function whole(value)
   if is_null(value) then
     return 0
@@ -86,13 +79,13 @@ end
 local function read_span(span, length, ent)
   local at, size, key = whole(span.at), whole(span.len), whole(span.key)
   if not at or not size or not key or size < 0 or at + size > length then
-    return invalid_format()
+    return invalid("invalid format")
   end
   local tp, data = entity(span, key, ent)
   if not tp then
-    return invalid_format()
+    return invalid("invalid format")
   elseif tp == "" and at == 0 and size == 0 and key == 0 then
-    return unrecognized()
+    return invalid("content unrecognized")
   end
   -- An attachment has no place in the text.
   return { tp = tp, data = data, at = at, stop = at < 0 and at or at + size }
@@ -107,8 +100,8 @@ local function by_place(a, b)
   return a.order < b.order
 end
 
--- Of two spans that overlap without one being inside the other the first stays,
--- as the chat server came to do later, after having doubled the text under both.
+-- Of two spans that overlap without one being inside the other the first stays, as in later versions of the chat
+-- server; earlier ones doubled the text under both.
 local function without_overlaps(spans)
   local kept, open = {}, {}
   for _, span in ipairs(spans) do
@@ -125,7 +118,8 @@ end
 
 local function read_spans(fmt, length, ent)
   if #fmt > drafty.MAX_SPANS then
-    return fail("too_large", ("content has more than %d spans"):format(drafty.MAX_SPANS), { field = "content" })
+    return fail("too_large", ("content must have at most %d spans, got %d"):format(drafty.MAX_SPANS, #fmt),
+      { field = "content" })
   end
   local spans = {}
   for index = 1, #fmt do
@@ -152,9 +146,8 @@ local function offsets(text)
   return starts
 end
 
--- Text and spans of [at, stop): the spans from `index` on that begin before `stop`,
--- or all of them at the outermost level, where an empty span may sit at the very end.
--- Returns the text and the first span it left alone.
+-- Text and spans of [at, stop): the spans from `index` on that begin before `stop`, or all of them at the outermost
+-- level, where an empty span may sit at the very end. Returns the text and the index of the first span not in it.
 local function render(document, index, at, stop, outermost)
   local parts = {}
   while document.spans[index] and (outermost or document.spans[index].at < stop) do
@@ -186,24 +179,24 @@ end
 
 local function check_text(text)
   if #text > drafty.MAX_BYTES then
-    return fail("too_large", ("content has %d bytes, at most %d are allowed"):format(#text, drafty.MAX_BYTES),
+    return fail("too_large", ("content must have at most %d bytes, got %d"):format(drafty.MAX_BYTES, #text),
       { field = "content" })
   elseif not core.utf8_valid(text) then
-    return fail("invalid", "content is not valid UTF-8", { field = "content" })
+    return invalid("content is not valid UTF-8")
   end
   return text
 end
 
 --- The plain text of a message's content.
 -- @param content nil, a string or a Drafty document
--- @treturn string|nil text, "" for nil; nil, message, details for anything else or a broken document
+-- @treturn string|nil text, "" for nil; nil, message, details otherwise
 function drafty.to_text(content)
   if is_null(content) then
     return ""
   elseif type(content) == "string" then
     return check_text(content)
   elseif type(content) ~= "table" then
-    return unrecognized()
+    return invalid("content unrecognized")
   end
   local txt = type(content.txt) == "string" and content.txt or nil
   local text, message, details = check_text(txt or "")
@@ -212,7 +205,7 @@ function drafty.to_text(content)
   elseif type(content.fmt) == "table" then
     return convert(text, content.fmt, type(content.ent) == "table" and content.ent or {})
   elseif not txt then
-    return unrecognized()
+    return invalid("content unrecognized")
   end
   return txt
 end

@@ -1,7 +1,7 @@
---- Receipts: what is pushed, and to whom. Pure.
+--- Receipts, the push notifications of the tinode chat server: what is pushed, and to whom. Pure.
 --
--- A receipt is checked and copied once, before any handler sees it, so that
--- handlers may keep it while they work and the caller may change his table:
+-- A receipt is checked and copied once, before any handler sees it, so that handlers may keep it while they work and
+-- the caller may change the table:
 --   { to = { [uid] = { delivered =, devices = { id, … }, unread = } },
 --     payload = { what =, silent =, topic =, ts =, from =, seq =, mime =, content =, want =, given = } }
 
@@ -21,7 +21,7 @@ receipt.MAX_CONTENT_BYTES = 256 * 1024
 receipt.MAX_CONTENT_DEPTH = 32
 
 local MAX_INTEGER = 2 ^ 53
-local NODE_BYTES = 16 -- what a member of a table counts, so that empty ones are bounded, too
+local NODE_BYTES = 16 -- what each member of a table counts, so that empty ones are limited, too
 
 local fail = errors.fail
 local is_null = json_codec.is_null
@@ -31,22 +31,19 @@ local function invalid(field, message)
 end
 
 local function integer(value, field)
-  if is_null(value) then
-    return 0
-  elseif type(value) ~= "number" or value % 1 ~= 0 or value < 0 or value > MAX_INTEGER then
-    return invalid(field, "must be a whole number from 0 to 2^53")
+  if type(value) ~= "number" or value % 1 ~= 0 or value < 0 or value > MAX_INTEGER then
+    return invalid(field, "must be a whole number from 0 to 2^53, got "
+      .. (type(value) == "number" and tostring(value) or type(value)))
   end
   return math.floor(value)
 end
 
 local function text(value, field)
-  if is_null(value) then
-    return ""
-  elseif type(value) ~= "string" then
+  if type(value) ~= "string" then
     return invalid(field, "must be a string, got " .. type(value))
   elseif #value > receipt.MAX_CONTENT_BYTES then
-    return fail("too_large", ("receipt: %s has %d bytes, at most %d are allowed"):format(
-      field, #value, receipt.MAX_CONTENT_BYTES), { field = field })
+    return fail("too_large", ("receipt: %s must have at most %d bytes, got %d"):format(
+      field, receipt.MAX_CONTENT_BYTES, #value), { field = field })
   elseif not core.utf8_valid(value) then
     return invalid(field, "is not valid UTF-8")
   end
@@ -54,26 +51,15 @@ local function text(value, field)
 end
 
 local function boolean(value, field)
-  if is_null(value) then
-    return false
-  elseif type(value) ~= "boolean" then
+  if type(value) ~= "boolean" then
     return invalid(field, "must be a boolean, got " .. type(value))
   end
   return value
 end
 
-local function mode(value)
-  if is_null(value) then
-    return 0
-  end
-  return access_mode.check(value)
-end
-
 local function device_ids(list, field)
-  if is_null(list) then
-    return {}
-  elseif type(list) ~= "table" or #list > receipt.MAX_DEVICES then
-    return invalid(field, ("must be a list of at most %d device ids"):format(receipt.MAX_DEVICES))
+  if type(list) ~= "table" or #list > receipt.MAX_DEVICES then
+    return invalid(field, ("must be a list of 0 to %d device ids"):format(receipt.MAX_DEVICES))
   end
   local copy = {}
   for index = 1, #list do
@@ -85,40 +71,19 @@ local function device_ids(list, field)
   return copy
 end
 
-local RECIPIENT = { { "delivered", integer }, { "devices", device_ids }, { "unread", integer } }
-
-local PAYLOAD = {
-  { "what", text }, { "silent", boolean }, { "topic", text }, { "from", text }, { "seq", integer },
-  { "mime", text }, { "want", mode }, { "given", mode },
-}
-
-local function read_members(given, members, prefix)
-  local copy = {}
-  for _, member in ipairs(members) do
-    local name, check = member[1], member[2]
-    local value, message, details = check(given[name], prefix .. name)
-    if value == nil then
-      return nil, message, details
-    end
-    copy[name] = value
-  end
-  return copy
+local function time(value, _, now)
+  return timestamp.format(value == nil and now or value)
 end
 
--- The member of `content`: any JSON value within the bounds, copied.
+-- `content`, copied: any JSON value within the limits.
 local function copy_content(value, budget, depth)
   local kind = type(value)
   if is_null(value) then
     return nil
-  elseif kind == "string" then
-    budget.left = budget.left - #value
-    budget.ok = budget.ok and core.utf8_valid(value)
-    return value
-  elseif kind == "number" then
-    budget.ok = budget.ok and value - value == 0
-    return value
   elseif kind ~= "table" then
-    budget.ok = budget.ok and kind == "boolean"
+    budget.left = budget.left - (kind == "string" and #value or 0)
+    budget.ok = budget.ok and (kind == "boolean" or (kind == "string" and core.utf8_valid(value))
+      or (kind == "number" and value - value == 0)) -- neither NaN nor infinite
     return value
   end
   local copy = {}
@@ -136,39 +101,51 @@ local function copy_content(value, budget, depth)
   return copy
 end
 
-local function content(value)
+local function content(value, field)
   local budget = { left = receipt.MAX_CONTENT_BYTES, ok = true }
   local copy = copy_content(value, budget, 1)
   if budget.left < 0 then
-    return fail("too_large", ("receipt: content has more than %d bytes or %d levels"):format(
-      receipt.MAX_CONTENT_BYTES, receipt.MAX_CONTENT_DEPTH), { field = "payload.content" })
+    return fail("too_large", ("receipt: content must have at most %d bytes and %d levels"):format(
+      receipt.MAX_CONTENT_BYTES, receipt.MAX_CONTENT_DEPTH), { field = field })
   elseif not budget.ok then
-    return invalid("payload.content", "must be text in UTF-8 or what JSON can say")
+    return invalid(field, "must be text in UTF-8 or a value that JSON has")
   end
-  return { copy }
+  return copy
+end
+
+-- Name, check, value when absent.
+local RECIPIENT = { { "delivered", integer, 0 }, { "devices", device_ids, {} }, { "unread", integer, 0 } }
+local PAYLOAD = {
+  { "what", text, "" }, { "silent", boolean, false }, { "topic", text, "" }, { "from", text, "" },
+  { "seq", integer, 0 }, { "mime", text, "" }, { "want", access_mode.check, 0 }, { "given", access_mode.check, 0 },
+  { "ts", time }, { "content", content },
+}
+
+local function read_members(given, members, prefix, now)
+  local copy = {}
+  for _, member in ipairs(members) do
+    local name, check, value = member[1], member[2], given[member[1]]
+    if is_null(value) then
+      value = member[3]
+    end
+    local checked, message, details = check(value, prefix .. name, now)
+    copy[name] = checked
+    if message then
+      return nil, message, details
+    end
+  end
+  return copy
 end
 
 local function read_payload(given, now)
   if type(given) ~= "table" then
     return invalid("payload", "must be a table, got " .. type(given))
   end
-  local payload, message, details = read_members(given, PAYLOAD, "payload.")
-  if not payload then
-    return nil, message, details
-  elseif payload.what == "" then
-    return invalid("payload.what", 'is missing; "msg" or "sub" expected')
+  local payload, message, details = read_members(given, PAYLOAD, "payload.", now)
+  if payload and payload.what == "" then
+    return invalid("payload.what", 'is missing, it must be "msg" or "sub"')
   end
-  payload.ts, message, details = timestamp.format(is_null(given.ts) and now or given.ts)
-  if not payload.ts then
-    return nil, message, details
-  end
-  local boxed
-  boxed, message, details = content(given.content)
-  if not boxed then
-    return nil, message, details
-  end
-  payload.content = boxed[1]
-  return payload
+  return payload, message, details
 end
 
 local function read_recipients(given)
@@ -183,7 +160,7 @@ local function read_recipients(given)
     end
     count = count + 1
     if count > receipt.MAX_RECIPIENTS then
-      return fail("too_large", ("receipt: more than %d recipients"):format(receipt.MAX_RECIPIENTS),
+      return fail("too_large", ("receipt: to must have at most %d recipients"):format(receipt.MAX_RECIPIENTS),
         { field = "to" })
     elseif type(recipient) ~= "table" then
       return invalid("to", "must have a table for each user id, got " .. type(recipient))
@@ -196,8 +173,8 @@ local function read_recipients(given)
   return to
 end
 
---- Checks and copies a receipt. One that has been checked is returned as it is.
--- @tparam table given see the head of this file; absent members are 0, "", false or none;
+--- Checks and copies a receipt. One that has been checked is returned unchanged.
+-- @tparam table given see the top of this file; absent members are 0, "", false or none;
 --   `want` and `given` may be letters or bits, `ts` RFC 3339 text or Unix seconds
 -- @tparam number now Unix seconds, for a payload without `ts`
 -- @treturn table|nil the copy: `want` and `given` as bits, `ts` as text; nil, message, details otherwise
@@ -205,16 +182,12 @@ function receipt.check(given, now)
   if getmetatable(given) == metatable then
     return given
   end
-  local to, message, details = read_recipients(given.to)
-  if not to then
-    return nil, message, details
-  end
   local payload
-  payload, message, details = read_payload(given.payload, now)
-  if not payload then
-    return nil, message, details
+  local to, message, details = read_recipients(given.to)
+  if to then
+    payload, message, details = read_payload(given.payload, now)
   end
-  return setmetatable({ to = to, payload = payload }, metatable)
+  return payload and setmetatable({ to = to, payload = payload }, metatable), message, details
 end
 
 --- The user ids of a receipt, smallest number first.
@@ -276,7 +249,7 @@ end
 -- @tparam string line
 -- @tparam table json as json.new returns
 -- @tparam number now Unix seconds, for a payload without `ts`
--- @treturn table|nil as `check`; nil, message, details otherwise
+-- @treturn table|nil as `check` returns; nil, message, details otherwise
 function receipt.decode(line, json, now)
   local given, message, details = json.decode(line)
   if given == nil and message then

@@ -1,5 +1,6 @@
---- Points in time as RFC 3339 text, with up to nine digits of a second. Pure.
+--- Points in time as the tinode chat server writes them: RFC 3339 text, with up to nine digits of a second. Pure.
 
+local arguments = require "pusher.base.arguments"
 local errors = require "pusher.base.errors"
 
 local timestamp = {}
@@ -14,6 +15,10 @@ local function days_in(year, month)
   return month == 2 and leap and 29 or MONTH_DAYS[month]
 end
 
+local function trim(fraction)
+  return (fraction:sub(1, 10):gsub("0+$", ""):gsub("^%.$", ""))
+end
+
 local function valid_zone(zone)
   local hours, minutes = zone:match("^[+-](%d%d):(%d%d)$")
   return zone == "Z" or (hours and tonumber(hours) < 24 and tonumber(minutes) < 60)
@@ -21,26 +26,20 @@ end
 
 -- RFC 3339 5.6; the leap second 60 is refused, as Go refuses it.
 local function split(text)
-  local year, month, day, hour, minute, second, fraction, zone =
-    text:match("^(%d%d%d%d)%-(%d%d)%-(%d%d)T(%d%d):(%d%d):(%d%d)(%.?%d*)([Z+-][%d:]*)$")
-  if not year or fraction == "." or (fraction ~= "" and fraction:sub(1, 1) ~= ".") then
+  local date, year, month, day, time, hour, minute, second, fraction, zone =
+    text:match("^((%d%d%d%d)%-(%d%d)%-(%d%d))T((%d%d):(%d%d):(%d%d))(%.?%d*)([Z+-][%d:]*)$")
+  if not date or (fraction ~= "" and not fraction:find("^%.%d")) then
     return nil
   end
-  local y, mo, d = tonumber(year), tonumber(month), tonumber(day)
-  local in_range = mo >= 1 and mo <= 12 and d >= 1 and d <= days_in(y, mo)
+  year, month, day = tonumber(year), tonumber(month), tonumber(day)
+  local in_range = month >= 1 and month <= 12 and day >= 1 and day <= days_in(year, month)
     and tonumber(hour) < 24 and tonumber(minute) < 60 and tonumber(second) < 60
-  if not in_range or not valid_zone(zone) then
-    return nil
+  if in_range and valid_zone(zone) then
+    return { date = date, time = time .. trim(fraction), zone = zone }
   end
-  return { date = ("%s-%s-%s"):format(year, month, day), time = ("%s:%s:%s"):format(hour, minute, second),
-    fraction = fraction, zone = zone }
 end
 
-local function trim(fraction)
-  return (fraction:sub(1, 10):gsub("0+$", ""):gsub("^%.$", ""))
-end
-
--- Rounded to milliseconds: a double of today's time has no more than six good digits.
+-- Rounded to milliseconds: a double of the present time has six exact digits of a second.
 local function from_seconds(seconds)
   if not (seconds >= 0 and seconds <= LAST_SECOND) then
     return nil
@@ -60,10 +59,11 @@ function timestamp.format(value)
   elseif type(value) == "string" then
     local parts = split(value)
     local zone = parts and (parts.zone:find("^[+-]00:00$") and "Z" or parts.zone)
-    text = parts and parts.date .. "T" .. parts.time .. trim(parts.fraction) .. zone
+    text = parts and parts.date .. "T" .. parts.time .. zone
   end
   if not text then
-    return fail("invalid", "timestamp: RFC 3339 text or Unix seconds expected", { field = "ts" })
+    return fail("invalid", "timestamp must be RFC 3339 text or Unix seconds, got " .. arguments.show(value),
+      { field = "ts" })
   end
   return text
 end
@@ -75,7 +75,7 @@ function timestamp.go(text)
   local parts = split(text)
   local offset = parts.zone == "Z" and "+0000" or parts.zone:gsub(":", "")
   local name = parts.zone == "Z" and "UTC" or offset
-  return ("%s %s%s %s %s"):format(parts.date, parts.time, trim(parts.fraction), offset, name)
+  return ("%s %s %s %s"):format(parts.date, parts.time, offset, name)
 end
 
 return timestamp

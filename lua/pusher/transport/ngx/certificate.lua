@@ -1,8 +1,7 @@
---- Whether a server's certificate was issued for an IP address.
+--- Whether a server's certificate was issued for an IP address (RFC 2818 3.1).
 --
--- nginx compares names only (X509_check_host), so a server that is addressed by
--- its number would never be accepted. OpenSSL, which nginx has loaded, can do it.
--- Rule: RFC 2818 section 3.1: an address must be among the certificate's addresses.
+-- nginx compares names only (X509_check_host), so it would reject any server that is addressed by its number. OpenSSL,
+-- which nginx has loaded, can compare addresses.
 
 local certificate = {}
 
@@ -20,15 +19,15 @@ local function check(session, address)
   return peer ~= nil and ffi.C.X509_check_ip_asc(peer, address, 0) == 1
 end
 
---- Looks at the certificate that came with a TLS session.
--- @tparam cdata|nil session as socket:sslhandshake returns
+--- Checks the certificate of a TLS session.
+-- @tparam cdata|nil session as socket:sslhandshake returns it
 -- @tparam string address without brackets
--- @treturn boolean false also when it cannot be told
+-- @treturn boolean false also when the certificate cannot be checked
 function certificate.is_for(session, address)
   if not has_ffi or type(session) ~= "cdata" or session == nil then
     return false
   end
-  -- A build of nginx may hide OpenSSL's functions; looking one up raises then.
+  -- Raises where a build of nginx hides OpenSSL's functions.
   local ok, matches = pcall(check, session, address)
   return ok and matches
 end

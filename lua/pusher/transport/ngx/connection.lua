@@ -1,13 +1,11 @@
---- One connection on a cosocket: taken from nginx's pool or opened, tunnelled
--- through a proxy, encrypted; bytes out, an answer in; back to the pool or closed.
---
--- A cosocket dies with the request that made it, so nothing here outlives a call.
+--- One connection on a cosocket: from nginx's pool or new, through a proxy, encrypted; sends bytes, reads a response.
+-- A cosocket belongs to the nginx request that made it, so nothing here outlives a call.
 -- Rules: lua-nginx-module README "ngx.socket.tcp" (phases, pools, timeouts).
 
 local certificate = require "pusher.transport.ngx.certificate"
 local errors = require "pusher.base.errors"
 local response = require "pusher.transport.ngx.response"
-local route = require "pusher.transport.ngx.route"
+local url = require "pusher.base.url"
 local wire = require "pusher.transport.ngx.wire"
 
 local connection = {}
@@ -16,38 +14,35 @@ local metatable = { __index = methods, __name = "pusher.transport.ngx.connection
 
 local READ_BYTES = 16 * 1024
 local MAX_PROXY_BODY_BYTES = 64 * 1024
+local MAX_TIMEOUT_MS = 2 ^ 31 - 1 -- settimeouts raises above
 
 local PHASE_HINT = "call client:publisher() to publish in the background, or ngx.timer.at(0, ...) to leave this phase"
 
--- What nginx's words lack: the directive that helps.
+-- For nginx's terse errors: the directive that helps.
 local HINTS = {
-  { "no resolver defined", "nginx does not read /etc/hosts or /etc/resolv.conf: "
+  { cause = "no resolver defined", text = "nginx does not read /etc/hosts or /etc/resolv.conf: "
     .. "name a DNS server with the directive resolver" },
-  { "^18: ", "name the authority to trust with the directive lua_ssl_trusted_certificate" },
-  { "^19: ", "name the authority to trust with the directive lua_ssl_trusted_certificate" },
-  { "^2[01]: ", "name the authorities to trust with the directive lua_ssl_trusted_certificate, "
+  { cause = "^1[89]: ", text = "name the authority to trust with the directive lua_ssl_trusted_certificate" },
+  { cause = "^2[01]: ", text = "name the authorities to trust with the directive lua_ssl_trusted_certificate, "
     .. "such as /etc/ssl/certs/ca-certificates.crt" },
-  { "^22: ", "allow longer chains with the directive lua_ssl_verify_depth" },
+  { cause = "^22: ", text = "allow longer chains with the directive lua_ssl_verify_depth" },
 }
 
-local function hint(text)
-  for _, pair in ipairs(HINTS) do
-    if text:find(pair[1]) then
-      return pair[2]
+-- `cause` is what nginx says; "timeout" decides the code.
+local function fail(code, text, cause, sent)
+  cause = tostring(cause or "unknown error")
+  local message, details = text .. ": " .. cause, { sent = sent }
+  for _, hint in ipairs(HINTS) do
+    if cause:find(hint.cause) then
+      message, details.hint = message .. " (" .. hint.text .. ")", hint.text
     end
   end
+  return errors.fail(cause == "timeout" and "timeout" or code, message, details)
 end
 
-local function fail(code, text, reason, details)
-  reason = tostring(reason or "unknown error")
-  details.hint = hint(reason)
-  return errors.fail(reason == "timeout" and "timeout" or code,
-    text .. ": " .. reason .. (details.hint and " (" .. details.hint .. ")" or ""), details)
-end
-
--- Every wait ends at the deadline of the whole call. nil when it has passed.
+-- Every wait ends at the deadline of the whole call. Returns the milliseconds left, or nil when it has passed.
 local function set_timeouts(self, deadline)
-  local left_ms = math.ceil((deadline - ngx.now()) * 1000)
+  local left_ms = math.min(math.ceil((deadline - ngx.now()) * 1000), MAX_TIMEOUT_MS)
   if left_ms <= 0 then
     return nil
   end
@@ -55,15 +50,11 @@ local function set_timeouts(self, deadline)
   return left_ms
 end
 
--- nginx bounds a look-up by resolver_timeout alone (30 s unless set), so a
--- second light thread watches the clock meanwhile.
-local function connect_by_name(self, options, left_ms)
-  local plan = self.plan
-  local function open()
-    local ok, reason = self.socket:connect(plan.host, plan.port, options)
-    return "connect", ok, reason
-  end
-  local connecting = ngx.thread.spawn(open)
+-- Only resolver_timeout (30 s by default) limits nginx's look-up of a name, so a second light thread watches the clock.
+local function connect_by_name(self, pool, left_ms)
+  local connecting = ngx.thread.spawn(function()
+    return "connect", self.socket:connect(self.plan.host, self.plan.port, pool)
+  end)
   if coroutine.status(connecting) == "dead" or coroutine.status(connecting) == "zombie" then
     return select(3, ngx.thread.wait(connecting))
   end
@@ -71,13 +62,13 @@ local function connect_by_name(self, options, left_ms)
     ngx.sleep(left_ms / 1000)
     return "alarm"
   end)
-  local _, who, ok, reason = ngx.thread.wait(connecting, alarm)
-  if who == "alarm" then
+  local _, first, ok, cause = ngx.thread.wait(connecting, alarm)
+  if first == "alarm" then
     ngx.thread.kill(connecting)
     return nil, "timeout"
   end
   ngx.thread.kill(alarm)
-  return ok, reason
+  return ok, cause
 end
 
 local function connect(self, deadline)
@@ -85,100 +76,88 @@ local function connect(self, deadline)
   if not left_ms then
     return nil, "timeout"
   end
-  local plan, settings = self.plan, self.settings
-  local options = { pool = plan.pool, pool_size = math.max(1, settings.pool_size) }
-  if route.is_address(plan.host) then
-    return self.socket:connect(plan.address, plan.port, options)
-  end
-  return connect_by_name(self, options, left_ms)
-end
-
--- RFC 9110 9.3.6. Nothing of the request itself has been sent yet.
-local function ask_tunnel(self, deadline)
   local plan = self.plan
-  local answer, message, details = self:exchange(wire.connect(plan), "CONNECT", MAX_PROXY_BODY_BYTES, deadline)
-  if not answer then
-    details.sent = false
-    return nil, "proxy: " .. message, details
-  elseif answer.status >= 300 then
-    return errors.fail("network", ("the proxy refused a tunnel to %s with status %d"):format(
-      plan.tunnel, answer.status), { sent = false })
-  elseif answer.surplus then
-    return errors.fail("network", "the proxy sent more than the answer to CONNECT", { sent = false })
+  local pool = { pool = plan.pool, pool_size = math.max(1, self.settings.pool_size) }
+  if url.is_address(plan.host) then
+    return self.socket:connect(plan.address, plan.port, pool)
   end
-  return true
+  return connect_by_name(self, pool, left_ms)
 end
 
-local MISMATCH = "certificate host mismatch"
+local REFUSED = "the certificate was refused, see error.log"
 
 local function check_name(self, verify)
-  local ok, reason = self.socket:sslhandshake(false, self.plan.server_name, verify)
-  -- lua-nginx-module 0.10.23 answers true when a handshake that needed no wait
-  -- ended in a refusal; the socket is closed then, and only error.log knows why.
+  local ok, cause = self.socket:sslhandshake(false, self.plan.server_name, verify)
+  -- lua-nginx-module 0.10.23 returns true when a handshake that needed no wait ended in a refusal; the socket is closed
+  -- then, and only error.log has the cause.
   if ok and not self.socket:getreusedtimes() then
-    return nil, "the certificate was refused, see error.log"
+    return nil, REFUSED
   end
-  return ok, reason
+  return ok, cause
 end
 
--- nginx verifies the chain alone when it is given no name, so the address is ours to
--- compare. RFC 6066 section 3 has no place for an address in the handshake either.
+-- Without a name nginx verifies the chain only, and the address is compared here. A handshake does not carry an address
+-- either (RFC 6066 section 3).
 local function check_address(self)
-  -- Where check_name is told true, an assertion of resty.core fails here.
-  local ok, session, reason = pcall(self.socket.sslhandshake, self.socket, nil, nil, true)
+  -- In the case that check_name describes, an assertion of resty.core fails here.
+  local ok, session, cause = pcall(self.socket.sslhandshake, self.socket, nil, nil, true)
   if not ok then
-    return nil, "the certificate was refused, see error.log"
-  elseif not session and reason then
-    return nil, reason
+    return nil, REFUSED
+  elseif not session and cause then
+    return nil, cause
   end
-  return certificate.is_for(session, self.plan.server_name) or nil, MISMATCH
+  return certificate.is_for(session, self.plan.server_name) or nil, "certificate host mismatch"
 end
 
 local function encrypt(self, deadline)
   local plan, verify = self.plan, self.settings.tls_verify
-  local ok, reason = nil, "timeout"
+  local handshake = verify and url.is_address(plan.server_name) and check_address or check_name
+  local ok, cause = nil, "timeout"
   if set_timeouts(self, deadline) then
-    if verify and route.is_address(plan.server_name) then
-      ok, reason = check_address(self)
-    else
-      ok, reason = check_name(self, verify)
-    end
+    ok, cause = handshake(self, verify)
   end
   if not ok then
-    return fail("tls", "TLS with " .. plan.authority .. " failed", reason, { sent = false })
+    return fail("tls", "the TLS handshake with " .. plan.authority .. " failed", cause, false)
   end
   return true
+end
+
+-- RFC 9110 9.3.6. Nothing of the request itself has been sent yet.
+local function encrypt_through_tunnel(self, deadline)
+  local plan = self.plan
+  local got, message, details = self:exchange(wire.connect(plan), "CONNECT", MAX_PROXY_BODY_BYTES, deadline)
+  if not got then
+    details.sent = false
+    return nil, "proxy: " .. message, details
+  elseif got.status >= 300 then
+    return errors.fail("network", ("the proxy refused a tunnel to %s with status %d"):format(
+      plan.tunnel, got.status), { sent = false })
+  elseif got.surplus then
+    return errors.fail("network", "the proxy sent data after its response to CONNECT", { sent = false })
+  end
+  return encrypt(self, deadline)
 end
 
 local function prepare(self, deadline)
   local plan = self.plan
-  local ok, reason = connect(self, deadline)
+  local ok, cause = connect(self, deadline)
   if not ok then
-    return fail("network", ("cannot connect to %s:%d"):format(plan.address, plan.port), reason, { sent = false })
+    return fail("network", ("cannot connect to %s:%d"):format(plan.address, plan.port), cause, false)
   end
   self.reused = self.socket:getreusedtimes() > 0
-  if self.reused then
+  if self.reused or not plan.tls then
     return true
   end
-  local message, details
-  if plan.tunnel then
-    ok, message, details = ask_tunnel(self, deadline)
-    if not ok then
-      return nil, message, details
-    end
-  end
-  if plan.tls then
-    return encrypt(self, deadline)
-  end
-  return true
+  return (plan.tunnel and encrypt_through_tunnel or encrypt)(self, deadline)
 end
 
 --- Opens a connection, or takes one from the pool.
--- @tparam table plan as route.plan returns
+-- @tparam table plan as route.plan returns it
 -- @tparam table settings of the transport
 -- @tparam number deadline in the seconds of ngx.now()
 -- @tparam boolean fresh true to take none from the pool
--- @treturn connection|nil
+-- @treturn table|nil connection; after `exchange` its field `stale` says whether it came from the pool and broke before
+--   any byte of a response
 function connection.open(plan, settings, deadline, fresh)
   local usable, socket = pcall(ngx.socket.tcp)
   if not usable then
@@ -187,15 +166,13 @@ function connection.open(plan, settings, deadline, fresh)
       { sent = false, hint = PHASE_HINT })
   end
   local self = setmetatable({ socket = socket, plan = plan, settings = settings }, metatable)
-  local tries = fresh and settings.pool_size + 1 or 1
   local ok, message, details
   repeat
     if self.reused then
-      socket:close() -- it waited in the pool beside the one that was found dead
+      socket:close() -- another stale connection from the pool
     end
     ok, message, details = prepare(self, deadline)
-    tries = tries - 1
-  until not ok or not self.reused or tries <= 0
+  until not (ok and fresh and self.reused)
   if not ok then
     socket:close()
     return nil, message, details
@@ -203,70 +180,59 @@ function connection.open(plan, settings, deadline, fresh)
   return self
 end
 
+-- True when the parser has the whole response; else nil, message, and a code when the response is at fault.
 local function read(self, parser, deadline)
-  local socket = self.socket
+  local done, message, code
   repeat
     if not set_timeouts(self, deadline) then
       return nil, "timeout"
     end
-    local bytes, reason, rest = socket:receiveany(READ_BYTES)
-    bytes = bytes or rest or ""
-    local done, message, code
-    if bytes ~= "" then
-      done, message, code = parser:feed(bytes)
-    end
-    if not done and not message and reason == "closed" then
+    local bytes, cause, rest = self.socket:receiveany(READ_BYTES)
+    done, message, code = parser:feed(bytes or rest or "")
+    if done == false and cause == "closed" then
       done, message, code = parser:close()
     end
-    if message then
-      return nil, message, code
-    elseif reason and not done then
-      return nil, reason
+    if not done and (message or cause) then
+      return nil, message or cause, code
     end
   until done
   return true
 end
 
---- Sends bytes and reads the answer to them.
+--- Sends bytes and reads the response to them.
 -- @tparam string|table bytes as socket:send takes them
 -- @tparam string method of the request
 -- @tparam number max_body_bytes
--- @tparam number deadline
--- @treturn table|nil `{ status =, headers =, body =, persistent = }`; or nil, message, details and
---   whether the connection broke before the server said anything
+-- @tparam number deadline in the seconds of ngx.now()
+-- @treturn table|nil `{ status =, headers =, body =, persistent =, surplus = }`
 function methods:exchange(bytes, method, max_body_bytes, deadline)
   local parser = response.new(method, max_body_bytes)
-  local where = self.plan.authority
+  local server = self.plan.authority
   if not set_timeouts(self, deadline) then
-    return fail("timeout", where .. " was not asked", "timeout", { sent = false })
+    return errors.fail("timeout", ("timed out before the request to %s was sent"):format(server), { sent = false })
   end
-  local sent, reason = self.socket:send(bytes)
-  if not sent and reason == "timeout" then
-    return fail("timeout", where .. " did not take the request", reason, {})
+  local sent, cause = self.socket:send(bytes)
+  if not sent and cause == "timeout" then
+    return errors.fail("timeout", ("timed out while sending the request to %s"):format(server))
   end
-  -- A server may answer and close before it has read all; the answer counts.
+  -- A server may respond and close before it has read everything; the response counts.
   local ok, message, code = read(self, parser, deadline)
   if ok then
     parser.persistent = parser.persistent and sent ~= nil
     return parser
   elseif code and parser.received then
-    return errors.fail(code, where .. ": " .. message)
+    return errors.fail(code, server .. ": " .. message)
   end
-  local broken_early = not parser.received and message ~= "timeout"
-  ok, message, code = fail("network", "no whole answer from " .. where, message, {})
-  return ok, message, code, broken_early
+  self.stale = self.reused and not parser.received and message ~= "timeout"
+  return fail("network", "incomplete response from " .. server, message)
 end
 
---- Gives the connection back: into the pool when another request may use it.
--- @tparam boolean persistent what the answer says
+--- Gives the connection back: to the pool if another request may use it.
+-- @tparam boolean persistent as the response says
 function methods:release(persistent)
-  local settings = self.settings
-  if persistent and settings.pool_size > 0 and settings.idle_ms > 0 then
-    if self.socket:setkeepalive(settings.idle_ms, settings.pool_size) then
-      return
-    end
+  if not (persistent and self.socket:setkeepalive(self.settings.idle_ms, self.settings.pool_size)) then
+    self.socket:close()
   end
-  self.socket:close()
 end
 
 return connection

@@ -1,20 +1,20 @@
---- Reads one HTTP/1.1 answer from pieces of bytes as they arrive. Pure: it knows
--- no socket, so it is tested outside nginx, byte by byte.
+--- Reads one HTTP/1.1 response from pieces of bytes as they arrive. Pure: it knows no socket.
 --
--- Rules: RFC 9112 (message syntax, section 6: body length), RFC 9110 15.2 (1xx).
--- Every line, the head and the body are capped; garbage gives `nil, message, code`.
+-- Rules: RFC 9112 (message syntax; section 6: body length), RFC 9110 15.2 (1xx). Head and body are limited, and reading
+-- is linear in their length. An invalid response gives `nil, message, code`.
 
 local response = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.transport.ngx.response" }
 
---- Longest head, in bytes, interim answers and trailers included.
-response.MAX_HEAD_BYTES = 64 * 1024
+local MAX_HEAD_BYTES = 64 * 1024 -- with interim responses and trailers
 
---- Starts reading an answer.
--- @tparam string method of the request: answers to HEAD and CONNECT have no body
+--- Starts reading a response.
+-- @tparam string method of the request: responses to HEAD and CONNECT have no body
 -- @tparam number max_body_bytes
--- @treturn table parser; after feed() returned true: `status`, `headers` (raw lines), `body`
+-- @treturn table parser: `received` = whether any byte has arrived; once feed() has returned true: `status`, `headers`
+--   (raw lines), `body`, `persistent` = whether another request may follow on this connection, `surplus` = whether
+--   bytes followed the response
 function response.new(method, max_body_bytes)
   return setmetatable({
     stage = "status",
@@ -22,113 +22,113 @@ function response.new(method, max_body_bytes)
     max_body_bytes = max_body_bytes,
     head_bytes = 0,
     body_bytes = 0,
-    received = false, -- whether the server has said anything at all
-    persistent = false, -- whether another request may follow on this connection
-    surplus = false, -- whether the server sent more than its answer
-    waiting = {}, -- pieces of a line or chunk that is not complete yet
-    lines = {},
-    pieces = {},
+    received = false,
+    waiting = {}, -- pieces of a line that is not complete yet
+    pieces = {}, -- of the body
   }, metatable)
 end
 
-local function garbage(message)
+local function invalid(message)
   return nil, message, "network"
 end
 
--- Stages return true when they are done with the answer, "more" when they need
--- further bytes, "next" when another stage goes on, or nil, message, code.
-local stages = {}
+-- A stage returns true when the response is complete, nil, message, code when it is invalid, else nothing or false: the
+-- current stage continues with what the buffer still has. Those of `on_line` get one line, the others read the buffer.
+local on_line, stages = {}, {}
 
--- A line from the buffer, or "more". Pieces without a line's end are kept in a
--- list, so that a server which sends single bytes costs no quadratic copying.
+-- A line of the buffer, nil when it is not complete yet, or nil, message, code. Its pieces are kept in a list, so that
+-- single bytes cause no quadratic copying.
 local function take_line(self)
   local newline = self.buffer:find("\n", self.position, true)
   local piece = self.buffer:sub(self.position, newline or -1)
   self.position = newline and newline + 1 or #self.buffer + 1
   self.head_bytes = self.head_bytes + #piece
-  if self.head_bytes > response.MAX_HEAD_BYTES then
-    return nil, ("the head of the answer is longer than %d bytes"):format(response.MAX_HEAD_BYTES), "too_large"
+  if self.head_bytes > MAX_HEAD_BYTES then
+    return nil, ("the response head is longer than %d bytes"):format(MAX_HEAD_BYTES), "too_large"
   end
   local waiting = self.waiting
   if not newline then
     waiting[#waiting + 1] = piece
-    return "more"
+    return nil
   end
   if waiting[1] then
     waiting[#waiting + 1] = piece
     piece, self.waiting = table.concat(waiting), {}
   end
-  self.line = piece:gsub("\r?\n$", "")
-  return true
+  return piece:sub(1, piece:byte(-2) == 13 and -3 or -2) -- without "\r\n" or "\n"
+end
+
+local function advance(self)
+  local stage = on_line[self.stage]
+  if not stage then
+    return stages[self.stage](self)
+  end
+  local line, message, code = take_line(self)
+  if line then
+    return stage(self, line)
+  end
+  return nil, message, code
 end
 
 local function finish(self)
-  self.stage = "done"
-  self.headers = #self.lines > 0 and table.concat(self.lines, "\r\n") .. "\r\n" or ""
+  self.headers = table.concat(self.lines)
   self.body = table.concat(self.pieces)
   return true
 end
 
 local function too_large(self)
-  return nil, ("the answer's body is longer than %d bytes"):format(self.max_body_bytes), "too_large"
+  return nil, ("the response body is longer than %d bytes"):format(self.max_body_bytes), "too_large"
 end
 
-function stages.status(self)
-  local got, message, code = take_line(self)
-  if got ~= true then
-    return got, message, code
-  end
-  local minor, status = (self.line .. " "):match("^HTTP/1%.([01]) ([1-9]%d%d) ")
+function on_line.status(self, line)
+  local minor, status = (line .. " "):match("^HTTP/1%.([01]) ([1-9]%d%d) ")
   if not minor then
-    return garbage("the server did not answer in HTTP/1.1")
+    return invalid("the response is not HTTP/1.1")
   end
   self.status = tonumber(status)
   self.persistent = minor == "1"
-  self.lines, self.length, self.chunked = {}, nil, false
-  self.stage = "header"
-  return "next"
+  -- `lines`: header lines and what separates them
+  self.stage, self.lines, self.length, self.chunked = "header", {}, nil, false
 end
 
--- What decides about the body and the connection.
+-- The headers that decide about the body and the connection, by name. They get the value with the spaces around it and
+-- return a message when it is invalid.
 local fields = {}
 
 fields["content-length"] = function(self, value)
-  -- RFC 9112 6.3: several equal values are one, different ones are an attack.
-  for word in (value .. ","):gmatch("%s*(.-)%s*,") do
-    if not word:find("^%d+$") or #word > 15 or (self.length and self.length ~= tonumber(word)) then
-      return garbage("the answer's Content-Length is not valid")
+  -- RFC 9112 6.3: equal values count as one; different ones are an attack.
+  for part in ("," .. value):gmatch(",([^,]*)") do
+    local digits = part:match("^[ \t]*(%d+)[ \t]*$")
+    if not digits or #digits > 15 or (self.length and self.length ~= tonumber(digits)) then
+      return "invalid Content-Length"
     end
-    self.length = tonumber(word)
+    self.length = tonumber(digits)
   end
-  return true
 end
 
 fields["transfer-encoding"] = function(self, value)
-  if self.chunked or value:lower() ~= "chunked" then
-    return garbage("the answer's Transfer-Encoding is not supported")
+  if self.chunked or value:lower():match("^[ \t]*(%S+)[ \t]*$") ~= "chunked" then
+    return "unsupported Transfer-Encoding"
   end
   self.chunked = true
-  return true
 end
 
 fields.connection = function(self, value)
   if ("," .. value:lower():gsub("%s", "") .. ","):find(",close,", 1, true) then
     self.persistent = false
   end
-  return true
 end
 
 local function begin_body(self)
   local status = self.status
   if status == 101 then
-    return garbage("the server switched to another protocol")
+    return invalid("the server switched to another protocol")
   elseif status < 200 then
-    self.stage = "status" -- RFC 9110 15.2: the final answer follows
-    return "next"
+    self.stage = "status" -- RFC 9110 15.2: the final response follows
   elseif self.method == "HEAD" or status == 204 or status == 304 or (self.method == "CONNECT" and status < 300) then
     return finish(self)
   elseif self.chunked then
-    -- RFC 9112 6.3: with both, the connection cannot be trusted any further.
+    -- RFC 9112 6.3: with both, the connection cannot be trusted afterwards.
     self.persistent = self.persistent and not self.length
     self.stage = "chunk_size"
   elseif self.length then
@@ -141,53 +141,41 @@ local function begin_body(self)
   else
     self.persistent, self.stage = false, "until_close"
   end
-  return "next"
 end
 
-function stages.header(self)
-  local got, message, code = take_line(self)
-  if got ~= true then
-    return got, message, code
-  end
-  local line, lines = self.line, self.lines
+function on_line.header(self, line)
+  local lines = self.lines
   if line == "" then
     return begin_body(self)
   elseif line:find("^[ \t]") and lines[1] then
-    lines[#lines] = lines[#lines] .. " " .. line:gsub("^%s+", "") -- RFC 9112 5.2: an obsolete fold
-    return "next"
-  end
-  local name, value = line:match("^([^%s:]+):[ \t]*(.-)[ \t]*$")
-  if not name then
-    return garbage("the answer has a line that is no header")
-  end
-  lines[#lines + 1] = line
-  local field = fields[name:lower()]
-  if field then
-    got, message, code = field(self, value)
-    if not got then
-      return nil, message, code
+    lines[#lines] = " " -- RFC 9112 5.2: an obsolete fold
+    line = line:match("^[ \t]*(.*)")
+  else
+    local name = line:match("^([^%s:]+):")
+    if not name then
+      return invalid("invalid header line")
+    end
+    local field = fields[name:lower()]
+    local message = field and field(self, line:sub(#name + 2))
+    if message then
+      return invalid(message)
     end
   end
-  return "next"
+  lines[#lines + 1], lines[#lines + 2] = line, "\r\n"
 end
 
--- Moves what has arrived of the `left` bytes; true when all are there.
+-- Moves what has arrived of the `left` bytes; true when they are complete.
 local function take_bytes(self)
   local piece = self.buffer:sub(self.position, self.position + self.left - 1)
   self.position = self.position + #piece
   self.left = self.left - #piece
   self.body_bytes = self.body_bytes + #piece
-  if piece ~= "" then
-    self.pieces[#self.pieces + 1] = piece
-  end
+  self.pieces[#self.pieces + 1] = piece
   return self.left == 0
 end
 
 function stages.body(self)
-  if take_bytes(self) then
-    return finish(self)
-  end
-  return "more"
+  return take_bytes(self) and finish(self)
 end
 
 function stages.until_close(self)
@@ -195,19 +183,14 @@ function stages.until_close(self)
   if take_bytes(self) then
     return too_large(self)
   end
-  return "more"
 end
 
-function stages.chunk_size(self)
-  local got, message, code = take_line(self)
-  if got ~= true then
-    return got, message, code
-  end
-  local digits = self.line:match("^(%x+)[ \t]*$") or self.line:match("^(%x+)[ \t]*;")
+function on_line.chunk_size(self, line)
+  local digits = line:match("^(%x+)[ \t]*$") or line:match("^(%x+)[ \t]*;")
   if not digits or #digits > 8 then
-    return garbage("the answer has a chunk without a size")
+    return invalid("invalid chunk size")
   end
-  self.head_bytes = self.head_bytes - #digits - 2 -- only what is odd about a size line counts
+  self.head_bytes = self.head_bytes - #digits - 2 -- of a size line only extensions count as head
   self.left = tonumber(digits, 16)
   if self.left == 0 then
     self.stage = "trailer"
@@ -216,70 +199,54 @@ function stages.chunk_size(self)
   else
     self.stage = "chunk"
   end
-  return "next"
 end
 
 function stages.chunk(self)
-  if not take_bytes(self) then
-    return "more"
+  if take_bytes(self) then
+    self.stage = "chunk_end"
   end
-  self.stage = "chunk_end"
-  return "next"
 end
 
-function stages.chunk_end(self)
-  local got, message, code = take_line(self)
-  if got ~= true then
-    return got, message, code
-  elseif self.line ~= "" then
-    return garbage("the answer has a chunk of another length than it says")
+function on_line.chunk_end(self, line)
+  if line ~= "" then
+    return invalid("a chunk is longer than its size")
   end
   self.head_bytes = self.head_bytes - 2
   self.stage = "chunk_size"
-  return "next"
 end
 
-function stages.trailer(self)
-  local got, message, code = take_line(self)
-  if got ~= true then
-    return got, message, code
-  elseif self.line == "" then
-    return finish(self)
-  end
-  return "next"
+function on_line.trailer(self, line)
+  return line == "" and finish(self)
 end
 
---- Takes bytes that arrived.
+--- Takes bytes that arrived. Must not be called again after it returned true or nil.
 -- @tparam string bytes
--- @treturn boolean|nil true when the answer is complete, false when more is
---   needed; or nil, message, code. Not to be called again after true or nil
+-- @treturn boolean|nil whether the response is complete; nil, message, code when it is invalid
 function methods:feed(bytes)
   self.received = self.received or bytes ~= ""
   self.buffer, self.position = bytes, 1
   repeat
-    local got, message, code = stages[self.stage](self)
-    if got == nil then
+    local done, message, code = advance(self)
+    if message then
       return nil, message, code
+    elseif done then
+      self.surplus = self.position <= #bytes
+      self.persistent = self.persistent and not self.surplus
+      return true
     end
-  until got ~= "next" or (self.position > #bytes and self.stage ~= "done")
-  if self.stage ~= "done" then
-    return false
-  end
-  -- Bytes after the end belong to no request of ours.
-  self.surplus = self.position <= #bytes
-  self.persistent = self.persistent and not self.surplus
-  return true
+  until self.position > #bytes
+  return false
 end
 
---- Takes the news that the server closed the connection.
--- @treturn true|nil true when that is this answer's proper end; or nil, message, code
+--- Signals that the server closed the connection.
+-- @treturn true|nil true when this completes the response; nil, message, code otherwise
 function methods:close()
   if self.stage == "until_close" then
     return finish(self)
   elseif self.received then
-    return garbage("the server closed the connection in the middle of its answer")
+    return invalid("the server closed the connection in the middle of the response")
   end
-  return garbage("the server closed the connection without an answer")
+  return invalid("the server closed the connection without a response")
 end
 
 return response

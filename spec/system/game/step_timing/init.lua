@@ -1,4 +1,4 @@
--- Measures the globalstep of the mod named by the setting step_timing_of. "/timing" tells and starts anew.
+-- Measures the globalstep of the mod named by the setting step_timing_of. "/timing" prints the times and resets them.
 
 local watched = minetest.settings:get("step_timing_of")
 local times = {}

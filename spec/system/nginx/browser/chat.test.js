@@ -10,9 +10,9 @@ const path = require('node:path');
 const { after, before, test } = require('node:test');
 const { chromium } = require('playwright-core');
 
-const ROOT = path.join(__dirname, '..', '..', '..');
+const ROOT = path.join(__dirname, '..', '..', '..', '..');
 const SHOTS = path.join(ROOT, 'build', 'openresty');
-const PATIENCE_MS = 20000;
+const TIMEOUT_MS = 20000;
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
   '--disable-component-update', '--disable-sync'];
 
@@ -20,7 +20,7 @@ let demo;
 let address;
 const visitors = {};
 
-// Ends with the address that the demo prints, or with what it said instead.
+// Resolves to the address that the demo prints, or fails with its output.
 function startDemo() {
   demo = spawn('make', ['-s', 'openresty-demo'], { cwd: ROOT, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
   return new Promise((resolve, reject) => {
@@ -53,7 +53,7 @@ async function openBrowser(name) {
     args: FLAGS,
     viewport: { width: 1080, height: 720 },
   });
-  browser.setDefaultTimeout(PATIENCE_MS);
+  browser.setDefaultTimeout(TIMEOUT_MS);
   const page = browser.pages()[0] || await browser.newPage();
   const visitor = { name, folder, browser, page, frames: [], errors: [], hosts: new Set() };
   page.on('websocket', (socket) => {
@@ -98,7 +98,7 @@ after(async () => {
   await endDemo();
 });
 
-test('a visitor is asked for a name, and a bad one is refused in words', async () => {
+test('a visitor is asked for a name, and an invalid one is refused with a message', async () => {
   const { page } = await openBrowser('Ada');
   await page.goto(address);
   await page.waitForSelector('#welcome[open]');
@@ -114,7 +114,7 @@ test('a visitor is asked for a name, and a bad one is refused in words', async (
   await seesPeople(page, 'Ada');
 });
 
-test('the presence list and a webhook tell who came', async () => {
+test('the presence list and a webhook show who joined', async () => {
   await join('Grace');
   await seesPeople(visitors.Ada.page, 'Ada', 'Grace');
   await seesPeople(visitors.Grace.page, 'Ada', 'Grace');
@@ -144,7 +144,7 @@ test('one sees the other typing, by a client event', async () => {
   await visitors.Ada.page.waitForSelector('#typing:text-is("")', { state: 'attached' });
 });
 
-test('the encrypted room shows plaintext to its people and ciphertext on the wire', async () => {
+test('the encrypted channel shows plaintext to its members and ciphertext on the wire', async () => {
   const secret = 'The treasure is under the third oak';
   await visitors.Ada.page.click('.room[data-room="den"]');
   await say(visitors.Ada.page, secret);
@@ -166,7 +166,7 @@ test('the encrypted room shows plaintext to its people and ciphertext on the wir
   await visitors.Ada.page.screenshot({ path: path.join(SHOTS, 'den.png') });
 });
 
-test('the presence list follows a closed tab, and a webhook tells who left', async () => {
+test('the presence list follows a closed tab, and a webhook shows who left', async () => {
   const { page } = visitors.Ada;
   await page.click('.room[data-room="lobby"]');
   await visitors.Grace.page.close();
@@ -175,7 +175,7 @@ test('the presence list follows a closed tab, and a webhook tells who left', asy
   await seesNotice(page, 'Grace left');
 });
 
-test('it is fit for the dark and for a phone', async () => {
+test('it works in dark mode and on a phone', async () => {
   const { page } = visitors.Ada;
   await page.emulateMedia({ colorScheme: 'dark' });
   await page.screenshot({ path: path.join(SHOTS, 'dark.png') });
@@ -187,7 +187,7 @@ test('it is fit for the dark and for a phone', async () => {
   await page.screenshot({ path: path.join(SHOTS, 'phone.png') });
 });
 
-test('nothing came from elsewhere, and no browser complained', () => {
+test('all requests were local, and no browser reported an error', () => {
   for (const { hosts, errors } of Object.values(visitors)) {
     assert.deepStrictEqual([...hosts], ['127.0.0.1']);
     assert.deepStrictEqual(errors, []);

@@ -1,11 +1,12 @@
-/* A Lua interpreter small enough to be built with a sanitizer: lua_host (SCRIPT | -e CODE)
+/* A small Lua interpreter that `make asan` builds with the sanitizer: asan_host (SCRIPT | -e CODE)
  * [ARGS...]
  *
- * A stock interpreter would need the sanitizer's runtime preloaded, and LD_PRELOAD would follow
- * into every program that a spec starts. */
+ * A stock interpreter would need the sanitizer's runtime by LD_PRELOAD, which every program that a
+ * spec starts would inherit. */
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,7 +22,7 @@ static void set_arg(lua_State *L, int argc, char **argv)
 
 static int run(lua_State *L, int argc, char **argv)
 {
-    int code = argc > 2 && strcmp(argv[1], "-e") == 0;
+    bool code = argc > 2 && strcmp(argv[1], "-e") == 0;
     int first = code ? 3 : 2;
     int status = code ? luaL_loadstring(L, argv[2]) : luaL_loadfile(L, argv[1]);
     if (status != 0)
@@ -38,6 +39,8 @@ int main(int argc, char **argv)
         return 2;
     }
     lua_State *L = luaL_newstate();
+    if (L == NULL)
+        return 2;
     luaL_openlibs(L);
     set_arg(L, argc, argv);
     int status = run(L, argc, argv);

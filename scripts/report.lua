@@ -1,11 +1,10 @@
 --- busted output handler: one line per spec file, then what failed, then what was slow.
 --
--- The last line is always `N passed, M failed`. Whatever is not a plain pass counts as failed: an
--- error outside a test, a file that does not load, a pending test, and a run without any test.
--- The same line goes to the file named by PUSHER_REPORT, by which scripts/specs tells a finished run
--- from an interpreter that died on the way.
+-- The last line is always `N passed, M failed`. Everything but a plain pass counts as failed: an error outside a test,
+-- a file that does not load, a pending test, and a run without any test. The same line is written to the file named
+-- by PUSHER_REPORT, so that scripts/specs can distinguish a finished run from an interpreter that died.
 
-local SLOW = 0.25 -- seconds; faster tests are not worth a line
+local SLOW = 0.25 -- seconds; faster tests are not listed
 local SLOWEST = 8 -- lines
 
 return function()
@@ -40,7 +39,7 @@ return function()
   local function file_end(file)
     local done = files[1]
     if done.passed + done.failed == 0 then
-      record_failure(file, "the file holds no test")
+      record_failure(file, "the file has no test")
     end
     local failed = done.failed > 0 and ("  %d FAILED"):format(done.failed) or ""
     io.write(("%-44s %5d passed  %7.2f s%s\n"):format(done.name, done.passed, file.duration or 0, failed))
@@ -55,12 +54,12 @@ return function()
       handler.successesCount = handler.successesCount + 1
       files[1].passed = files[1].passed + 1
     elseif status == "pending" then
-      record_failure(element, "pending: a check that is skipped has not passed")
+      record_failure(element, "pending: a skipped test has not passed")
     end
     return nil, true
   end
 
-  local function trouble(element, _, message, trace)
+  local function suite_error(element, _, message, trace)
     return record_failure(element, message, trace)
   end
 
@@ -106,8 +105,8 @@ return function()
     busted.subscribe({ "file", "start" }, file_start)
     busted.subscribe({ "file", "end" }, file_end)
     busted.subscribe({ "test", "end" }, test_end)
-    busted.subscribe({ "failure" }, trouble)
-    busted.subscribe({ "error" }, trouble)
+    busted.subscribe({ "failure" }, suite_error)
+    busted.subscribe({ "error" }, suite_error)
     busted.subscribe({ "suite", "end" }, suite_end)
   end
 

@@ -1,8 +1,8 @@
---- busted helper: makes the garbage collector run all the time, so that what C uses without owning it
--- is gone by the next call. The modes take turns, since each finds different mistakes.
+--- busted helper: makes the garbage collector run all the time, so that objects that C uses without owning them are
+-- collected by the next call. The modes take turns, since each finds different errors.
 --
--- That makes a test which fills much memory up to sixty times slower, and finds nothing new in its second
--- minute: after a second of a test the collector returns to its usual pace.
+-- Tests that use much memory become up to sixty times slower, so after a second of a test the collector returns to its
+-- normal pace.
 
 local busted = require("busted")
 

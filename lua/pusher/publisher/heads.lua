@@ -1,0 +1,40 @@
+--- How the texts of events begin, by channel and event name: each pair in use is checked and encoded once.
+
+local heads = {}
+local methods = {}
+local metatable = { __index = methods, __name = "pusher.publisher.heads" }
+
+-- How many pairs are remembered. With more, all are forgotten.
+local MAX_HEADS = 1024
+
+--- Makes an empty memory.
+-- @tparam table payload with a method `head(channel, event)`
+function heads.new(payload)
+  return setmetatable({ payload = payload, by_channel = {}, count = 0 }, metatable)
+end
+
+local function make(self, channel, event)
+  local head, message, details = self.payload:head(channel, event)
+  if head then
+    if self.count >= MAX_HEADS then
+      self.by_channel, self.count = {}, 0
+    end
+    self.by_channel[channel] = self.by_channel[channel] or {}
+    self.by_channel[channel][event] = head
+    self.count = self.count + 1
+  end
+  return head, message, details
+end
+
+--- What `payload:head` returns for a channel and an event name.
+-- @treturn string|nil
+function methods:get(channel, event)
+  local by_event = self.by_channel[channel]
+  local head = by_event and by_event[event]
+  if head then
+    return head
+  end
+  return make(self, channel, event)
+end
+
+return heads

@@ -1,0 +1,81 @@
+local errors = require "pusher.base.errors"
+local growth = require "spec.helpers.growth"
+local http = require "pusher.base.http"
+
+describe("pusher.base.http", function()
+  it("reads HTTP dates", function()
+    assert.equal(784111777, http.date("Sun, 06 Nov 1994 08:49:37 GMT"))
+    assert.equal(951782400, http.date("Tue, 29 Feb 2000 00:00:00 GMT"))
+    assert.equal(4102444799, http.date("Thu, 31 Dec 2099 23:59:59 GMT"))
+    assert.equal(0, http.date("Thu, 01 Jan 1970 00:00:00 GMT"))
+    for _, text in ipairs { "", "x", "Sun, 06 Foo 1994 08:49:37 GMT", "06 Nov 1994 08:49:37 GMT",
+      "Sun, 06 Nov 1994 08:49:37", "Sun, 6 Nov 1994 08:49:37 GMT", " Sun, 06 Nov 1994 08:49:37 GMT" } do
+      assert.is_nil(http.date(text))
+    end
+  end)
+
+  it("turns the digits of a UTC time into Unix seconds", function()
+    assert.equal(1353088179, http.seconds("2012", "11", "16", "17", "49", "39"))
+    assert.equal(951868800, http.seconds("2000", 3, "01", "00", "00", "00"))
+    assert.is_nil(http.seconds("2012", nil, "16", "17", "49", "39"))
+  end)
+
+  it("finds a header by its name in any case", function()
+    local headers = "Date: today\r\nX-Retry-After: 1\r\nRETRY-after:\t 7 \t\r\nEmpty:\r\nRetry-After: 9\r\nno colon\r\n"
+    assert.equal("today", http.header(headers, "date"))
+    assert.equal("7", http.header(headers, "retry-after"))
+    assert.equal("", http.header(headers, "empty"))
+    assert.is_nil(http.header(headers, "after"))
+    assert.is_nil(http.header(headers, "no colon"))
+    assert.is_nil(http.header("", "date"))
+    assert.is_nil(http.header(nil, "date"))
+  end)
+
+  it("reads Retry-After in both forms", function()
+    local now = http.date("Fri, 16 Nov 2012 17:49:39 GMT")
+    assert.equal(7, http.retry_after("Retry-After: 7\r\n", now))
+    assert.equal(0, http.retry_after("Retry-After: 0\r\n", now))
+    assert.equal(10, http.retry_after("retry-after: Fri, 16 Nov 2012 17:49:49 GMT\r\n", now))
+    assert.equal(9, http.retry_after("retry-after: Fri, 16 Nov 2012 17:49:49 GMT\r\n", now + 0.5))
+    assert.equal(0, http.retry_after("Retry-After: Fri, 16 Nov 2012 17:49:29 GMT\r\n", now))
+    for _, value in ipairs { "soon", "-1", "1.5", "7 s", "", "0x10" } do
+      assert.is_nil(http.retry_after("Retry-After: " .. value .. "\r\n", now))
+    end
+    assert.is_nil(http.retry_after("", now))
+    assert.is_nil(http.retry_after(nil, now))
+  end)
+
+  it("has a known code for each status", function()
+    local expected = {
+      [301] = "response", [304] = "response", [400] = "invalid", [401] = "unauthorized", [403] = "forbidden",
+      [404] = "not_found", [408] = "timeout", [413] = "too_large", [418] = "invalid", [422] = "invalid",
+      [429] = "rate_limited", [500] = "server", [502] = "server", [599] = "server",
+    }
+    for status, code in pairs(expected) do
+      assert.equal(code, http.code(status))
+      assert.is_not_nil(errors.CODES[code])
+    end
+  end)
+
+  it("makes one short line of a server's text", function()
+    assert.equal("no such app", http.one_line("  no such\r\n\tapp \0\n"))
+    assert.equal("", http.one_line(" \n \t"))
+    assert.equal("", http.one_line(""))
+    assert.equal(("x"):rep(200), http.one_line(("x"):rep(200)))
+    assert.equal(("x"):rep(200) .. "…", http.one_line(("x"):rep(201)))
+    assert.is_nil(http.one_line(("x\r\n\27[31m"):rep(1000)):find("%c"))
+  end)
+
+  it("reads hostile text in linear time", function()
+    growth.assert_linear(function(n)
+      local spaces = (" "):rep(n) -- which make a pattern with backtracking scan again and again
+      assert.equal("a" .. (" "):rep(199) .. "…", http.one_line("a" .. spaces .. "b"))
+      assert.equal("", http.one_line(spaces))
+      http.one_line(("\n \1"):rep(n / 4) .. "x")
+      assert.equal("a" .. spaces .. "b", http.header("Date: a" .. spaces .. "b\r\n", "date"))
+      assert.is_nil(http.retry_after("Retry-After: 7" .. spaces .. "7\r\n", 0))
+      assert.is_nil(http.header((":"):rep(n), "date"))
+      assert.is_nil(http.header(("x"):rep(n), "date"))
+    end, 4 * 1024)
+  end)
+end)

@@ -1,0 +1,79 @@
+local list = require "pusher.base.list"
+
+local function names(of)
+  local found, node = {}, of.first
+  while node do
+    found[#found + 1] = node.name
+    node = node.behind
+  end
+  return table.concat(found, " ")
+end
+
+describe("pusher.base.list", function()
+  it("keeps nodes in the order they were added", function()
+    local line = list.new()
+    assert.is_nil(line.first)
+    for _, name in ipairs { "a", "b", "c" } do
+      line:push { name = name }
+    end
+    assert.equal("a b c", names(line))
+    assert.equal("c", line.last.name)
+    assert.equal("b", line.last.ahead.name)
+  end)
+
+  it("removes any node and leaves nothing in it", function()
+    for _, case in ipairs { { 1, "b c" }, { 2, "a c" }, { 3, "a b" } } do
+      local line, nodes = list.new(), { { name = "a" }, { name = "b" }, { name = "c" } }
+      for _, node in ipairs(nodes) do
+        line:push(node)
+      end
+      local node = nodes[case[1]]
+      line:remove(node)
+      assert.equal(case[2], names(line))
+      assert.same({ name = node.name }, node)
+      assert.is_nil(line.first.ahead)
+      assert.is_nil(line.last.behind)
+      line:push(node)
+      assert.equal(case[2] .. " " .. node.name, names(line))
+    end
+  end)
+
+  it("removes the first node, until it is empty", function()
+    local line, a, b = list.new(), { name = "a" }, { name = "b" }
+    line:push(a)
+    line:push(b)
+    line:remove(a)
+    assert.same({ name = "a" }, a)
+    assert.is_nil(b.ahead)
+    line:push(a)
+    assert.equal("b a", names(line))
+    line:remove(b)
+    assert.equal(a, line.first)
+    line:remove(a)
+    assert.is_nil(line.first)
+    assert.is_nil(line.last)
+    assert.same({ { name = "a" }, { name = "b" } }, { a, b })
+  end)
+
+  it("counts its nodes, and shifts the first one", function()
+    local line, a, b = list.new(), { name = "a" }, { name = "b" }
+    assert.is_nil(line:shift())
+    assert.equal(0, line.size)
+    line:push(a)
+    line:push(b)
+    assert.equal(2, line.size)
+    assert.equal(a, line:shift())
+    assert.equal(b, line:shift())
+    assert.is_nil(line:shift())
+    assert.equal(0, line.size)
+    assert.same({ { name = "a" }, { name = "b" } }, { a, b })
+  end)
+
+  it("is empty when its only node is removed", function()
+    local line, node = list.new(), {}
+    line:push(node)
+    line:remove(node)
+    assert.is_nil(line.first)
+    assert.is_nil(line.last)
+  end)
+end)

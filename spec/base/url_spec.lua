@@ -1,0 +1,61 @@
+local url = require "pusher.base.url"
+
+describe("pusher.base.url", function()
+  it("escapes all but the unreserved characters", function()
+    assert.equal("AZaz09-._~", url.escape("AZaz09-._~"))
+    assert.equal("a%20b%2Fc%2B%26%3D%25", url.escape("a b/c+&=%"))
+    assert.equal("%C3%A4%00%0A", url.escape("ä\0\n"))
+    assert.equal("", url.escape(""))
+  end)
+
+  it("unescapes, and leaves what is not an escape unchanged", function()
+    assert.equal("a b/c", url.unescape("a%20b%2fc"))
+    assert.equal("%", url.unescape("%"))
+    assert.equal("%2", url.unescape("%2"))
+    assert.equal("%zz+", url.unescape("%zz+"))
+    assert.equal("%41", url.unescape("%2541"))
+    local bytes = {}
+    for byte = 0, 255 do
+      bytes[#bytes + 1] = string.char(byte)
+    end
+    local all = table.concat(bytes)
+    assert.equal(all, url.unescape(url.escape(all)))
+  end)
+
+  it("splits host and port", function()
+    for text, expected in pairs {
+      ["example.org"] = { "example.org" }, ["example.org:6001"] = { "example.org", 6001 }, ["127.0.0.1:1"] = { "127.0.0.1", 1 },
+      ["[::1]"] = { "::1" }, ["[::1]:65535"] = { "::1", 65535 }, ["[::ffff:1.2.3.4]:80"] = { "::ffff:1.2.3.4", 80 },
+      ["my_host-1"] = { "my_host-1" },
+    } do
+      assert.same(expected, { url.split_host(text) })
+    end
+    for _, text in ipairs { "", ":", "h:", "[::1]:", "::1", "h:x", "h:0", "h:65536", "[::1]:0", "h:99999999999999999999", "a b", "a/b",
+      "https://h", "u@h", "h\r\nX: y", "[::1", "[h]", "h:80:81" } do
+      assert.is_nil((url.split_host(text)), text)
+    end
+  end)
+
+  it("distinguishes addresses from names", function()
+    for _, host in ipairs { "127.0.0.1", "::1", "fe80::1", "::ffff:1.2.3.4" } do
+      assert.is_true(url.is_address(host))
+    end
+    for _, host in ipairs { "localhost", "1.2.3", "a.b.c.d", "1.example.org" } do
+      assert.is_false(url.is_address(host))
+    end
+  end)
+
+  it("puts IPv6 addresses in brackets", function()
+    assert.equal("[::1]", url.bracket("::1"))
+    assert.equal("127.0.0.1", url.bracket("127.0.0.1"))
+    assert.equal("example.org", url.bracket("example.org"))
+  end)
+
+  it("names the port of an authority unless it is the scheme's own", function()
+    assert.equal("api.test", url.authority("https", "api.test", 443))
+    assert.equal("api.test:80", url.authority("https", "api.test", 80))
+    assert.equal("api.test", url.authority("http", "api.test", 80))
+    assert.equal("api.test:443", url.authority("http", "api.test", 443))
+    assert.equal("[::1]:6001", url.authority("http", "::1", 6001))
+  end)
+end)
