@@ -86,8 +86,9 @@ end
 function methods:wait(seconds)
   if seconds ~= nil then
     argument("wait", 1, seconds, "number")
-    if seconds < 0 or seconds ~= seconds then
-      return errors.fail("invalid", ("wait: seconds must be 0 or more, got %s"):format(seconds))
+    local ok, message, details = arguments.seconds("wait", seconds)
+    if not ok then
+      return nil, message, details
     end
   end
   if not self.done then

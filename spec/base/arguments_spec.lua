@@ -57,4 +57,15 @@ describe("pusher.base.arguments", function()
       assert.is_nil(arguments.list_length(value))
     end
   end)
+
+  it("takes any time to wait from 0 on", function()
+    assert.equal(0, arguments.seconds("wait", 0))
+    assert.equal(math.huge, arguments.seconds("wait", math.huge))
+    for _, seconds in ipairs { -1, -math.huge, 0 / 0 } do
+      local ok, message, details = arguments.seconds("wait", seconds)
+      assert.is_nil(ok)
+      assert.truthy(message:find("wait: seconds must be 0 or more, got", 1, true), message)
+      assert.equal("invalid", details.code)
+    end
+  end)
 end)

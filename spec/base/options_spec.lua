@@ -102,6 +102,12 @@ describe("pusher.base.options", function()
     refused({ mode = "a\nb" }, 'option "mode" must be "slow" or "fast", got "a?b"', "mode")
   end)
 
+  it("refuses a name that cannot be shown", function()
+    local checked, _, details = options.check({ [setmetatable({}, { __tostring = error })] = 1 }, { x = { "number" } })
+    assert.is_nil(checked)
+    assert.equal("config", details.code)
+  end)
+
   it("names the nearest option for an unknown one", function()
     refused({ txet = "x" }, 'unknown option "txet"; did you mean "text"?', "txet")
     refused({ group = { sise = 1 } }, 'unknown option "group.sise"; did you mean "group.size"?', "group.sise")

@@ -155,5 +155,9 @@ describe("pusher.push.slot", function()
     end
     assert.are.equal("invalid", select(3, made:push {}).code)
     assert.are.same({ ready = false, pushed = 1, dropped = 2, refused = 2 }, made:stats())
+    result = function()
+      return nil, setmetatable({}, { __tostring = error })
+    end
+    assert.are.equal("invalid", select(3, made:push {}).code)
   end)
 end)

@@ -63,6 +63,17 @@ function arguments.list_length(list)
   return count
 end
 
+--- Checks a time to wait.
+-- @tparam string call the method's name as the caller wrote it
+-- @tparam number seconds
+-- @treturn number|nil
+function arguments.seconds(call, seconds)
+  if seconds >= 0 then -- which NaN is not
+    return seconds
+  end
+  return errors.fail("invalid", ("%s: seconds must be 0 or more, got %s"):format(call, seconds))
+end
+
 --- Checks that a list has 1 to `max` entries and no other keys.
 -- @tparam table list
 -- @tparam number max

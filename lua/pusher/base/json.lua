@@ -3,6 +3,7 @@
 -- The default codec is lua-cjson. What it would silently corrupt is refused here: holes in arrays, NaN, integers with
 -- more digits than it keeps.
 
+local callback = require "pusher.base.callback"
 local errors = require "pusher.base.errors"
 
 local json = {}
@@ -89,7 +90,7 @@ local function quote(text)
 end
 
 local function without_position(message)
-  return (tostring(message):gsub("^[^:]+:%d+: ", ""))
+  return (callback.text(message):gsub("^[^:]+:%d+: ", ""))
 end
 
 --- Whether a value is absent: nil, or a codec's JSON null, which is a userdata.

@@ -6,6 +6,7 @@
 -- place, or nil, message, details.
 
 local arguments = require "pusher.base.arguments"
+local callback = require "pusher.base.callback"
 local errors = require "pusher.base.errors"
 
 local options = {}
@@ -101,7 +102,7 @@ local function check_value(rule, name, value, how)
 end
 
 local function unknown(declared, prefix, name, how)
-  local text = tostring(name):sub(1, MAX_NAME_BYTES)
+  local text = callback.text(name):sub(1, MAX_NAME_BYTES)
   if how.unknown then
     return how.unknown(prefix .. text)
   end

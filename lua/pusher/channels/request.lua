@@ -5,6 +5,7 @@
 -- unescaped values; escaped on the wire.
 
 local arguments = require "pusher.base.arguments"
+local callback = require "pusher.base.callback"
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
 local url = require "pusher.base.url"
@@ -42,7 +43,7 @@ local function add_params(list, params)
     local value = query_value(given)
     if not key or key == "" or seen[key] then
       return errors.fail("invalid", ("query parameters must have distinct names, in any case, got %s"):format(
-        arguments.show(name)), { field = tostring(name) })
+        arguments.show(name)), { field = callback.text(name) })
     elseif RESERVED[key] then
       return errors.fail("invalid", ("query parameter %s is set by the library"):format(key), { field = key })
     elseif not value then

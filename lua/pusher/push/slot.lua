@@ -1,5 +1,6 @@
 --- One registered handler: its name, state and counts. What it raises is caught.
 
+local callback = require "pusher.base.callback"
 local errors = require "pusher.base.errors"
 
 local slot = {}
@@ -34,7 +35,7 @@ function methods:call(method, ...)
   elseif result == nil and message == nil then
     return true
   elseif not result and message ~= nil and (type(details) ~= "table" or errors.CODES[details.code] == nil) then
-    return fail("invalid", tostring(message))
+    return fail("invalid", callback.text(message))
   end
   return result, message, details
 end

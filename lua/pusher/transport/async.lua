@@ -128,8 +128,9 @@ function methods:step(seconds)
     return errors.fail("closed", "the transport is closed")
   elseif seconds ~= nil then
     arguments.check("step", 1, seconds, "number")
-    if seconds < 0 or seconds ~= seconds then
-      return errors.fail("invalid", ("step: seconds must be 0 or more, got %s"):format(seconds))
+    local ok, message, details = arguments.seconds("step", seconds)
+    if not ok then
+      return nil, message, details
     end
   end
   if self.running > 0 then
