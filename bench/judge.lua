@@ -37,9 +37,9 @@ function judge.one(target, ours, other)
   return verdict
 end
 
---- Bytes and their limit; likewise.
-function judge.memory(bytes, at_most)
-  return { reached = bytes <= at_most, failed = bytes > GATE_FACTOR * at_most }
+--- A value (bytes, microseconds) and its limit; likewise.
+function judge.at_most(value, at_most)
+  return { reached = value <= at_most, failed = value > GATE_FACTOR * at_most }
 end
 
 return judge

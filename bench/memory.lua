@@ -1,8 +1,8 @@
 --- Bytes of resident memory of a client and an event. Each is measured in a process of its own, which run.lua starts:
 -- bench/memory.lua NAME inputs.json PORT -> one number.
 
+local memory = require "tools.memory"
 local ours = require "bench.ours_client"
-local probe = require "bench.probe"
 
 local inputs = ours.inputs(arg[2])
 
@@ -18,6 +18,10 @@ local function no_transport()
   return { send = nothing, close = nothing }
 end
 
+local function resident()
+  return memory.resident_kb() * 1024
+end
+
 -- Resident bytes for each of `count` things that `make` makes. A tenth is made before, which pays for what all share.
 -- Garbage is collected in between, or it would stay resident.
 local function measure(count, make)
@@ -28,10 +32,10 @@ local function measure(count, make)
       collectgarbage()
     end
     if i == count / 10 then
-      before = probe.rss()
+      before = resident()
     end
   end
-  return (probe.rss() - before) / #kept * 1.1
+  return (resident() - before) / #kept * 1.1
 end
 
 local cases = {}

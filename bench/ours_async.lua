@@ -4,7 +4,6 @@ local async = require "pusher.transport.async"
 local probe = require "bench.probe"
 
 local IDLE = 1000
-local HANGING = 8 -- calls that hang while the steps are timed
 
 local function own_descriptors()
   local pipe = assert(io.popen("ls /proc/$PPID/fd | wc -l"))
@@ -37,31 +36,6 @@ local function steps(transport)
     for _ = 1, n do
       transport:step()
     end
-  end
-end
-
--- The longest of `n` ticks; in each a call is started and the transport is stepped. The calls never succeed.
-local function longest_tick(bench, where)
-  return function(n)
-    local transport = assert(async.new {})
-    local client = bench.client { transport = transport, timeout = 0.05, host = where.host, port = where.port() }
-    local inputs, wall, cpu, running = bench.inputs, 0, 0, 0
-    local function done()
-      running = running - 1
-    end
-    for _ = 1, n do
-      local wall_before, cpu_before = probe.wall_ns(), probe.thread_cpu_ns()
-      if running < HANGING then
-        running = running + 1
-        assert(client:trigger(inputs.channel, inputs.event, inputs.data)):on_done(done)
-      end
-      transport:step()
-      wall = math.max(wall, probe.wall_ns() - wall_before)
-      cpu = math.max(cpu, probe.thread_cpu_ns() - cpu_before)
-      probe.sleep_ms(1)
-    end
-    client:close()
-    return wall, cpu
   end
 end
 
@@ -99,8 +73,4 @@ return function(bench, loops)
     end
     steps(crowded)(n)
   end
-
-  loops.tick_hung = longest_tick(bench, { port = probe.hung_port })
-  loops.tick_refused = longest_tick(bench, { port = probe.free_port })
-  loops.tick_no_name = longest_tick(bench, { port = probe.free_port, host = "no-such-host.invalid" })
 end

@@ -3,7 +3,7 @@
 local peer = {}
 peer.__index = peer
 
---- Starts a side. The process reads commands from a fifo (io.popen goes one way only) and ends with it.
+--- Starts a side. The process reads commands from a fifo (io.popen has one direction only) and ends with it.
 -- @tparam string name what the table calls this side
 -- @tparam string command shell command
 -- @tparam string dir directory for the fifo

@@ -1,11 +1,10 @@
-/* bench.probe: clocks, memory and ports, which plain Lua lacks.
+/* bench.probe: clocks and ports, which plain Lua lacks.
  * Used by the benchmark only; no part of the library. */
 #include <lauxlib.h>
 #include <lua.h>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -45,22 +44,6 @@ static int l_sleep_ms(lua_State *L)
     t.tv_nsec = (long)((ms - (lua_Number)t.tv_sec * 1000) * 1e6);
     nanosleep(&t, NULL);
     return 0;
-}
-
-/* Resident bytes now, not the peak that getrusage() knows. Linux only. */
-static int l_rss(lua_State *L)
-{
-    long pages = 0;
-    FILE *f = fopen("/proc/self/statm", "r");
-    if (f != NULL) {
-        if (fscanf(f, "%*s %ld", &pages) != 1)
-            pages = 0;
-        fclose(f);
-    }
-    if (pages <= 0)
-        return luaL_error(L, "cannot read /proc/self/statm");
-    lua_pushnumber(L, (lua_Number)pages * (lua_Number)sysconf(_SC_PAGESIZE));
-    return 1;
 }
 
 /* A socket on loopback at a port the system picked; -1 on failure. */
@@ -111,7 +94,6 @@ static const luaL_Reg functions[] = {
     {"cpu_ns",        l_cpu_ns       },
     {"thread_cpu_ns", l_thread_cpu_ns},
     {"sleep_ms",      l_sleep_ms     },
-    {"rss",           l_rss          },
     {"free_port",     l_free_port    },
     {"hung_port",     l_hung_port    },
     {NULL,            NULL           },

@@ -68,6 +68,26 @@ local function print_targets(all)
   return failed
 end
 
+-- Nanoseconds of CPU time, for both of our sides.
+local function print_longest(longest, at_most_us)
+  local failed = 0
+  line("longest call, us CPU", "trigger, 5.4", "step, 5.4", "trigger, LuaJIT", "step, LuaJIT", "target", "reached")
+  line("---", "---", "---", "---", "---", "---", "---")
+  for _, entry in ipairs(longest) do
+    local values, reached = {}, {}
+    for i, column in ipairs(our_columns) do
+      local of = entry[column[1]]
+      local verdict = judge.at_most(of.longest / 1000, at_most_us)
+      values[2 * i - 1], values[2 * i] = us(of.trigger), us(of.step)
+      reached[i] = verdict.reached and "yes" or "NO"
+      failed = failed + (verdict.failed and 1 or 0)
+    end
+    line(entry.title, values[1], values[2], values[3], values[4], "<= " .. at_most_us .. " us",
+      table.concat(reached, " / "))
+  end
+  return failed
+end
+
 local function print_memory(memory)
   local failed = 0
   line("memory, bytes", "Lua 5.4", "LuaJIT", "target", "reached")
@@ -75,7 +95,7 @@ local function print_memory(memory)
   for _, entry in ipairs(memory) do
     local limit, reached = entry.case.at_most, {}
     for i, column in ipairs(our_columns) do
-      local verdict = limit and judge.memory(entry[column[1]], limit)
+      local verdict = limit and judge.at_most(entry[column[1]], limit)
       reached[i] = verdict and (verdict.reached and "yes" or "NO") or "-"
       failed = failed + (verdict and verdict.failed and 1 or 0)
     end
@@ -87,12 +107,15 @@ end
 
 --- Prints the tables.
 -- @tparam table all list of `case` and `measured`
+-- @tparam table longest list of `title` and the `trigger` and `step` of our sides; `at_most_us`, their limit
 -- @tparam table memory list of `case` and the bytes of our sides
 -- @treturn number how many figures fail the gate, see judge.lua
-function report.print(all, memory)
+function report.print(all, longest, memory)
   print_medians(all)
   print()
   local failed = print_targets(all)
+  print()
+  failed = failed + print_longest(longest, longest.at_most_us)
   print()
   return failed + print_memory(memory)
 end

@@ -5,6 +5,7 @@
 -- last quarter is that far above the maximum of its first half.
 
 local async = require "pusher.transport.async"
+local memory = require "tools.memory"
 local ours = require "bench.ours_client"
 local probe = require "bench.probe"
 local server = require "bench.server"
@@ -124,7 +125,7 @@ local function soak(name, run, settle, fraction)
         settle(i)
       end
       collectgarbage()
-      samples[#samples + 1] = probe.rss()
+      samples[#samples + 1] = memory.resident_kb() * 1024
       shown[#shown + 1] = ("%.1f"):format(samples[#samples] / 1048576)
     end
   end

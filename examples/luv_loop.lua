@@ -12,10 +12,12 @@ local responses, timer, work = uv.new_poll(publisher:pollfd()), uv.new_timer(), 
 
 -- Does what can be done now, and sets the timer for the next turn, in case no response arrives before.
 local function turn()
-  publisher:step()
-  local seconds = publisher:timeout()
+  local unsettled, seconds = publisher:step(), publisher:timeout()
   if seconds then
     timer:start(math.ceil(seconds * 1000), 0, turn)
+  elseif unsettled == 0 and left == 0 then
+    responses:close()
+    timer:close()
   end
 end
 
@@ -24,16 +26,14 @@ responses:start("r", turn)
 -- The application: an event every few milliseconds.
 work:start(0, 5, function()
   assert(publisher:trigger("my-channel", "tick", { left = left }))
-  turn()
   left = left - 1
   if left == 0 then
-    for _, handle in ipairs { responses, timer, work } do
-      handle:close()
-    end
+    work:close()
   end
+  turn()
 end)
 
 uv.run()
-assert(publisher:close(10))
+assert(publisher:close(0)) -- nothing is left
 client:close()
 print(("%d events sent in %d calls"):format(publisher:stats().sent, publisher:stats().calls))

@@ -2,10 +2,11 @@
 
 local arguments = require "pusher.base.arguments"
 local client = require "pusher.client"
+local standard_headers = require "pusher.base.headers"
 local settings = require "pusher.channels.settings"
 
 local pusher = {
-  _VERSION = "0.1.0",
+  _VERSION = standard_headers.VERSION,
 }
 
 local function open(given, message, details)
@@ -15,7 +16,7 @@ local function open(given, message, details)
   if not given then
     return nil, message, details
   end
-  return client.new(given, pusher._VERSION)
+  return client.new(given)
 end
 
 --- Makes a client.

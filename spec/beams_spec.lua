@@ -3,6 +3,7 @@ local beams = require "pusher.beams"
 local cjson = require "cjson"
 local core = require "pusher.core"
 local fake = require "spec.helpers.fake_transport"
+local standard = require "pusher.base.headers"
 local vectors = require("spec.helpers.push_vectors").beams
 
 local NOW = 1600000000
@@ -46,6 +47,9 @@ describe("pusher.beams", function()
       local headers = headers_of(request)
       assert.are.equal(to_interests.headers.Authorization, headers.Authorization)
       assert.are.equal(to_interests.headers["Content-Type"], headers["Content-Type"])
+      assert.are.equal(standard.LIBRARY[2], headers["X-Pusher-Library"])
+      assert.are.same({ "application/json", "identity", "pusher-http-lua/" .. standard.VERSION },
+        { headers.Accept, headers["Accept-Encoding"], headers["User-Agent"] })
       assert.are.equal("https", request.scheme)
       assert.are.equal("i-123.pushnotifications.pusher.com", request.host)
       assert.are.equal(443, request.port)
@@ -67,6 +71,7 @@ describe("pusher.beams", function()
         assert.are.equal(case.request_line, transport.last.method .. " " .. transport.last.target)
         assert.is_nil(transport.last.body)
         assert.is_nil(headers_of(transport.last)["Content-Type"])
+        assert.are.equal("identity", headers_of(transport.last)["Accept-Encoding"])
       end)
     end
   end)
@@ -225,6 +230,8 @@ describe("pusher.beams", function()
       assert.are.equal(("the server responded with status %d: %s"):format(status,
         status == 302 and "redirects are not followed" or "oops"), message)
     end
+    local encoded = fake.new(200, "\31\139\8\0", "Content-Encoding: gzip\r\n")
+    assert.are.equal("response", select(3, assert(new { transport = encoded }):publish_to_users({ "a" }, PUBLISH)).code)
     for _, body in ipairs { "", "oops", "null", "5" } do
       local result, _, details = assert(new { transport = fake.new(200, body) }):publish_to_users({ "a" }, PUBLISH)
       assert.is_nil(result)

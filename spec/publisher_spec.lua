@@ -153,7 +153,7 @@ for _, deferred in ipairs { false, true } do
         local world, publisher = new({ function() return 429, "slow down", "Retry-After: 7\r\n" end },
           { publisher = { linger = 0 } })
         publisher:trigger("a", "e", "x")
-        publisher:step() -- the call goes out
+        publisher:step() -- the call is sent
         publisher:step(1) -- its response comes in
         publisher:trigger("b", "e", "x")
         assert.is_true(publisher:flush(60))
@@ -207,12 +207,12 @@ for _, deferred in ipairs { false, true } do
           publisher:trigger("slow", "e", tostring(number))
         end
         publisher:step()
-        publisher:trigger("quick", "e", "q")
+        publisher:trigger("fast", "e", "q")
         publisher:step()
         publisher:step(0.06)
         assert.is_true(publisher:flush(60))
         assert.equal("1 2 3 4 5 6 7 8 9 10 11 12 13 14 15", world:took("slow"))
-        assert.equal("q", world:took("quick"))
+        assert.equal("q", world:took("fast"))
       end)
 
       it("sends the events of a faulty batch one by one, so that only the bad one fails", function()

@@ -58,6 +58,7 @@ end
 
 local CONFIGURATION = [[
 $modules
+$main
 $user
 daemon off;
 worker_processes $workers;
@@ -102,7 +103,7 @@ local function configure(self, options)
   end
   values.workers = tostring(options.workers or 1)
   values.log_level = options.log_level or "warn"
-  values.http, values.server = options.http or "", options.server or ""
+  values.main, values.http, values.server = options.main or "", options.http or "", options.server or ""
   return (CONFIGURATION:gsub("%$(%l[%l_]*)", values))
 end
 
@@ -144,7 +145,7 @@ local function try_to_start(self, options)
 end
 
 --- Starts nginx and waits until it is ready.
--- @tparam table options `http`, `server`: directives for these blocks; `workers` (1); `log_level` ("warn"); or
+-- @tparam table options `main`, `http`, `server`: directives for these contexts; `workers` (1); `log_level` ("warn"); or
 -- `configuration` = function(facts) -> the whole text, which must have a pid file "pid" and an error.log in
 -- `facts.directory`; `environment` = "NAME=value …"
 -- @treturn table `{ host =, port =, pid = the master's, directory = }` with the methods below
@@ -172,19 +173,31 @@ function methods:forget_log()
   self.forgotten = self.forgotten + #self:log()
 end
 
+--- Waits until a function returns something else than nil and false, and returns that. Raises after START_SECONDS.
+-- @tparam string what for the message
+-- @tparam function found
+function methods:wait(what, found)
+  local deadline = cqueues.monotime() + START_SECONDS
+  repeat
+    local result = found()
+    if result then
+      return result
+    end
+    cqueues.poll(0.01)
+  until cqueues.monotime() > deadline
+  error("no " .. what .. "; error.log: " .. self:log(), 2)
+end
+
 --- Waits for a line of error.log.
 -- @treturn string the first line that matches the pattern; raises after START_SECONDS
 function methods:wait_for_log(pattern)
-  local deadline = cqueues.monotime() + START_SECONDS
-  repeat
+  return self:wait("line with " .. pattern, function()
     for line in self:log():gmatch("[^\n]+") do
       if line:find(pattern) then
         return line
       end
     end
-    cqueues.poll(0.01)
-  until cqueues.monotime() > deadline
-  error("no line with " .. pattern .. " in error.log: " .. self:log(), 2)
+  end)
 end
 
 --- Lines of error.log that report an error raised in Lua or a failure of nginx itself.
@@ -212,6 +225,22 @@ end
 --- Sends a signal to the master, such as HUP.
 function methods:signal(name)
   os.execute(("kill -%s %d"):format(name, self.pid))
+end
+
+--- Reloads the configuration and waits until all workers are new ones (Linux).
+function methods:reload()
+  local old, count = {}, 0
+  for _, pid in ipairs(self:workers()) do
+    old[pid], count = true, count + 1
+  end
+  self:signal("HUP")
+  self:wait("new workers", function()
+    local pids, all_new = self:workers(), true
+    for _, pid in ipairs(pids) do
+      all_new = all_new and not old[pid]
+    end
+    return all_new and #pids >= count
+  end)
 end
 
 --- One request on a connection of its own; see tools/nginx/http.lua.

@@ -5,11 +5,14 @@
 -- neighbours. Where the worker is the limit, its requests per second of CPU time are compared, which other programs do
 -- not change.
 
+local memory = require "tools.memory"
 local nginx = require "tools.nginx"
 local stats = require "bench.stats"
 local wrk = require "bench.openresty.wrk"
 
 local measure = {}
+
+local TRIGGERS_BETWEEN_RELOADS = 100
 
 local HTTP = [[
   keepalive_requests 1000000000;
@@ -136,34 +139,34 @@ end
 function measure.memory(web, requests)
   local options = { url = url(web, "/auth"), seconds = 2, connections = 64 }
   request_many(options, requests / 10)
-  local before = wrk.resident_kb(web:workers()[1])
+  local before = memory.resident_kb(web:workers()[1])
   local done = request_many(options, requests)
-  return { before_kb = before, after_kb = wrk.resident_kb(web:workers()[1]), requests = done }
+  return { before_kb = before, after_kb = memory.resident_kb(web:workers()[1]), requests = done }
 end
 
---- Reloads nginx several times under load.
--- @tparam table options `seconds`, `reloads`, `wait` = function(seconds)
--- @treturn table `{ requests =, triggers =, generations = how many sets of workers there were }`
+--- Reloads an nginx several times while subscribers and triggers come; raises when one of them fails, or when a reload
+-- was not under load.
+-- @tparam table options `seconds` of load, which must last for all reloads; `reloads`; `reloaded` = the nginx (`web`);
+--   `count` = function() -> triggers that reached the Channels server
+-- @treturn table `{ requests =, triggers = }`
 function measure.reload(web, options)
-  local seen, generations = {}, 0
-  local function look()
-    local pids = table.concat(web:workers(), " ")
-    generations = generations + (seen[pids] and 0 or 1)
-    seen[pids] = true
-  end
   local function start(path)
     return wrk.start { url = url(web, path), seconds = options.seconds, connections = 16, with = { close = 1 } }
   end
-  local auth, trigger = start("/auth"), start("/trigger")
-  look()
-  for _ = 1, options.reloads do
-    options.wait(options.seconds / (options.reloads + 1))
-    web:signal("HUP")
-    options.wait(0.3)
-    look()
+  local function wait_for_triggers()
+    local wanted = options.count() + TRIGGERS_BETWEEN_RELOADS
+    web:wait("triggers after a reload", function()
+      return options.count() >= wanted
+    end)
   end
-  return { requests = refuse_errors(auth()).requests, triggers = refuse_errors(trigger()).requests,
-    generations = generations }
+  local reloaded = options.reloaded or web
+  local auth, trigger = start("/auth"), start("/trigger")
+  for _ = 1, options.reloads do
+    wait_for_triggers()
+    reloaded:reload()
+  end
+  wait_for_triggers()
+  return { requests = refuse_errors(auth()).requests, triggers = refuse_errors(trigger()).requests }
 end
 
 return measure

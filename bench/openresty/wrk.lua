@@ -1,4 +1,4 @@
---- Runs wrk, and reads CPU time and memory of an nginx worker (Linux).
+--- Runs wrk, and reads the CPU time of an nginx worker (Linux).
 
 local cjson = require "cjson"
 
@@ -42,14 +42,6 @@ function wrk.cpu_us(pid)
   local nanoseconds = file:read("*n")
   file:close()
   return nanoseconds / 1000
-end
-
---- Memory of a process, in KiB.
-function wrk.resident_kb(pid)
-  local file = assert(io.open(("/proc/%d/status"):format(pid)))
-  local text = file:read("*a")
-  file:close()
-  return tonumber(text:match("VmRSS:%s*(%d+)"))
 end
 
 return wrk

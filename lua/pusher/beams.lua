@@ -12,6 +12,7 @@ local http = require "pusher.base.http"
 local json_codec = require "pusher.base.json"
 local jwt = require "pusher.base.jwt"
 local options = require "pusher.base.options"
+local standard_headers = require "pusher.base.headers"
 local transports = require "pusher.transport"
 local url = require "pusher.base.url"
 
@@ -93,7 +94,7 @@ local function error_text(decoded, body)
 end
 
 local function parser(self, shape)
-  return function(status, body, headers)
+  return http.check_encoding(function(status, body, headers)
     -- The live service labels its JSON as text/plain; the header is ignored.
     local decoded = self.json.decode(body)
     if status >= 200 and status < 300 then
@@ -104,7 +105,7 @@ local function parser(self, shape)
     return fail(status == 402 and "forbidden" or http.code(status),
       ("the server responded with status %d%s"):format(status, text ~= "" and ": " .. text or ""),
       { status = status, body = body:sub(1, SHOWN_BODY_BYTES), retry_after = http.retry_after(headers, self.clock()) })
-  end
+  end)
 end
 
 local function published(decoded, status)
@@ -119,9 +120,7 @@ local function deleted()
 end
 
 local function call(self, method, path, body, shape)
-  local headers = {
-    self.authorization, { "Accept", "application/json" }, body and { "Content-Type", "application/json" },
-  }
+  local headers = { self.authorization, standard_headers.LIBRARY, body and { "Content-Type", "application/json" } }
   return self.transport:send(endpoint.request(self.at, method, path, headers, body, self.timeout), parser(self, shape))
 end
 

@@ -57,9 +57,8 @@ end
 
 --- Makes a client; users call `pusher.new(options)`.
 -- @tparam table settings as settings.check returns
--- @tparam string version the library's
 -- @treturn client|nil client; nil, message, details otherwise
-function client.new(settings, version)
+function client.new(settings)
   local transport, message, details = transports.resolve(settings)
   if not transport then
     return nil, message, details
@@ -72,7 +71,7 @@ function client.new(settings, version)
   local self = setmetatable({
     app_id = settings.app_id, host = settings.host, parts = parts, push_endpoint = push_endpoint,
     auth = auth.new(parts), webhooks = webhook.new(parts), payload = payload.new(parts.json, parts.sealer, settings),
-    build = request.builder(parts, version), parse = parsers(parts), transport = transport,
+    build = request.builder(parts), parse = parsers(parts), transport = transport,
     owns_transport = transport ~= settings.transport, closed = false,
   }, metatable)
   self.for_publisher = {

@@ -9,6 +9,9 @@ local arguments = require "pusher.base.arguments"
 local callback = require "pusher.base.callback"
 local errors = require "pusher.base.errors"
 
+local jit = rawget(_G, "jit")
+if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
+
 local pending = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.pending" }
@@ -19,11 +22,11 @@ function metatable.__tostring(self)
   return "pusher.pending: " .. (self.done and "done" or "in flight")
 end
 
---- Makes a pending that is in flight. For transports; `id` and `parse` are the transport's own.
-function pending.new(transport, id, parse)
+--- Makes a pending that is in flight. For transports; `id`, `parse` and `timeout` are the transport's own.
+function pending.new(transport, id, parse, timeout)
   -- All fields are named, so that the table never has to grow: there are very many of these.
   return setmetatable({
-    done = false, transport = transport, id = id, parse = parse,
+    done = false, transport = transport, id = id, parse = parse, timeout = timeout,
     value = nil, message = nil, details = nil,
     callback = nil,
   }, metatable)

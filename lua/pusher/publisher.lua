@@ -13,6 +13,9 @@ local outcomes = require "pusher.publisher.outcomes"
 local queue = require "pusher.publisher.queue"
 local settings = require "pusher.publisher.settings"
 
+local jit = rawget(_G, "jit")
+if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
+
 local publisher = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.publisher" }

@@ -36,6 +36,9 @@ describe("pusher.base.endpoint", function()
     local headers = { { "A", "b" } }
     assert.are.same({ method = "POST", scheme = "http", host = "h", port = 1, target = "/base/v1/x", headers = headers,
       body = "{}", timeout = 3 }, endpoint.request(at, "POST", "/v1/x", headers, "{}", 3))
+    assert.are.same({ { "A", "b" }, { "Accept", "application/json" } }, { headers[1], headers[2] })
+    assert.are.equal("Accept-Encoding", headers[3][1])
+    assert.are.equal("User-Agent", headers[4][1])
     assert.are.equal("/", endpoint.request(assert(endpoint.parse("http://h", "url")), "GET", "", {}, nil, 1).target)
   end)
 end)

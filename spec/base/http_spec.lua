@@ -57,6 +57,62 @@ describe("pusher.base.http", function()
     end
   end)
 
+  describe("check_encoding", function()
+    local given
+
+    local parse = http.check_encoding(function(status, body, headers)
+      given = { status, body, headers }
+      if status ~= 200 then
+        return errors.fail("server", "status " .. status)
+      elseif body:find("^[\31x]") and headers then
+        return errors.fail("response", "not JSON")
+      end
+      return "result", nil, nil
+    end)
+
+    before_each(function()
+      given = nil
+    end)
+
+    it("passes a response without a content encoding on", function()
+      for _, headers in ipairs { "", "Date: x\r\n", "Content-Encoding: identity\r\n", "CONTENT-encoding:  Identity \r\n",
+        "Content-Encoding:\r\n", "X-Content-Encoding: gzip\r\n", "X: content-encoding\r\n" } do
+        assert.equal("result", parse(200, "[1]", headers))
+        assert.same({ 200, "[1]", headers }, given)
+      end
+      assert.equal("result", parse(200, "x", nil))
+    end)
+
+    it("reads nothing into a body that is empty all the same", function()
+      for _, body in ipairs { "", "{}" } do
+        assert.equal("result", parse(200, body, "Content-Encoding: gzip\r\n"))
+      end
+    end)
+
+    it("refuses an encoded one, and says where to look", function()
+      for _, encoding in ipairs { "gzip", "br", "zstd", "identity, gzip" } do
+        local result, message, details = parse(200, "\31\139\8\0", "Content-Type: x\r\ncontent-encoding: " .. encoding .. "\r\n")
+        assert.is_nil(result)
+        assert.same({ "response", 200, false }, { details.code, details.status, details.retryable })
+        assert.is_truthy(message:find("content encoding " .. encoding .. ",", 1, true), message)
+        assert.is_truthy(message:find("proxy", 1, true) and details.hint:find("proxy", 1, true), message)
+      end
+      assert.is_true(#select(2, parse(200, "x", "Content-Encoding: " .. ("x"):rep(10000) .. "\r\n")) < 500)
+    end)
+
+    it("accepts a body that can be read, whatever the server calls it", function()
+      assert.equal("result", parse(200, "[1]", "Content-Encoding: UTF-8\r\n"))
+    end)
+
+    it("keeps the meaning of an error's status", function()
+      local result, message, details = parse(503, "\31\139\8\0", "Content-Encoding: gzip\r\n")
+      assert.is_nil(result)
+      assert.same({ 503, "", "Content-Encoding: gzip\r\n" }, given)
+      assert.same({ "server", true }, { details.code, details.retryable })
+      assert.is_truthy(message:find("^status 503 %(the response has the content encoding gzip,"), message)
+    end)
+  end)
+
   it("makes one short line of a server's text", function()
     assert.equal("no such app", http.one_line("  no such\r\n\tapp \0\n"))
     assert.equal("", http.one_line(" \n \t"))

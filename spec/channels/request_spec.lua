@@ -1,5 +1,6 @@
 local cjson = require "cjson"
 local core = require "pusher.core"
+local headers = require "pusher.base.headers"
 local request = require "pusher.channels.request"
 local vectors = require "spec.helpers.vectors"
 
@@ -22,7 +23,7 @@ local function builder(extra)
   for name, value in pairs(extra or {}) do
     parts[name] = value
   end
-  return request.builder(parts, "1.2.3")
+  return request.builder(parts)
 end
 
 describe("pusher.channels.request", function()
@@ -89,14 +90,16 @@ describe("pusher.channels.request", function()
     assert.equal(443, made.port)
     assert.equal("{}", made.body)
     assert.equal(5, made.timeout)
-    assert.same({ { "Content-Type", "application/json" }, { "Accept", "application/json" },
-      { "X-Pusher-Library", "pusher-http-lua 1.2.3" } }, made.headers)
+    local version = headers.VERSION
+    assert.same({ { "Content-Type", "application/json" }, { "X-Pusher-Library", "pusher-http-lua " .. version },
+      { "Accept", "application/json" }, { "Accept-Encoding", "identity" }, { "User-Agent", "pusher-http-lua/" .. version } },
+      made.headers)
     assert.truthy(made.target:find("^/apps/3/events%?auth_key=k&.*body_md5=99914b932bd37a50b983c5e7c90ae93b"))
   end)
 
   it("has no Content-Type and no digest without a body", function()
     local made = builder()("GET", "/channels")
-    assert.equal(2, #made.headers)
+    assert.equal(4, #made.headers)
     assert.is_nil(made.target:find("body_md5", 1, true))
     assert.is_nil(builder()("POST", "/x", nil, "").target:find("body_md5", 1, true))
   end)

@@ -197,6 +197,8 @@ describe("a client and a Channels server", function()
     end
     server:answer { path = "/apps/", status = 429, headers = { ["retry-after"] = "7" }, body = "" }
     assert.equal(7, refused("rate_limited", client:trigger("lobby", "e", "x")).retry_after)
+    server:answer { path = "/apps/", status = 200, headers = { ["content-encoding"] = "gzip" }, body = "\31\139\8" }
+    assert.is_truthy(refused("response", client:trigger("lobby", "e", "x")).hint:find("compression", 1, true))
   end)
 
   it("carry a built request by another client, byte for byte", function()

@@ -66,7 +66,7 @@ describe("pusher.driver.choose", function()
   end)
 
   describe("log", function()
-    it("goes to standard error", function()
+    it("writes to standard error", function()
       local stderr, written = io.stderr, nil
       finally(function() rawset(io, "stderr", stderr) end)
       rawset(io, "stderr", { write = function(_, ...) written = table.concat { ... } end })
@@ -74,7 +74,7 @@ describe("pusher.driver.choose", function()
       assert.equal("pusher: error: text\n", written)
     end)
 
-    it("goes to nginx's error log inside nginx, by level", function()
+    it("writes to nginx's error log inside nginx, by level", function()
       local lines = {}
       with_ngx({
         timer = {}, ERR = 4, WARN = 5, INFO = 7, DEBUG = 8,

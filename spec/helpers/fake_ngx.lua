@@ -1,8 +1,8 @@
 --- A stand-in for the parts of nginx's Lua API that the library uses, so that their callers run in any Lua. The real
 -- thing is behind `make test-openresty`.
 --
--- `sockets`: the outcome of each connect(), in order: `{ reused = 0, connect = message to fail with,
--- handshake = { results }, send = message to fail with, receive = { bytes or { message }, … } }`.
+-- `sockets`: the outcome of each connect(), in order: `{ reused = 0, connect = message to fail with, or a function that
+-- returns it, handshake = { results }, send = message to fail with, receive = { bytes or { message }, … } }`.
 
 local fake = {}
 
@@ -18,8 +18,12 @@ local function new_socket(record, scripts)
     script = assert(table.remove(scripts, 1), "one connect too many")
     script.host, script.port, script.options, script.sent = host, port, options, ""
     record.connections[#record.connections + 1] = script
-    if script.connect then
-      return nil, script.connect
+    local failure = script.connect
+    if type(failure) == "function" then
+      failure = failure()
+    end
+    if failure then
+      return nil, failure
     end
     return 1
   end

@@ -1,57 +1,162 @@
 /* pusher_test.process: what specs need of the operating system and Lua does not have.
  *
- *   run(f)              forks and calls f in the child, which then kills itself: no clean-up, and
- *                       no search for leaks where it gave up its parent's handles on purpose;
- *                       returns 0, or 1 when f raised, else its status or 128 + signal
+ *   fork([seconds])     returns pid, descriptor, seconds that the fork took, and in the child
+ *                       nothing; the child is killed when the time has passed
+ *   leave(ok)           ends such a child, which kills itself: no clean-up, and no search for leaks
+ *                       where it gave up its parent's handles on purpose
+ *   wait(pid, fd)       returns 0, or 1 when the child left with false, else its status, or 128 +
+ *                       the signal that ended it
+ *   run(f [, seconds])  all three: calls f in a child, 1 when it raised; also returns the seconds
+ *                       that the fork took
+ *   at_exit(f)          calls f in an exit handler (atexit(3)); for one f, in a state that os.exit
+ *                       leaves open
  *   setenv(name, value) for this process and those it starts; nil removes
  *   poll(fd, seconds)   whether the descriptor becomes readable within that time (nil: ever)
- *   descriptors()       how many of the first 1024 are open */
+ *   descriptors(), threads()
+ *                       how many this process has
+ *   limit(name, count)  sets the soft limit "descriptors", "processes" or "bytes", nil for the hard
+ *                       one
+ *   block(name)         for this thread: the signal "ALRM", "CHLD", "INT", "PIPE" or "USR1"
+ *   raise(name)         sends it to this process
+ *   pending(name)       whether it was sent and nobody took it
+ *   thread_cpu()        seconds of CPU time that this thread has used, and no other */
 #define _GNU_SOURCE
-#include <fcntl.h>
+#include <dirent.h>
 #include <lauxlib.h>
 #include <lua.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 __attribute__((visibility("default"))) int luaopen_pusher_test_process(lua_State *L);
 
-static void run_child(lua_State *L, int out)
+/* ---- children ---- */
+
+static int outcome_fd = -1; /* in a child */
+
+static double now(void)
 {
-    bool failed = lua_pcall(L, 0, 0, 0) != 0;
-    if (failed)
-        fprintf(stderr, "in the child: %s\n", lua_tostring(L, -1));
-    if (write(out, failed ? "1" : "0", 1) == 1)
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* SIGALRM ends the child, whatever its parent does with that signal. */
+static void become_child(const int *ends, unsigned seconds)
+{
+    sigset_t alarms;
+    sigemptyset(&alarms);
+    sigaddset(&alarms, SIGALRM);
+    signal(SIGALRM, SIG_DFL);
+    pthread_sigmask(SIG_UNBLOCK, &alarms, NULL);
+    close(ends[0]);
+    outcome_fd = ends[1];
+    alarm(seconds);
+}
+
+static int l_fork(lua_State *L)
+{
+    int ends[2];
+    unsigned seconds = (unsigned)luaL_optinteger(L, 1, 0);
+    fflush(NULL);
+    if (pipe(ends) != 0)
+        return luaL_error(L, "cannot make a pipe");
+    double start = now();
+    pid_t child = fork();
+    double took = now() - start;
+    if (child == 0) {
+        become_child(ends, seconds);
+        return 0;
+    }
+    close(ends[1]);
+    if (child < 0) {
+        close(ends[0]);
+        return luaL_error(L, "cannot fork");
+    }
+    lua_pushinteger(L, child);
+    lua_pushinteger(L, ends[0]);
+    lua_pushnumber(L, took);
+    return 3;
+}
+
+static int l_leave(lua_State *L)
+{
+    if (write(outcome_fd, lua_toboolean(L, 1) ? "0" : "1", 1) == 1)
         kill(getpid(), SIGKILL);
     _exit(2);
 }
 
-static int l_run(lua_State *L)
+static int l_wait(lua_State *L)
 {
-    int ends[2], status = 0;
+    int status = 0, fd = (int)luaL_checkinteger(L, 2);
+    pid_t child = (pid_t)luaL_checkinteger(L, 1);
     char outcome = 0;
-    luaL_checktype(L, 1, LUA_TFUNCTION);
-    lua_settop(L, 1);
-    fflush(NULL);
-    if (pipe(ends) != 0)
-        return luaL_error(L, "cannot make a pipe");
-    pid_t child = fork();
-    if (child == 0)
-        run_child(L, ends[1]);
-    close(ends[1]);
-    ssize_t got = child < 0 ? 0 : read(ends[0], &outcome, 1);
-    close(ends[0]);
-    if (child < 0 || waitpid(child, &status, 0) != child)
-        return luaL_error(L, "cannot fork");
+    ssize_t got = read(fd, &outcome, 1);
+    close(fd);
+    if (waitpid(child, &status, 0) != child)
+        return luaL_error(L, "cannot wait for the child");
     if (got == 1)
         lua_pushinteger(L, outcome - '0');
     else
         lua_pushinteger(L, WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
     return 1;
+}
+
+static void run_child(lua_State *L)
+{
+    lua_pushvalue(L, 1);
+    bool ok = lua_pcall(L, 0, 0, 0) == 0;
+    if (!ok && !lua_isstring(L, -1))
+        (void)luaL_callmeta(L, -1, "__tostring");
+    if (!ok)
+        fprintf(stderr, "in the child: %s\n", lua_tostring(L, -1));
+    lua_pushboolean(L, ok);
+    lua_replace(L, 1);
+    (void)l_leave(L);
+}
+
+static int l_run(lua_State *L)
+{
+    lua_Integer seconds = luaL_optinteger(L, 2, 0);
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_settop(L, 1);
+    lua_pushcfunction(L, l_wait);
+    lua_pushcfunction(L, l_fork);
+    lua_pushinteger(L, seconds);
+    lua_call(L, 1, 3);
+    if (lua_isnil(L, 3))
+        run_child(L);
+    lua_insert(L, 2); /* the seconds that it took */
+    lua_call(L, 2, 1);
+    lua_insert(L, 2);
+    return 2;
+}
+
+/* ---- this process ---- */
+
+static lua_State *at_exit_state;
+
+static void run_at_exit(void)
+{
+    if (lua_pcall(at_exit_state, 0, 0, 0) != 0)
+        fprintf(stderr, "in the exit handler: %s\n", lua_tostring(at_exit_state, -1));
+}
+
+static int l_at_exit(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    at_exit_state = lua_newthread(L);
+    lua_setfield(L, LUA_REGISTRYINDEX, "pusher_test.at_exit");
+    lua_pushvalue(L, 1);
+    lua_xmove(L, at_exit_state, 1);
+    return atexit(run_at_exit) == 0 ? 0 : luaL_error(L, "cannot install it");
 }
 
 static int l_setenv(lua_State *L)
@@ -69,20 +174,96 @@ static int l_poll(lua_State *L)
     return 1;
 }
 
-static int l_descriptors(lua_State *L)
+static int push_count(lua_State *L, const char *path, int without)
 {
-    int count = 0;
-    for (int fd = 0; fd < 1024; fd++)
-        count += fcntl(fd, F_GETFD) != -1;
+    int count = -without;
+    DIR *list = opendir(path);
+    if (list == NULL)
+        return luaL_error(L, "cannot list %s", path);
+    for (const struct dirent *entry; (entry = readdir(list)) != NULL;)
+        count += entry->d_name[0] != '.';
+    closedir(list);
     lua_pushinteger(L, count);
     return 1;
 }
 
+/* The list itself takes one. */
+static int l_descriptors(lua_State *L)
+{
+    return push_count(L, "/proc/self/fd", 1);
+}
+
+static int l_threads(lua_State *L)
+{
+    return push_count(L, "/proc/self/task", 0);
+}
+
+static int l_limit(lua_State *L)
+{
+    static const char *const names[] = {"descriptors", "processes", "bytes", NULL};
+    static const int resources[] = {RLIMIT_NOFILE, RLIMIT_NPROC, RLIMIT_AS};
+    int resource = resources[luaL_checkoption(L, 1, NULL, names)];
+    struct rlimit limit;
+    if (getrlimit(resource, &limit) != 0)
+        return luaL_error(L, "cannot read the limit");
+    limit.rlim_cur = lua_isnoneornil(L, 2) ? limit.rlim_max : (rlim_t)luaL_checknumber(L, 2);
+    return setrlimit(resource, &limit) == 0 ? 0 : luaL_error(L, "cannot set the limit");
+}
+
+/* ---- signals ---- */
+
+static int check_signal(lua_State *L)
+{
+    static const char *const names[] = {"ALRM", "CHLD", "INT", "PIPE", "USR1", NULL};
+    static const int numbers[] = {SIGALRM, SIGCHLD, SIGINT, SIGPIPE, SIGUSR1};
+    return numbers[luaL_checkoption(L, 1, NULL, names)];
+}
+
+static int l_block(lua_State *L)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, check_signal(L));
+    return pthread_sigmask(SIG_BLOCK, &set, NULL) == 0 ? 0 : luaL_error(L, "cannot block it");
+}
+
+static int l_raise(lua_State *L)
+{
+    return kill(getpid(), check_signal(L)) == 0 ? 0 : luaL_error(L, "cannot send it");
+}
+
+static int l_pending(lua_State *L)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    lua_pushboolean(L, sigpending(&set) == 0 && sigismember(&set, check_signal(L)) == 1);
+    return 1;
+}
+
+static int l_thread_cpu(lua_State *L)
+{
+    struct timespec t;
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) != 0)
+        return luaL_error(L, "no such clock");
+    lua_pushnumber(L, (lua_Number)t.tv_sec + (lua_Number)t.tv_nsec / 1e9);
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
+    {"fork",        l_fork       },
+    {"leave",       l_leave      },
+    {"wait",        l_wait       },
     {"run",         l_run        },
+    {"at_exit",     l_at_exit    },
     {"setenv",      l_setenv     },
     {"poll",        l_poll       },
     {"descriptors", l_descriptors},
+    {"threads",     l_threads    },
+    {"limit",       l_limit      },
+    {"block",       l_block      },
+    {"raise",       l_raise      },
+    {"pending",     l_pending    },
+    {"thread_cpu",  l_thread_cpu },
     {NULL,          NULL         },
 };
 

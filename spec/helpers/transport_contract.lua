@@ -14,13 +14,15 @@
 -- contract.run(case, server, open) does all of it for transports of this process.
 
 local cjson = require "cjson"
+local new_request = require "spec.helpers.request"
+local time_scale = require "spec.helpers.time_scale"
 
 local contract = {}
 local cases = {}
 contract.cases = cases
 
 --- Options that every case starts from.
-contract.OPTIONS = { timeout = 5, keepalive = { idle = 60, pool_size = 4 } }
+contract.OPTIONS = { timeout = 5 * time_scale, keepalive = { idle = 60, pool_size = 4 } }
 
 --- The `parse` that cases are written for.
 function contract.parse(status, body, headers)
@@ -44,16 +46,14 @@ end
 
 -- A request to a misbehaving path of the server; `over` replaces fields, `false` removes one.
 local function ask(server, path, over)
-  local request = {
-    method = "POST", scheme = "http", host = server.host, port = server.port,
-    target = "/_misbehave/" .. path,
+  local fields = {
     headers = { { "Content-Type", "application/json" }, { "X-Pusher-Library", "pusher-http-lua 0" } },
-    body = '{"name":"event"}', timeout = 5,
+    body = '{"name":"event"}', timeout = 5 * time_scale,
   }
   for name, value in pairs(over or {}) do
-    request[name] = value or nil
+    fields[name] = value
   end
-  return request
+  return new_request(server, path, fields)
 end
 
 -- Resolves nowhere, and no name server is asked: the empty label makes it no name at all (RFC 1035 section 2.3.1).
@@ -91,6 +91,7 @@ local function failed(outcome, code, sent)
 end
 
 local function took(outcome, min, max)
+  max = max * time_scale
   check(outcome.seconds >= min and outcome.seconds <= max,
     "expected it to take %g to %g s: %s", min, max, describe(outcome))
 end
@@ -573,6 +574,8 @@ case("reports a server that does not speak TLS", {
 })
 
 case("gives up on a handshake that does not proceed", {
+  needs = "tls_option",
+  options = trusting,
   requests = function(server)
     return { ask(server, "none", { scheme = "https", port = server.silent_port, timeout = 0.25 }) }
   end,
@@ -703,13 +706,55 @@ case("gives up on a silent proxy", {
   end,
 })
 
-case("bypasses the proxy for hosts in no_proxy", {
-  options = function(server)
-    return { proxy = via("refusing_port")(server).proxy, no_proxy = "example.com,127.0.0.1" }
+-- One function reads no_proxy for all transports (pusher.base.no_proxy); here is what a transport does with its result.
+local function with_no_proxy(list)
+  return function(server)
+    return { proxy = via("refusing_port")(server).proxy, no_proxy = list:gsub("PORT", ("%d"):format(server.port)) }
+  end
+end
+
+for _, list in ipairs { "example.com,127.0.0.1", "10.0.0.1 127.0.0.0/8", "127.0.0.1:PORT", "a, *" } do
+  case("bypasses the proxy for a host in no_proxy: " .. list, {
+    options = with_no_proxy(list),
+    requests = one("", { target = SIGNED }),
+    expect = function(outcomes)
+      check(echo_of(outcomes[1]).target == SIGNED, "other target")
+    end,
+  })
+end
+
+for _, list in ipairs { "", "example.com, 10.0.0.0/8", "127.0.0.1:1", "localhost", "*.0.0.1.example" } do
+  case("uses the proxy for a host that is not in no_proxy: " .. list, {
+    options = with_no_proxy(list),
+    requests = one("none"),
+    expect = fails_with("network", false),
+  })
+end
+
+case("reads no_proxy for each request", {
+  options = with_no_proxy(".localhost."),
+  requests = function(server)
+    return { ask(server, "none"), ask(server, "none", { host = "localhost" }), ask(server, "none"),
+      ask(server, "none", { host = "LOCALHOST" }) }
   end,
-  requests = one("", { target = SIGNED }),
   expect = function(outcomes)
-    check(echo_of(outcomes[1]).target == SIGNED, "other target")
+    for index = 1, 3, 2 do
+      failed(outcomes[index], "network", false)
+      echo_of(outcomes[index + 1])
+    end
+  end,
+})
+
+case("reads no_proxy for the host behind a tunnel", {
+  needs = "tls_option",
+  options = function(server)
+    local options = with_no_proxy("127.0.0.0/8")(server)
+    options.ca_file = server.ca_file
+    return options
+  end,
+  requests = over_tls("tls_port"),
+  expect = function(outcomes)
+    echo_of(outcomes[1])
   end,
 })
 

@@ -91,6 +91,7 @@ describe("pusher.push.fcm", function()
       assert.are.equal("Bearer ya29.token-1", headers.Authorization)
       assert.are.equal(vectors.tinode_fcm_messages.headers["Content-Type"], headers["Content-Type"])
       assert.are.equal("2", headers["X-GOOG-API-FORMAT-VERSION"])
+      assert.are.equal("identity", headers["Accept-Encoding"])
       assert.are.equal(10, request.timeout)
     end)
   end)
@@ -282,7 +283,7 @@ describe("pusher.push.fcm", function()
       assert.are.same({ sent = 1 }, fake:outcomes())
     end)
 
-    it("checks a receipt that comes to it directly", function()
+    it("checks a receipt that is given to it directly", function()
       local fake = world.new()
       local handler = fake:handler { [ANN] = { { device_id = "a" } } }
       local ok, message, details = handler:push { to = { [5] = {} }, payload = { what = "msg" } }

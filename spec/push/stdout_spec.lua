@@ -47,7 +47,7 @@ describe("pusher.push.stdout", function()
     assert.are.same({ printed = 2 }, handler:stats())
   end)
 
-  it("checks a receipt that comes to it directly", function()
+  it("checks a receipt that is given to it directly", function()
     local handler, lines = started { enabled = true }
     local ok, message, details = handler:push { to = { [5] = {} }, payload = { what = "msg" } }
     assert.is_nil(ok)

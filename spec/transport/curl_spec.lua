@@ -1,6 +1,7 @@
 local cjson = require "cjson"
 local contract = require "spec.helpers.transport_contract"
 local curl_transport = require "pusher.transport.curl"
+local environment = require "spec.helpers.environment"
 local local_server = require "tools.local_server"
 local monotime = require("system").monotime
 local process = require "pusher_test.process"
@@ -45,6 +46,14 @@ describe("pusher.transport.curl", function()
     for _, case in ipairs(contract.cases) do
       it(case.name, function()
         contract.run(case, server, open, monotime)
+      end)
+    end
+  end)
+
+  describe("in a third-party environment", function()
+    for _, entry in ipairs(environment.list) do
+      it(entry.name, function()
+        environment.run_in_child(entry, server, open, monotime)
       end)
     end
   end)
@@ -116,19 +125,6 @@ describe("pusher.transport.curl", function()
     assert.is_nil(result)
     assert.equal("tls", details.code)
     assert.is_false(details.sent)
-  end)
-
-  it("ignores the environment", function()
-    local nowhere = "http://user:secret@127.0.0.1:" .. server.refusing_port
-    assert.equal(0, process.run(function()
-      for _, name in ipairs { "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" } do
-        process.setenv(name, nowhere)
-      end
-      assert(echo(new()).method == "POST")
-      process.setenv("no_proxy", "*")
-      local _, _, details = new({ proxy = nowhere }):send(request(), contract.parse)
-      assert(details.code == "network" and details.sent == false)
-    end))
   end)
 
   it("survives a connection that breaks while it is written to", function()

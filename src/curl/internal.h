@@ -4,7 +4,7 @@
 #define PUSHER_CURL_INTERNAL_H
 
 #include <curl/curl.h>
-#include <signal.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -23,6 +23,18 @@ enum {
     PUSHER_MAX_HEAD_BYTES = 64 << 10,    /* of a header's value, and of a response's headers */
     PUSHER_MAX_KEPT_BYTES = 64 << 10     /* a larger buffer is freed after use */
 };
+
+/* ---- libcurl.c: the libcurl at hand ---- */
+
+/* False when libcurl cannot be used. */
+bool pusher_libcurl_initialize(void);
+/* From curl_version_info(), called once: it writes into buffers that all threads share. */
+extern const curl_version_info_data *pusher_libcurl;
+/* For an SSL_CTX of libcurl's: makes OpenSSL read a record at a time, so that what else has arrived
+ * stays in the socket, where it can be seen. */
+void pusher_libcurl_read_no_further(void *ssl_context);
+/* Whether this libcurl calls back before it sends a request. */
+bool pusher_libcurl_has_prereq(void);
 
 /* ---- buffer.c: bytes that grow ---- */
 
@@ -67,8 +79,8 @@ long pusher_milliseconds(double seconds);
 /* ---- settings.c: the options table, copied ---- */
 
 typedef struct pusher_settings {
-    char *proxy, *no_proxy, *ca_file;
-    long timeout_ms, connect_timeout_ms, idle_s, pool_size, max_pending;
+    char *proxy, *ca_file;
+    long timeout_ms, connect_timeout_ms, idle_s, pool_size;
     size_t max_body_size;
     bool tls_verify;
 } pusher_settings;
@@ -77,6 +89,8 @@ typedef struct pusher_settings {
  * or an error message, which may be on the Lua stack. `settings` must be zeroed and have an owner
  * that frees it. */
 const char *pusher_settings_read(lua_State *L, int index, pusher_settings *settings);
+/* `copy` is complete or empty. */
+bool pusher_settings_copy(const pusher_settings *settings, pusher_settings *copy);
 void pusher_settings_free(pusher_settings *settings);
 
 /* ---- request.c: the request table, copied ---- */
@@ -86,15 +100,20 @@ typedef struct pusher_request {
     size_t method, url, target, headers, body;
     size_t body_size;
     int header_count;
-    bool has_body, https, has_accept, has_content_type;
+    bool has_body, https, direct, has_accept, has_content_type;
     bool once; /* a body is sent at most once, see rewind_body() */
     long timeout_ms;
 } pusher_request;
 
-/* Raises on wrong types; returns NULL or an error message. `request` must have an owner that frees
- * it; its buffer is reused. */
-const char *pusher_request_read(lua_State *L, int index, const pusher_settings *settings,
-                                pusher_request *request);
+/* Pushes the fields of the table at `index`, so that Lua holds them; raises on wrong types. It may
+ * collect garbage, and a finalizer may use or close anything: only after that may the caller take
+ * hold of a request. Returns the index of the first field. */
+int pusher_request_push_fields(lua_State *L, int index);
+/* Copies those fields; nothing here collects garbage. Raises on headers of wrong types, returns
+ * NULL or an error message. `request` must have an owner that frees it; its buffer is reused.
+ * `direct` says that the request does not go through the proxy. */
+const char *pusher_request_read(lua_State *L, int fields, const pusher_settings *settings,
+                                bool direct, pusher_request *request);
 void pusher_request_free(pusher_request *request);
 
 /* ---- sockets.c: the sockets of one handle, and the process they belong to ---- */
@@ -103,91 +122,155 @@ typedef struct pusher_socket {
     int fd;
     dev_t device;
     ino_t inode;
+    unsigned long serial; /* unlike a descriptor or a port, it is never used again */
+    long port, peer_port; /* local and remote; 0 until they are asked for */
+    int users;            /* transfers that run on it */
+    bool kept;            /* a transfer has ended on it, so libcurl may keep it */
+    bool http2;           /* it is known to carry many transfers at once */
 } pusher_socket;
 
 typedef struct pusher_sockets {
-    pid_t owner;
+    unsigned long owner; /* the process */
     pusher_socket *list;
     size_t count, capacity;
+    unsigned long last_serial;
 } pusher_sockets;
+
+/* The socket that one transfer runs on; zeroed while there is none. */
+typedef struct pusher_socket_use {
+    unsigned long serial;
+    long port;
+} pusher_socket_use;
 
 /* `sockets` must be zeroed. */
 void pusher_sockets_init(pusher_sockets *sockets);
-bool pusher_sockets_attach(pusher_sockets *sockets, CURL *easy);
-/* Whether this is a forked child and they are its parent's. */
+CURLcode pusher_sockets_attach(pusher_sockets *sockets, CURL *easy);
+/* Records that a transfer runs on the socket with these ports, local and remote. With `exclusive`,
+ * returns false instead when another transfer runs on it and the connection is not known to carry
+ * many. */
+bool pusher_sockets_join(pusher_sockets *sockets, pusher_socket_use *use, long port, long peer_port,
+                         bool exclusive);
+void pusher_sockets_leave(pusher_sockets *sockets, pusher_socket_use *use);
+void pusher_sockets_set_http2(pusher_sockets *sockets, const pusher_socket_use *use);
+bool pusher_sockets_has_http2(const pusher_sockets *sockets, const pusher_socket_use *use);
+/* Ends the kept connections that carry no transfer but are readable: bytes that nobody asked for
+ * have arrived, or the server has ended the connection. */
+void pusher_sockets_drop_stale(pusher_sockets *sockets);
+/* The same for one that a transfer has just joined; returns whether it was one. */
+bool pusher_sockets_end_stale(pusher_sockets *sockets, const pusher_socket_use *use);
+/* Whether this is a forked child and the sockets are its parent's. */
 bool pusher_sockets_inherited(const pusher_sockets *sockets);
 void pusher_sockets_abandon(pusher_sockets *sockets);
 void pusher_sockets_free(pusher_sockets *sockets);
 
-/* ---- sigpipe.c: no SIGPIPE for the host ---- */
+/* ---- transfer.c, configure.c: one easy handle that carries a request and collects its response
+ * ---- */
 
-typedef struct pusher_sigpipe {
-    sigset_t before;
-    bool held;
-} pusher_sigpipe;
+typedef struct pusher_response {
+    long status;              /* 0 for a failure */
+    pusher_buffer head, body; /* the header lines of the final response */
+    const char *code;         /* of a failure */
+    char message[CURL_ERROR_SIZE];
+    bool unsent; /* surely nothing was sent */
+} pusher_response;
 
-void pusher_sigpipe_hold(pusher_sigpipe *guard);
-void pusher_sigpipe_release(pusher_sigpipe *guard);
-
-/* ---- transfer.c: one easy handle with its request and its response ---- */
+typedef enum {
+    PUSHER_NOT_STOPPED,
+    PUSHER_CONFLICT, /* its connection carries another transfer over HTTP/1.1 */
+    PUSHER_STALE,    /* its connection was kept, and is readable */
+    PUSHER_RETRY     /* libcurl was about to send it again */
+} pusher_stop;
 
 typedef struct pusher_transfer {
     CURL *easy;
     const pusher_settings *settings;
+    pusher_sockets *sockets;
+    const pusher_request *request;
+    pusher_response *response;
     struct curl_slist lines[PUSHER_MAX_HEADERS + 4];
-    pusher_buffer url, head, body;
+    pusher_buffer url;
     CURLU *parsed_url;
-    const char *unsent; /* the rest of a body that is sent at most once */
-    size_t unsent_size, once_size;
-    bool multiplex, head_begun, head_complete, overflow;
+    const char *body_left; /* of a body that is sent at most once */
+    size_t body_left_size, body_size;
+    pusher_socket_use use;
+    bool multiplex;        /* it may share its connection with other transfers */
+    bool may_have_retries; /* that libcurl has counted in the handle */
+    bool fresh;            /* it gets a connection of its own */
+    bool hurried;          /* it does not wait for another one's connection */
+    pusher_stop stopped;   /* why it was stopped before its request was sent */
+    bool repeated;
+    bool begun;         /* the request may have been sent */
+    bool head_begun;    /* a status line has arrived */
+    bool head_complete; /* the empty line after the headers, too */
+    bool interim;       /* that response has a status of 1xx */
+    bool overflow;      /* the response is larger than allowed */
     char error[CURL_ERROR_SIZE];
-    void *owner; /* the job whose request it carries */
+    struct pusher_job *job;
     struct pusher_transfer *next_idle;
 } pusher_transfer;
 
-/* From curl_version_info(), called once: it writes into buffers that all threads share. */
-extern const curl_version_info_data *pusher_libcurl;
+/* To be used in functions that return a CURLcode and have `easy`. */
+#define PUSHER_TRY(call)                                                                           \
+    do {                                                                                           \
+        CURLcode result_of_call = (call);                                                          \
+        if (result_of_call != CURLE_OK)                                                            \
+            return result_of_call;                                                                 \
+    } while (0)
 
+#define PUSHER_SET(option, value) PUSHER_TRY(curl_easy_setopt(easy, CURLOPT_##option, value))
+
+/* Best effort: this libcurl may be built without the option. */
+#define PUSHER_SET_IF_SUPPORTED(option, value) (void)curl_easy_setopt(easy, CURLOPT_##option, value)
+
+/* Sets what never changes. */
+CURLcode pusher_transfer_configure(pusher_transfer *transfer);
+
+/* `transfer` must be zeroed, or be one whose easy handle was left to the parent of a fork. */
 CURLcode pusher_transfer_open(pusher_transfer *transfer, const pusher_settings *settings,
                               pusher_sockets *sockets, bool multiplex);
-/* `request` must stay unchanged until the transfer has ended. */
+/* Records the socket that libcurl chose, for versions that do not call back before a request. */
+void pusher_transfer_join(pusher_transfer *transfer);
+/* `request` and `response` must stay until the transfer has ended. */
 CURLcode pusher_transfer_prepare(pusher_transfer *transfer, const pusher_request *request,
-                                 long timeout_ms);
+                                 pusher_response *response, long timeout_ms);
+/* Whether it waits inside libcurl until another one's connection shows whether it can be shared. */
+bool pusher_transfer_is_waiting(const pusher_transfer *transfer);
+/* Prepares such a one again, to wait no longer. */
+CURLcode pusher_transfer_hurry(pusher_transfer *transfer, long timeout_ms);
+/* After a transfer that was stopped, or broke on a kept connection: prepares it once more, for a
+ * new connection. `shared` says that the connection may be another transfer's. False when it may
+ * not be repeated. */
+bool pusher_transfer_repeat(pusher_transfer *transfer, CURLcode result, bool shared,
+                            long timeout_ms);
 void pusher_transfer_close(pusher_transfer *transfer);
 
-/* ---- result.c: the outcome of a transfer, for Lua ---- */
+/* ---- result.c: how a transfer ended ---- */
 
+#define PUSHER_NO_DESCRIPTORS                                                                      \
+    "out of file descriptors: raise the limit (ulimit -n), or let clients share a transport"
+
+/* Whether certainly nothing of the request has reached the server. */
+bool pusher_transfer_unsent(const pusher_transfer *transfer, CURLcode result);
+/* Completes the response of a transfer. */
+void pusher_transfer_finish(pusher_transfer *transfer, CURLcode result);
+void pusher_response_fail(pusher_response *response, const char *message, const char *code,
+                          bool unsent);
+/* A Lua function of a light userdata, the response: returns status, body, headers, or a failure as
+ * below. Call it protected: it raises when memory is short, and then the response is unchanged. */
+int pusher_response_push(lua_State *L);
 /* Pushes nil, message, code, and false when surely nothing was sent, else nil. Returns 4. */
 int pusher_fail_call(lua_State *L, const char *message, const char *code, bool unsent);
-/* Pushes status, body, headers, or a failure as above; returns how many. */
-int pusher_transfer_push(lua_State *L, pusher_transfer *transfer, CURLcode result);
 
-/* ---- poller.c: which sockets are ready; epoll or kqueue ---- */
-
-enum { PUSHER_MAX_READY = 64 };
-
-typedef struct pusher_ready {
-    curl_socket_t fd;
-    int events; /* CURL_CSELECT_IN, _OUT, _ERR */
-} pusher_ready;
-
-int pusher_poller_open(void);
-/* `what` is libcurl's CURL_POLL_*. */
-bool pusher_poller_watch(int poller, curl_socket_t fd, int what);
-/* Returns how many of `ready` are filled; 0 also after a signal. */
-int pusher_poller_wait(int poller, pusher_ready ready[PUSHER_MAX_READY], int timeout_ms);
-
-/* ---- jobs.c: requests that are waiting, active or finished ---- */
+/* ---- jobs.c: requests with their responses, in lists ---- */
 
 typedef struct pusher_job {
     struct pusher_job *previous, *next;
-    lua_Integer id;
+    lua_Integer id; /* of the request, or of the one to cancel */
+    enum { PUSHER_REQUEST, PUSHER_CANCEL, PUSHER_FREE } kind; /* what the thread is to do */
     long long deadline_us;
     pusher_request request;
-    pusher_transfer *transfer; /* while active, and after that until it is pulled */
-    CURLcode result;
-    const char *message, *code; /* of a failure that is not libcurl's */
-    bool unsent;
+    pusher_response response;
+    pusher_transfer *transfer; /* while active */
 } pusher_job;
 
 typedef struct pusher_job_list {
@@ -195,64 +278,97 @@ typedef struct pusher_job_list {
     long count;
 } pusher_job_list;
 
-void pusher_jobs_push(pusher_job_list *list, pusher_job *job);
-void pusher_jobs_remove(pusher_job_list *list, pusher_job *job);
-pusher_job *pusher_jobs_find(const pusher_job_list *list, lua_Integer id);
+pusher_job *pusher_job_new(void);
+void pusher_job_clear(pusher_job *job);
 void pusher_job_free(pusher_job *job);
+void pusher_jobs_push(pusher_job_list *list, pusher_job *job);
+void pusher_jobs_push_front(pusher_job_list *list, pusher_job *job);
+void pusher_jobs_remove(pusher_job_list *list, pusher_job *job);
+/* Removes and returns the first; NULL when there is none. */
+pusher_job *pusher_jobs_take(pusher_job_list *list);
+/* Moves all of `from` to the end of `list`. */
+void pusher_jobs_append(pusher_job_list *list, pusher_job_list *from);
+/* The request with that id. */
+pusher_job *pusher_jobs_find(const pusher_job_list *list, lua_Integer id);
+void pusher_jobs_free(pusher_job_list *list);
 
-/* ---- engine.c: many transfers over one multi handle ---- */
+/* ---- wakeup.c: a descriptor that one thread makes readable for another ---- */
 
-typedef struct pusher_engine {
+typedef struct pusher_wakeup {
+    int read_fd, write_fd;
+} pusher_wakeup;
+
+bool pusher_wakeup_open(pusher_wakeup *wakeup);
+void pusher_wakeup_raise(const pusher_wakeup *wakeup);
+void pusher_wakeup_clear(const pusher_wakeup *wakeup);
+void pusher_wakeup_close(pusher_wakeup *wakeup);
+
+/* ---- quiesce.c: fork and exit wait until no network thread is inside libcurl ---- */
+
+bool pusher_quiesce_install(void);
+/* Differs in a forked child from its parent's, without a system call. */
+unsigned long pusher_process_generation(void);
+bool pusher_process_is_exiting(void);
+void pusher_quiesce_enter(void);
+void pusher_quiesce_leave(void);
+
+/* ---- network.c, worker.c: many transfers on a thread of their own ---- */
+
+typedef struct pusher_network {
     pusher_settings settings;
-    pusher_sockets sockets;
+    /* Under the lock. */
+    pthread_mutex_t lock;
+    pusher_job_list inbox, outbox;
+    pusher_wakeup for_thread, for_host;
+    bool sleeping; /* the thread must be woken when a job is put into the inbox */
+    bool watched;  /* the host must be woken when a job is put into the outbox */
+    bool host_woken, started, closing;
+    /* The thread's own. */
     CURLM *multi;
-    int poller;
-    long long timer_us;  /* when libcurl wants to be called; -1 for never */
-    long long expiry_us; /* when the next job may expire; -1 for never */
-    pusher_job_list waiting, active, finished;
+    pusher_job_list waiting, active, ended;
     pusher_transfer *idle;
-    lua_Integer last_id;
-    pusher_sigpipe sigpipe;
-    pusher_job *tls_leader; /* the active job whose handshake the others wait for */
-    bool seen_http2, seen_tls, tls_ready, closed;
-} pusher_engine;
+    pusher_sockets sockets;
+    long long expiry_us; /* when the next waiting job may expire; -1 for never */
+    long long
+        hurry_us; /* when transfers wait for another one's connection no longer; -1: none do */
+    long long lookups_until_us; /* until then: */
+    long hung_lookups;          /* may hold threads of libcurl's */
+    bool seen_http2;
+    bool http1_only; /* a server that was offered HTTP/2 has chosen HTTP/1.1 */
+} pusher_network;
 
-/* `engine` must be zeroed. */
-void pusher_engine_init(pusher_engine *engine);
-/* In a forked child, gives up what belongs to the parent. Whatever starts, runs or ends a transfer
- * calls it first. */
-void pusher_engine_check_process(pusher_engine *engine);
-/* Queues the request and empties `request`; returns its job, or NULL when memory is short. */
-pusher_job *pusher_engine_add(pusher_engine *engine, pusher_request *request);
-/* Removes the job; false when there is none. */
-bool pusher_engine_cancel(pusher_engine *engine, lua_Integer id);
-/* Removes a finished job; its transfer is kept for the next one. */
-void pusher_engine_release(pusher_engine *engine, pusher_job *job);
-void pusher_engine_close(pusher_engine *engine);
+/* The thread. */
+void *pusher_network_run(void *network);
+void pusher_network_free(pusher_network *network);
 
-/* For step.c. */
-bool pusher_engine_open_multi(pusher_engine *engine);
-bool pusher_engine_may_start(pusher_engine *engine);
-/* Ends the jobs that have expired and starts waiting ones; false when libcurl cannot. */
-bool pusher_engine_admit(pusher_engine *engine, long long now_us, bool may_wait);
-/* Moves jobs whose transfers have ended to the finished ones. */
-void pusher_engine_collect(pusher_engine *engine);
-/* Ends the active jobs; the next one gets a new multi handle. */
-void pusher_engine_fail_multi(pusher_engine *engine, const char *message);
+/* The host's side. Only one thread at a time may call these functions. */
 
-/* ---- step.c: the engine, driven ---- */
-
-static inline long pusher_engine_unfinished(const pusher_engine *engine)
-{
-    return engine->waiting.count + engine->active.count;
-}
-
-/* Runs what is ready; waits up to `wait_us` while nothing has finished. */
-void pusher_engine_step(pusher_engine *engine, long long wait_us);
-/* The descriptor that is readable when step has something to read or write, or -1. */
-int pusher_engine_poller(pusher_engine *engine);
-/* Milliseconds until step has something to do by time alone; -1 for never. */
-long pusher_engine_timeout_ms(pusher_engine *engine);
+/* Returns NULL when memory or descriptors are short. Does not start the thread. */
+pusher_network *pusher_network_new(const pusher_settings *settings);
+/* Starts the thread unless it runs. */
+bool pusher_network_start(pusher_network *network);
+/* Takes the job over, and starts the thread unless it runs. Returns false when the thread
+ * cannot be started: then the job is still the caller's. */
+bool pusher_network_submit(pusher_network *network, pusher_job *job);
+/* Ends the job of that id without an outcome. When it has ended already, collect still returns it.
+ */
+void pusher_network_cancel(pusher_network *network, lua_Integer id);
+/* Lets the thread free a job that is in no list. The thread must have been started. */
+void pusher_network_free_job(pusher_network *network, pusher_job *job);
+/* Moves the jobs that have ended to `finished`. */
+void pusher_network_collect(pusher_network *network, pusher_job_list *finished);
+/* Waits until a job has ended, the time has passed, or a signal was handled. */
+void pusher_network_wait(pusher_network *network, int timeout_ms);
+/* Returns a descriptor that from now on is readable while collect has something to move, and at
+ * once when `ready`; -1 when descriptors are short. */
+int pusher_network_watch(pusher_network *network, bool ready);
+/* Whether this is a forked child and the thread is its parent's. */
+bool pusher_network_inherited(const pusher_network *network);
+/* In such a child: closes its copies of the sockets. The rest is leaked: the thread may have held
+ * its locks at the fork. */
+void pusher_network_abandon(pusher_network *network);
+/* Ends all jobs without outcomes, and does not wait: the thread frees the network. */
+void pusher_network_close(pusher_network *network);
 
 /* ---- easy.c, async.c: what Lua sees ---- */
 

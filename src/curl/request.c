@@ -14,6 +14,9 @@ typedef struct {
     double port;
 } address;
 
+/* The fields as pusher_request_push_fields() leaves them on the stack. */
+enum { METHOD, SCHEME, HOST, PORT, TARGET, HEADERS, BODY, TIMEOUT, ONCE, FIELD_COUNT };
+
 /* ---- alphabets ---- */
 
 static bool every(pusher_bytes s, bool (*allowed)(unsigned char))
@@ -108,7 +111,7 @@ static int fail_headers(lua_State *L)
     return luaL_error(L, "bad request field 'headers' (list of {name, value} expected)");
 }
 
-static pusher_bytes read_item(lua_State *L, int pair, int item)
+static pusher_bytes get_item(lua_State *L, int pair, int item)
 {
     pusher_bytes out = {NULL, 0};
     lua_rawgeti(L, pair, item);
@@ -119,37 +122,44 @@ static pusher_bytes read_item(lua_State *L, int pair, int item)
     return out;
 }
 
-static const char *read_headers(const pusher_table *table, pusher_request *request)
+static const char *put_headers(lua_State *L, int list, pusher_request *request)
 {
-    lua_State *L = table->L;
     const char *message = NULL;
+    int top = lua_gettop(L);
     request->header_count = 0;
     request->has_accept = request->has_content_type = false;
     request->headers = request->text.used;
-    bool found = pusher_push_field(table, "headers", LUA_TTABLE, true);
-    int list = lua_gettop(L);
-    for (int i = 1; found && message == NULL; i++) {
+    for (int i = 1; lua_istable(L, list) && message == NULL; i++) {
         lua_rawgeti(L, list, i);
         if (lua_isnil(L, -1))
             break;
         if (!lua_istable(L, -1))
             fail_headers(L);
-        pusher_bytes name = read_item(L, list + 1, 1), value = read_item(L, list + 1, 2);
+        pusher_bytes name = get_item(L, top + 1, 1), value = get_item(L, top + 1, 2);
         message = put_header(request, name, value);
-        lua_settop(L, list);
+        lua_settop(L, top);
     }
+    lua_settop(L, top);
     return message;
 }
 
 /* ---- the address ---- */
 
-static address read_address(const pusher_table *table)
+static pusher_bytes get_bytes(lua_State *L, int index)
+{
+    pusher_bytes out = {NULL, 0};
+    out.data = lua_tolstring(L, index, &out.size);
+    return out;
+}
+
+static address get_address(lua_State *L, int fields)
 {
     address at;
-    at.scheme = pusher_field_bytes(table, "scheme", false);
-    at.host = pusher_field_bytes(table, "host", false);
-    at.target = pusher_field_bytes(table, "target", false);
-    at.port = pusher_field_number(table, "port", equals(at.scheme, "https") ? 443 : 80);
+    at.scheme = get_bytes(L, fields + SCHEME);
+    at.host = get_bytes(L, fields + HOST);
+    at.target = get_bytes(L, fields + TARGET);
+    at.port = lua_isnil(L, fields + PORT) ? (equals(at.scheme, "https") ? 443 : 80)
+                                          : lua_tonumber(L, fields + PORT);
     return at;
 }
 
@@ -198,15 +208,38 @@ static void put_address(pusher_request *request, const address *at, bool absolut
 
 /* ---- the request ---- */
 
-static const char *read_checked(const pusher_table *table, const pusher_settings *settings,
-                                pusher_request *request)
+int pusher_request_push_fields(lua_State *L, int index)
 {
-    pusher_bytes method = pusher_field_bytes(table, "method", false);
-    pusher_bytes body = pusher_field_bytes(table, "body", true);
-    double fallback = (double)settings->timeout_ms / 1000.0;
-    double timeout = pusher_field_number(table, "timeout", fallback);
-    request->once = pusher_field_boolean(table, "once", true);
-    address at = read_address(table);
+    static const struct {
+        const char *name;
+        int type;
+        bool optional;
+    } fields[FIELD_COUNT] = {
+        [METHOD] = {"method",  LUA_TSTRING,  false},
+          [SCHEME] = {"scheme",  LUA_TSTRING,  false},
+        [HOST] = {"host",    LUA_TSTRING,  false},
+          [PORT] = {"port",    LUA_TNUMBER,  true },
+        [TARGET] = {"target",  LUA_TSTRING,  false},
+          [HEADERS] = {"headers", LUA_TTABLE,   true },
+        [BODY] = {"body",    LUA_TSTRING,  true },
+          [TIMEOUT] = {"timeout", LUA_TNUMBER,  true },
+        [ONCE] = {"once",    LUA_TBOOLEAN, true },
+    };
+    pusher_table table = {L, index, "request"};
+    int first = lua_gettop(L) + 1;
+    luaL_checkstack(L, FIELD_COUNT + 8, "request");
+    for (int i = 0; i < FIELD_COUNT; i++)
+        (void)pusher_push_field(&table, fields[i].name, fields[i].type, fields[i].optional);
+    return first;
+}
+
+const char *pusher_request_read(lua_State *L, int fields, const pusher_settings *settings,
+                                bool direct, pusher_request *request)
+{
+    pusher_bytes method = get_bytes(L, fields + METHOD), body = get_bytes(L, fields + BODY);
+    double timeout = lua_isnil(L, fields + TIMEOUT) ? (double)settings->timeout_ms / 1000.0
+                                                    : lua_tonumber(L, fields + TIMEOUT);
+    address at = get_address(L, fields);
     const char *message = check_address(&at);
     if (message != NULL)
         return message;
@@ -216,27 +249,18 @@ static const char *read_checked(const pusher_table *table, const pusher_settings
         return "the timeout must be above zero";
     if (method.size + at.target.size + body.size > PUSHER_MAX_REQUEST_BYTES)
         return "the request is larger than 64 MiB";
+    pusher_buffer_clear(&request->text);
+    request->once = lua_toboolean(L, fields + ONCE);
     request->timeout_ms = pusher_milliseconds(timeout);
     request->https = equals(at.scheme, "https");
     request->has_body = body.data != NULL;
     request->body_size = body.size;
-    put_address(request, &at, settings->proxy != NULL && !request->https);
-    message = read_headers(table, request);
+    request->direct = direct;
+    put_address(request, &at, settings->proxy != NULL && !direct && !request->https);
+    message = put_headers(L, fields + HEADERS, request);
     request->method = put(&request->text, method);
     request->body = put(&request->text, body);
     return message == NULL && request->text.failed ? "out of memory" : message;
-}
-
-const char *pusher_request_read(lua_State *L, int index, const pusher_settings *settings,
-                                pusher_request *request)
-{
-    pusher_table table = {L, index, "request"};
-    int top = lua_gettop(L);
-    luaL_checkstack(L, 12, "request");
-    pusher_buffer_clear(&request->text);
-    const char *message = read_checked(&table, settings, request);
-    lua_settop(L, top);
-    return message;
 }
 
 void pusher_request_free(pusher_request *request)

@@ -1,6 +1,9 @@
-/* The outcome of a transfer, for Lua: a response, or libcurl's result as one of our codes with a
- * message that reveals no secret. */
+/* How a transfer ended: with a response, or libcurl's result as one of our codes with a message
+ * that reveals no secret. */
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "internal.h"
 
@@ -11,13 +14,13 @@ static bool is_aborted_handshake(const char *message)
            strstr(message, "roken pipe") != NULL || strstr(message, "unexpected eof") != NULL;
 }
 
-/* libcurl before 8.6 reports "out of memory" when a single header line is too long for it. */
+enum { TOO_LARGE = 100 };
+
+/* When a single header line is too long for it, libcurl before 8.6 reports "out of memory", a later
+ * one CURLE_TOO_LARGE, which older headers do not know. */
 static bool is_too_large(const pusher_transfer *transfer, CURLcode result)
 {
-    return transfer->overflow || result == CURLE_FILESIZE_EXCEEDED ||
-#if LIBCURL_VERSION_NUM >= 0x080600
-           result == CURLE_TOO_LARGE ||
-#endif
+    return transfer->overflow || result == CURLE_FILESIZE_EXCEEDED || (int)result == TOO_LARGE ||
            (result == CURLE_OUT_OF_MEMORY && transfer->head_begun && !transfer->head_complete);
 }
 
@@ -51,8 +54,12 @@ static const char *message_of(pusher_transfer *transfer, CURLcode result)
     const char *proxy = transfer->settings->proxy;
     if (is_too_large(transfer, result))
         return "the response is larger than max_response_bytes, or its headers than 64 KiB";
+    if (result == CURLE_OK && transfer->head_complete)
+        return "malformed response: its status is not one of HTTP";
     if (result == CURLE_OK)
         return "incomplete response: the server closed the connection";
+    if (transfer->stopped != PUSHER_NOT_STOPPED)
+        return "the kept connection broke before the response";
     if (transfer->error[0] == '\0' ||
         (proxy != NULL && proxy[0] != '\0' && strstr(transfer->error, proxy) != NULL))
         return curl_easy_strerror(result);
@@ -62,14 +69,81 @@ static const char *message_of(pusher_transfer *transfer, CURLcode result)
     return transfer->error;
 }
 
-/* libcurl sets the pre-transfer time when the connection is ready and the request may leave. */
-static bool is_surely_unsent(CURL *easy, CURLcode result)
+/* libcurl before 7.80 has no callback before a request, but sets the pre-transfer time when the
+ * request may be sent; from 8.21 on it sets that for requests that were never sent, too. */
+bool pusher_transfer_unsent(const pusher_transfer *transfer, CURLcode result)
 {
     curl_off_t ready_us = 1;
-    return result != CURLE_SEND_FAIL_REWIND &&
-           curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us) == CURLE_OK &&
+    /* CURLE_UNSUPPORTED_PROTOCOL is about the protocol of a response. */
+    if (result == CURLE_SEND_FAIL_REWIND || result == CURLE_UNSUPPORTED_PROTOCOL ||
+        transfer->begun || transfer->repeated)
+        return false;
+    if (pusher_libcurl_has_prereq())
+        return true;
+    return curl_easy_getinfo(transfer->easy, CURLINFO_PRETRANSFER_TIME_T, &ready_us) == CURLE_OK &&
            ready_us == 0;
 }
+
+/* Without descriptors libcurl reports a failed connection or a bad CA file. It has closed the
+ * connection's socket by now, so this asks for as many descriptors as a connection needs. */
+static bool lacks_descriptors(void)
+{
+    enum { OF_ONE_CONNECTION = 4 };
+    int fds[OF_ONE_CONNECTION], count = 0;
+    do {
+        fds[count] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    } while (fds[count] >= 0 && ++count < OF_ONE_CONNECTION);
+    bool lacks = count < OF_ONE_CONNECTION && (errno == EMFILE || errno == ENFILE);
+    while (count > 0)
+        (void)close(fds[--count]);
+    return lacks;
+}
+
+/* libcurl takes a connection that ends among the header lines for a complete response; 7.79
+ * accepts statuses below 100, too (RFC 9110 section 15: three digits, the first from 1). */
+static bool has_response(const pusher_transfer *transfer, CURLcode result, long *status)
+{
+    return result == CURLE_OK && transfer->head_complete &&
+           curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, status) == CURLE_OK &&
+           *status >= 100;
+}
+
+void pusher_response_fail(pusher_response *response, const char *message, const char *code,
+                          bool unsent)
+{
+    response->status = 0;
+    response->code = code;
+    response->unsent = unsent;
+    strncpy(response->message, message, sizeof(response->message) - 1);
+    response->message[sizeof(response->message) - 1] = '\0';
+    pusher_buffer_clear(&response->head);
+    pusher_buffer_clear(&response->body);
+}
+
+static void fail(pusher_transfer *transfer, CURLcode result)
+{
+    bool unsent = pusher_transfer_unsent(transfer, result);
+    if (unsent && result != CURLE_OPERATION_TIMEDOUT && lacks_descriptors())
+        pusher_response_fail(transfer->response, PUSHER_NO_DESCRIPTORS, "network", true);
+    else
+        pusher_response_fail(transfer->response, message_of(transfer, result),
+                             code_of(transfer, result), unsent);
+}
+
+void pusher_transfer_finish(pusher_transfer *transfer, CURLcode result)
+{
+    long status = 0, connects = 1;
+    if (!has_response(transfer, result, &status)) {
+        fail(transfer, result);
+        return;
+    }
+    transfer->response->status = status;
+    transfer->may_have_retries =
+        curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects) != CURLE_OK ||
+        connects != 0;
+}
+
+/* ---- for Lua ---- */
 
 int pusher_fail_call(lua_State *L, const char *message, const char *code, bool unsent)
 {
@@ -82,27 +156,18 @@ int pusher_fail_call(lua_State *L, const char *message, const char *code, bool u
     return 4;
 }
 
-/* libcurl takes a connection that ends among the header lines for a complete response. */
-static bool has_response(const pusher_transfer *transfer, CURLcode result, long *status)
-{
-    return result == CURLE_OK && transfer->head_complete &&
-           curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, status) == CURLE_OK;
-}
-
-static void push_and_clear(lua_State *L, pusher_buffer *buffer)
+static void push_buffer(lua_State *L, const pusher_buffer *buffer)
 {
     lua_pushlstring(L, buffer->used > 0 ? buffer->data : "", buffer->used);
-    pusher_buffer_clear(buffer); /* else an idle transfer would hold its largest response */
 }
 
-int pusher_transfer_push(lua_State *L, pusher_transfer *transfer, CURLcode result)
+int pusher_response_push(lua_State *L)
 {
-    long status = 0;
-    if (!has_response(transfer, result, &status))
-        return pusher_fail_call(L, message_of(transfer, result), code_of(transfer, result),
-                                is_surely_unsent(transfer->easy, result));
-    lua_pushinteger(L, status);
-    push_and_clear(L, &transfer->body);
-    push_and_clear(L, &transfer->head);
+    const pusher_response *response = lua_touserdata(L, 1);
+    if (response->status == 0)
+        return pusher_fail_call(L, response->message, response->code, response->unsent);
+    lua_pushinteger(L, response->status);
+    push_buffer(L, &response->body);
+    push_buffer(L, &response->head);
     return 3;
 }

@@ -46,7 +46,9 @@ static bool is_proxy(const char *proxy)
     CURLU *url = curl_url();
     char *scheme = NULL, *host = NULL;
     bool known = false;
-    if (url != NULL && curl_url_set(url, CURLUPART_URL, proxy, flags) == CURLUE_OK &&
+    /* libcurl before 7.75 accepts spaces. */
+    if (url != NULL && strchr(proxy, ' ') == NULL &&
+        curl_url_set(url, CURLUPART_URL, proxy, flags) == CURLUE_OK &&
         curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
         curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
         for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
@@ -66,7 +68,6 @@ const char *pusher_settings_read(lua_State *L, int index, pusher_settings *setti
     settings->timeout_ms = pusher_milliseconds(read_number(&options, "timeout"));
     settings->connect_timeout_ms = pusher_milliseconds(read_number(&options, "connect_timeout"));
     settings->max_body_size = (size_t)read_number(&options, "max_response_bytes");
-    settings->max_pending = (long)read_number(&options, "max_pending");
     settings->tls_verify = pusher_field_boolean(&options, "tls_verify", false);
     pusher_push_field(&options, "keepalive", LUA_TTABLE, false);
     pusher_table keepalive = {L, lua_gettop(L), "keepalive"};
@@ -74,8 +75,6 @@ const char *pusher_settings_read(lua_State *L, int index, pusher_settings *setti
     settings->idle_s = idle_ms / 1000 + (idle_ms % 1000 != 0);
     settings->pool_size = (long)read_number(&keepalive, "pool_size");
     const char *message = read_text(&options, "proxy", &settings->proxy);
-    if (message == NULL)
-        message = read_text(&options, "no_proxy", &settings->no_proxy);
     if (message == NULL)
         message = read_text(&options, "ca_file", &settings->ca_file);
     if (message == NULL && settings->proxy != NULL && settings->proxy[0] != '\0' &&
@@ -86,10 +85,25 @@ const char *pusher_settings_read(lua_State *L, int index, pusher_settings *setti
     return message;
 }
 
+static bool copy_text(const char *text, char **copy)
+{
+    *copy = text != NULL ? strdup(text) : NULL;
+    return text == NULL || *copy != NULL;
+}
+
+bool pusher_settings_copy(const pusher_settings *settings, pusher_settings *copy)
+{
+    *copy = *settings;
+    copy->proxy = copy->ca_file = NULL;
+    if (copy_text(settings->proxy, &copy->proxy) && copy_text(settings->ca_file, &copy->ca_file))
+        return true;
+    pusher_settings_free(copy);
+    return false;
+}
+
 void pusher_settings_free(pusher_settings *settings)
 {
     free(settings->proxy);
-    free(settings->no_proxy);
     free(settings->ca_file);
     memset(settings, 0, sizeof(*settings));
 }

@@ -1,7 +1,20 @@
-/* The sockets that one handle's connections own, and the process they belong to. After a fork the
- * child must send nothing on them and must not let libcurl send anything (a TLS close_notify would
- * end the parent's session), so it closes its copies of the descriptors and forgets them. */
+/* The sockets that one handle's connections own, and the process they belong to.
+ *
+ * Two transfers must not run on one HTTP/1.1 connection. libcurl (7.88) lets them, where a host has
+ * spoken HTTP/2 on another connection, and they get each other's responses.
+ *
+ * A kept connection that has input or an end waiting must not carry a request: libcurl (7.88) would
+ * take those bytes for its response, or fail on a TLS connection that the server has closed.
+ *
+ * After a fork the child must send nothing on them and must not let libcurl send anything (a TLS
+ * close_notify would end the parent's session), so it closes its copies of the descriptors and
+ * forgets them. */
+#define _DARWIN_C_SOURCE /* MSG_DONTWAIT on macOS */
+
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,13 +29,25 @@
 
 void pusher_sockets_init(pusher_sockets *sockets)
 {
-    sockets->owner = getpid();
+    sockets->owner = pusher_process_generation();
+}
+
+/* libcurl (7.88) closes a socket that never got connected without calling close_socket(). */
+static void forget(pusher_sockets *sockets, int fd)
+{
+    for (size_t i = 0; i < sockets->count; i++) {
+        if (sockets->list[i].fd == fd) {
+            sockets->list[i] = sockets->list[--sockets->count];
+            return;
+        }
+    }
 }
 
 /* When memory is short the socket is not recorded, and a child will not close its copy. */
 static void record(pusher_sockets *sockets, int fd)
 {
     struct stat status;
+    forget(sockets, fd);
     if (fstat(fd, &status) != 0)
         return;
     if (sockets->count == sockets->capacity) {
@@ -33,7 +58,37 @@ static void record(pusher_sockets *sockets, int fd)
         sockets->list = list;
         sockets->capacity = capacity;
     }
-    sockets->list[sockets->count++] = (pusher_socket){fd, status.st_dev, status.st_ino};
+    sockets->list[sockets->count++] = (pusher_socket){.fd = fd,
+                                                      .device = status.st_dev,
+                                                      .inode = status.st_ino,
+                                                      .serial = ++sockets->last_serial};
+}
+
+/* Of getsockname() or getpeername(); 0 when there is none. */
+static long get_port(int fd, int (*get_name)(int, struct sockaddr *, socklen_t *))
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address;
+    socklen_t size = sizeof(address);
+    if (get_name(fd, &address.any, &size) != 0)
+        return 0;
+    if (address.any.sa_family == AF_INET)
+        return ntohs(address.v4.sin_port);
+    return address.any.sa_family == AF_INET6 ? ntohs(address.v6.sin6_port) : 0;
+}
+
+/* Whether the descriptor is still that socket, and not another file that was opened since. */
+static bool is_open(const pusher_socket *s)
+{
+    struct stat status;
+    if (fstat(s->fd, &status) != 0 || !S_ISSOCK(status.st_mode))
+        return false;
+    if (s->inode == 0) /* sockets have none on macOS */
+        return s->port != 0 && get_port(s->fd, getsockname) == s->port;
+    return status.st_ino == s->inode && status.st_dev == s->device;
 }
 
 static curl_socket_t open_socket(void *data, curlsocktype purpose, struct curl_sockaddr *address)
@@ -50,27 +105,143 @@ static curl_socket_t open_socket(void *data, curlsocktype purpose, struct curl_s
 
 static int close_socket(void *data, curl_socket_t fd)
 {
-    pusher_sockets *sockets = data;
-    for (size_t i = 0; i < sockets->count; i++) {
-        if (sockets->list[i].fd == fd) {
-            sockets->list[i] = sockets->list[--sockets->count];
-            break;
-        }
-    }
+    forget(data, fd);
     return close(fd);
 }
 
-bool pusher_sockets_attach(pusher_sockets *sockets, CURL *easy)
+CURLcode pusher_sockets_attach(pusher_sockets *sockets, CURL *easy)
 {
-    return curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, sockets) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, sockets) == CURLE_OK;
+    CURLcode result = curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    if (result == CURLE_OK)
+        result = curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, sockets);
+    if (result == CURLE_OK)
+        result = curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    if (result == CURLE_OK)
+        result = curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, sockets);
+    return result;
 }
+
+/* ---- which transfer runs on which socket ---- */
+
+/* libcurl names the connection of a running transfer by its ports. */
+static pusher_socket *find_ports(const pusher_sockets *sockets, long port, long peer_port)
+{
+    for (size_t i = 0; i < sockets->count; i++) {
+        pusher_socket *s = &sockets->list[i];
+        if (s->port == 0)
+            s->port = get_port(s->fd, getsockname);
+        if (s->port == port && s->peer_port == 0)
+            s->peer_port = get_port(s->fd, getpeername);
+        if (s->port == port && s->peer_port == peer_port)
+            return s;
+    }
+    return NULL;
+}
+
+static pusher_socket *find_used(const pusher_sockets *sockets, const pusher_socket_use *use)
+{
+    for (size_t i = 0; use->serial != 0 && i < sockets->count; i++)
+        if (sockets->list[i].serial == use->serial)
+            return &sockets->list[i];
+    return NULL;
+}
+
+bool pusher_sockets_join(pusher_sockets *sockets, pusher_socket_use *use, long port, long peer_port,
+                         bool exclusive)
+{
+    if (port == use->port && find_used(sockets, use) != NULL)
+        return true;
+    pusher_sockets_leave(sockets, use);
+    pusher_socket *s = find_ports(sockets, port, peer_port);
+    if (s == NULL)
+        return true;
+    if (exclusive && s->users > 0 && !s->http2)
+        return false;
+    s->users++;
+    *use = (pusher_socket_use){s->serial, port};
+    return true;
+}
+
+void pusher_sockets_leave(pusher_sockets *sockets, pusher_socket_use *use)
+{
+    pusher_socket *s = find_used(sockets, use);
+    if (s != NULL) {
+        s->users--;
+        s->kept = true;
+    }
+    *use = (pusher_socket_use){0, 0};
+}
+
+void pusher_sockets_set_http2(pusher_sockets *sockets, const pusher_socket_use *use)
+{
+    pusher_socket *s = find_used(sockets, use);
+    if (s != NULL)
+        s->http2 = true;
+}
+
+bool pusher_sockets_has_http2(const pusher_sockets *sockets, const pusher_socket_use *use)
+{
+    const pusher_socket *s = find_used(sockets, use);
+    return s != NULL && s->http2;
+}
+
+/* ---- idle connections ---- */
+
+/* The input is read, because libcurl (7.88) takes a closed connection with input for a live one. */
+static void end(pusher_socket *idle)
+{
+    enum { MAX_READS = 1024 };
+    char input[16384];
+    idle->kept = false;
+    (void)shutdown(idle->fd, SHUT_RDWR);
+    for (int i = 0; i < MAX_READS && recv(idle->fd, input, sizeof(input), MSG_DONTWAIT) > 0; i++)
+        ; /* again */
+}
+
+static void end_readable(pusher_socket *const *idle, struct pollfd *polled, nfds_t count)
+{
+    if (count == 0 || poll(polled, count, 0) <= 0)
+        return;
+    for (nfds_t i = 0; i < count; i++)
+        if (polled[i].revents != 0 && is_open(idle[i]))
+            end(idle[i]);
+}
+
+void pusher_sockets_drop_stale(pusher_sockets *sockets)
+{
+    enum { AT_ONCE = 64 };
+    pusher_socket *idle[AT_ONCE];
+    struct pollfd polled[AT_ONCE];
+    nfds_t count = 0;
+    for (size_t i = 0; i < sockets->count; i++) {
+        pusher_socket *s = &sockets->list[i];
+        if (s->kept && s->users == 0) {
+            idle[count] = s;
+            polled[count++] = (struct pollfd){s->fd, POLLIN, 0};
+        }
+        if (count == AT_ONCE || i + 1 == sockets->count) {
+            end_readable(idle, polled, count);
+            count = 0;
+        }
+    }
+}
+
+bool pusher_sockets_end_stale(pusher_sockets *sockets, const pusher_socket_use *use)
+{
+    pusher_socket *s = find_used(sockets, use);
+    struct pollfd polled = {s != NULL ? s->fd : -1, POLLIN, 0};
+    bool reused = s != NULL && (s->kept || s->users > 1);
+    if (!reused || s->http2 || poll(&polled, 1, 0) <= 0 || !is_open(s))
+        return false;
+    end(s);
+    return true;
+}
+
+/* ---- after a fork ---- */
 
 bool pusher_sockets_inherited(const pusher_sockets *sockets)
 {
-    return sockets->owner != getpid();
+    return sockets->owner != pusher_process_generation();
 }
 
 /* A daemon may have closed everything after the fork and opened other files under the same
@@ -78,15 +249,11 @@ bool pusher_sockets_inherited(const pusher_sockets *sockets)
  * while the parent holds its own copy. */
 void pusher_sockets_abandon(pusher_sockets *sockets)
 {
-    for (size_t i = 0; i < sockets->count; i++) {
-        struct stat status;
-        const pusher_socket *s = &sockets->list[i];
-        if (fstat(s->fd, &status) == 0 && S_ISSOCK(status.st_mode) && s->inode != 0 &&
-            status.st_ino == s->inode && status.st_dev == s->device)
-            close(s->fd);
-    }
+    for (size_t i = 0; i < sockets->count; i++)
+        if (is_open(&sockets->list[i]))
+            close(sockets->list[i].fd);
     sockets->count = 0;
-    sockets->owner = getpid();
+    sockets->owner = pusher_process_generation();
 }
 
 void pusher_sockets_free(pusher_sockets *sockets)

@@ -2,6 +2,9 @@
 --
 -- `callback.run` does that alone; an object of `callback.new` also knows which coroutines are inside a call.
 
+local jit = rawget(_G, "jit")
+if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
+
 local callback = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.base.callback" }

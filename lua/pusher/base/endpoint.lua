@@ -1,6 +1,7 @@
 --- The base URL of a service: read into its parts, and made into requests. Pure.
 
 local errors = require "pusher.base.errors"
+local standard_headers = require "pusher.base.headers"
 local urls = require "pusher.base.url"
 
 local endpoint = {}
@@ -32,7 +33,7 @@ end
 -- @tparam table at as endpoint.parse returns
 -- @tparam string method
 -- @tparam string path below the endpoint's own
--- @tparam table headers list of `{ name, value }`
+-- @tparam table headers list of `{ name, value }`; the standard headers are added to it
 -- @tparam string|nil body
 -- @tparam number timeout seconds
 -- @treturn table request, see pusher.transport
@@ -40,7 +41,7 @@ function endpoint.request(at, method, path, headers, body, timeout)
   local target = at.path .. path
   return {
     method = method, scheme = at.scheme, host = at.host, port = at.port, target = target ~= "" and target or "/",
-    headers = headers, body = body, timeout = timeout,
+    headers = standard_headers.complete(headers), body = body, timeout = timeout,
   }
 end
 

@@ -63,6 +63,31 @@ function http.header(headers, name)
   end
 end
 
+local ENCODED = "the response has the content encoding %s, although the request asked for none: %s"
+local ENCODED_HINT = "switch compression off in the server or in the proxy before it"
+
+--- Makes a parser that names the content encoding (RFC 9110 8.4) of a body which it cannot read.
+-- @tparam function parse function(status, body, headers) -> result | nil, message, details
+-- @treturn function the same; a 2xx response that cannot be read because of it fails with the code `response`, any
+--   other is parsed with an empty body, since its status says enough
+function http.check_encoding(parse)
+  return function(status, body, headers)
+    -- The headers of the common responses are not searched.
+    local encoding = body ~= "{}" and body ~= "" and headers and headers:lower():find("content-encoding", 1, true)
+      and http.header(headers, "content-encoding") or ""
+    if encoding == "" or encoding:lower() == "identity" then
+      return parse(status, body, headers)
+    end
+    local text = ENCODED:format(http.one_line(encoding), ENCODED_HINT)
+    local success = status >= 200 and status < 300
+    local result, message, details = parse(status, success and body or "", headers)
+    if success and not result then -- some servers name an encoding that they have not applied
+      return errors.fail("response", text, { status = status, hint = ENCODED_HINT })
+    end
+    return result, message and message .. " (" .. text .. ")", details
+  end
+end
+
 --- One header of a request that was received, such as a webhook's. Frameworks give names in any case.
 -- @tparam table|function headers names to values, or function(canonical name)
 -- @tparam string name in lower case
@@ -110,7 +135,10 @@ end
 -- @tparam string text
 -- @treturn string
 function http.one_line(text)
-  text = trim((text:gsub("[%c\127]+", " ")))
+  -- Cut first, since a message may come with a megabyte.
+  local long = #text > 4 * MAX_SHOWN_BYTES
+  text = text:sub(1, 4 * MAX_SHOWN_BYTES):gsub("[%c\127]+", " ")
+  text = long and text:sub(text:find("%S") or #text + 1) or trim(text)
   return #text > MAX_SHOWN_BYTES and text:sub(1, MAX_SHOWN_BYTES) .. "…" or text
 end
 

@@ -3,6 +3,9 @@
 -- A node is the caller's own table, so adding one makes no garbage. It can be in one list at a time, which keeps its
 -- neighbours in the fields `ahead` and `behind`. Fields to read: `first`, `size`.
 
+local jit = rawget(_G, "jit")
+if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
+
 local list = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.base.list" }

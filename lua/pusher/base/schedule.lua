@@ -2,6 +2,9 @@
 --
 -- Fields to read: `size`.
 
+local jit = rawget(_G, "jit")
+if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
+
 local schedule = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.base.schedule" }

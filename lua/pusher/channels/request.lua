@@ -8,6 +8,7 @@ local arguments = require "pusher.base.arguments"
 local callback = require "pusher.base.callback"
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
+local standard_headers = require "pusher.base.headers"
 local url = require "pusher.base.url"
 
 local request = {}
@@ -103,14 +104,11 @@ end
 --- Makes a builder for one client.
 -- @tparam table parts `{ key =, mac = keyed HMAC-SHA256, clock =, timeout = seconds, api = endpoint }`. Endpoints are
 --   as endpoint.parse returns; a `signed_path` is the part of the path that is signed.
--- @tparam string version the library's
 -- @treturn function build(method in upper case, path, params, body [, endpoint]) -> request table or nil
-function request.builder(parts, version)
+function request.builder(parts)
   local key, mac, clock, timeout, api = parts.key, parts.mac, parts.clock, parts.timeout, parts.api
-  local library = { "X-Pusher-Library", "pusher-http-lua " .. version }
-  local accept = { "Accept", "application/json" }
-  local get_headers = { accept, library }
-  local post_headers = { { "Content-Type", "application/json" }, accept, library }
+  local get_headers = standard_headers.complete { standard_headers.LIBRARY }
+  local post_headers = standard_headers.complete { { "Content-Type", "application/json" }, standard_headers.LIBRARY }
   local stamp = {}
 
   return function(method, path, params, body, at)

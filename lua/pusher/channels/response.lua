@@ -27,6 +27,8 @@ local function clock_skew(text, headers, now)
   return date and math.floor(date - now) or nil
 end
 
+local MAX_READ_BYTES = 4096 -- of an error's text
+
 -- A 401 of pusher.com repeats the signature that was sent; nobody needs it in a log.
 local function without_signatures(text)
   return (text:gsub(("%x"):rep(64), "<signature>"))
@@ -48,6 +50,7 @@ end
 
 -- The failure that a status and the server's text stand for; `now` is Unix seconds.
 local function failure(status, text, body, headers, now)
+  text = text:sub(1, MAX_READ_BYTES)
   local code, shown, lower = http.code(status), http.one_line(without_signatures(text)), text:lower()
   local details = {
     status = status,
@@ -86,7 +89,7 @@ end
 -- @tparam function shape function(decoded) -> result | nil, message
 -- @treturn function parse(status, body, headers) -> result | nil, message, details
 function response.parser(json, clock, shape)
-  return function(status, body, headers)
+  return http.check_encoding(function(status, body, headers)
     -- The common response to a trigger needs no decoder.
     local decoded = (body == "{}" or body == "") and {} or json.decode(body)
     local failed = not (status >= 200 and status < 300) and status -- NaN, too
@@ -104,7 +107,7 @@ function response.parser(json, clock, shape)
       return errors.fail("response", message, { status = status, body = body:sub(1, MAX_SHOWN_BYTES) })
     end
     return result
-  end
+  end)
 end
 
 local function member_table(decoded, name)

@@ -25,6 +25,9 @@ local errors = require "pusher.base.errors"
 local nginx = require "pusher.driver.nginx"
 local stepped = require "pusher.driver.stepped"
 
+local jit = rawget(_G, "jit")
+if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
+
 local choose = {}
 
 --- Makes the driver that fits a transport.

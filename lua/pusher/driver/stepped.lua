@@ -1,5 +1,8 @@
 --- Drives a source over a transport that has a `step`: items are handed over, and settled while the transport steps.
 
+local jit = rawget(_G, "jit")
+if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
+
 local stepped = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.driver.stepped" }

@@ -10,6 +10,9 @@ local leak_guard = require "pusher.publisher.leak_guard"
 local retry = require "pusher.base.retry"
 local schedule = require "pusher.base.schedule"
 
+local jit = rawget(_G, "jit")
+if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
+
 local delivery = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.publisher.delivery" }

@@ -1,5 +1,8 @@
 --- How the texts of events begin, by channel and event name: each pair in use is checked and encoded once.
 
+local jit = rawget(_G, "jit")
+if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
+
 local heads = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.publisher.heads" }

@@ -5,6 +5,9 @@
 local callback = require "pusher.base.callback"
 local errors = require "pusher.base.errors"
 
+local jit = rawget(_G, "jit")
+if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
+
 local outcomes = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.publisher.outcomes" }

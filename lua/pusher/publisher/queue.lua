@@ -6,6 +6,9 @@
 
 local list = require "pusher.base.list"
 
+local jit = rawget(_G, "jit")
+if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
+
 local queue = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.publisher.queue" }

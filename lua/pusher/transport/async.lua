@@ -1,25 +1,31 @@
---- The transport that never blocks: `send` returns a pending at once, `step` moves all calls in flight.
+--- The transport that never blocks: `send` returns a pending at once, `step` settles the calls that have ended.
 --
--- Any loop can drive it. One with a tick calls `step()` each tick. One that watches descriptors uses `pollfd()`,
--- `events()` and `timeout()`, as cqueues does, and calls `step()` when the descriptor is ready or the time has passed.
--- C collects, Lua pulls: no Lua function runs inside libcurl, callbacks run here after C has returned.
+-- A thread of its own, which the first request or step starts, does all network work. Any loop can drive the transport:
+-- one with a tick calls `step()` each tick; one that watches descriptors uses `pollfd()` and `events()`, as cqueues
+-- does, and calls `step()` when the descriptor is readable. C collects, Lua pulls: no Lua function runs in that thread.
 --
--- What no step can avoid: the first TLS connection parses the system's authorities, once, about 20 ms; a short
--- `ca_file` makes that a fraction. Before libcurl 7.87 a call that ends while its name is being looked up (timeout,
--- cancel, close) waits for that look-up.
+-- A transport may be shared by many clients. After a fork the child's copy has none of its parent's connections: the
+-- calls in flight end there with code `closed`, and a new call starts a thread of the child's own.
 
 local arguments = require "pusher.base.arguments"
 local callback = require "pusher.base.callback"
 local core = require "pusher.core"
 local curl = require "pusher.curl"
 local errors = require "pusher.base.errors"
+local no_proxy = require "pusher.base.no_proxy"
 local options = require "pusher.base.options"
 local pending = require "pusher.pending"
 
+local jit = rawget(_G, "jit")
+if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
+
 local transport = {}
 
--- So many calls are parsed and settled in one step, so that a thousand that time out together do not hold up a tick.
-local MAX_COMPLETIONS_PER_STEP = 256
+-- For how long one step settles calls, in seconds, so that ten thousand calls that end together do not hold up a tick.
+local BUDGET = 0.00008
+
+-- How long after its deadline a call is given up by those who wait for it, in seconds.
+local GRACE = 1
 
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.transport.async" }
@@ -32,7 +38,11 @@ local metatable = { __index = methods, __name = "pusher.transport.async" }
 function transport.new(given)
   arguments.check("new", 1, given, "table or nil")
   local settings, message, details = options.transport(given)
-  if not settings then
+  local is_direct
+  if settings then
+    is_direct, message, details = no_proxy.new(settings)
+  end
+  if not is_direct then
     return nil, message, details
   end
   local handle, code
@@ -43,9 +53,14 @@ function transport.new(given)
   return setmetatable({
     name = "async",
     handle = handle,
+    is_direct = is_direct,
     log = settings.log or callback.log_to_stderr,
+    max_pending = settings.max_pending,
+    call_timeout = settings.timeout,
     pendings = {}, -- by the id that C gave them
-    running = 0,
+    orphans = {}, -- a forked child's copies of calls that its parent carries on
+    running = 0, -- how many calls are in these two
+    started = false, -- whether the thread was asked to start
   }, metatable)
 end
 
@@ -60,21 +75,44 @@ local function refuse(self, code, message)
   return self:fail(select(2, errors.fail(code, message, { sent = false })))
 end
 
+local function ids_in_order(pendings)
+  local ids = {}
+  for id in pairs(pendings) do
+    ids[#ids + 1] = id
+  end
+  table.sort(ids)
+  return ids
+end
+
+-- The handle; nil when the transport is closed. In a forked child the parent's calls become orphans first.
+local function own_handle(self)
+  local handle = self.handle
+  if handle and handle:leave_parent() then
+    for _, id in ipairs(ids_in_order(self.pendings)) do
+      self.orphans[#self.orphans + 1] = self.pendings[id]
+    end
+    self.pendings = {}
+  end
+  return handle
+end
+
 --- Starts one request.
 -- @tparam table request `{ method =, scheme =, host =, port =, target =, headers =, body =, timeout =, once = }`,
 --   copied; `once`: a body is sent at most once, also where a kept connection breaks before the response
 -- @tparam function parse called with status, body and the header lines; the pending ends with what it returns
--- @treturn table pending; done already when nothing was started: code `invalid`, `full` or `closed`
+-- @treturn table pending; done already when nothing was started: code `invalid`, `full`, `network` or `closed`
 function methods:send(request, parse)
-  local handle = self.handle
+  local handle = own_handle(self)
   if not handle then
     return refuse(self, "closed", "the transport is closed")
+  elseif self.running >= self.max_pending then
+    return refuse(self, "full", "max_pending calls are in flight already")
   end
-  local id, message, code = handle:add(request)
+  local id, message, code = handle:add(request, self.is_direct(request.host, request.port))
   if not id then
     return refuse(self, code, message)
   end
-  local call = pending.new(self, id, parse)
+  local call = pending.new(self, id, parse, request.timeout or self.call_timeout)
   self.pendings[id] = call
   self.running = self.running + 1
   return call
@@ -99,31 +137,40 @@ local function settle_parsed(self, call, status, body, headers)
   pending.settle(call, result, message, details)
 end
 
--- Pulls one outcome at a time: a callback may step, send, cancel or close in between.
+-- The outcome of a call that was cancelled too late is dropped.
+local function settle_one(self, id, status, body, headers, sent)
+  local call = remove(self, id)
+  if call and status then
+    settle_parsed(self, call, status, body, headers)
+  elseif call then
+    pending.settle(call, errors.fail(headers, body, { sent = sent }))
+  end
+  return id ~= nil
+end
+
+-- Pulls one outcome at a time: a callback may step, send, cancel, close or fork in between.
 local function settle_finished(self, handle)
-  for _ = 1, MAX_COMPLETIONS_PER_STEP do
-    if self.handle ~= handle then
-      return
-    end
-    local id, status, body, headers, sent = handle:done()
-    if not id then
-      return
-    end
-    local call = remove(self, id)
-    if status then
-      settle_parsed(self, call, status, body, headers)
-    else
-      pending.settle(call, errors.fail(headers, body, { sent = sent }))
-    end
+  local limit = core.now() + BUDGET
+  repeat
+    local settled = self.handle == handle and settle_one(self, handle:done())
+  until not settled or core.now() >= limit
+end
+
+local function settle_orphans(self)
+  local orphans = self.orphans
+  while orphans[1] do
+    self.running = self.running - 1
+    pending.settle(table.remove(orphans, 1), errors.fail("closed",
+      "the call was left to the parent process, which carries it on"))
   end
 end
 
---- Does what can be done now, and runs the callbacks of the calls that have ended.
+--- Runs the callbacks of the calls that have ended, for about 0.1 ms at most: the rest is left to the next step.
 -- May be called from a callback and from any coroutine.
 -- @tparam[opt=0] number seconds how long to wait for the first call to end; 0 never blocks
 -- @treturn number|nil how many calls are still in flight; nil, message, details otherwise (code `invalid` or `closed`)
 function methods:step(seconds)
-  local handle = self.handle
+  local handle = own_handle(self)
   if not handle then
     return errors.fail("closed", "the transport is closed")
   elseif seconds ~= nil then
@@ -133,46 +180,50 @@ function methods:step(seconds)
       return nil, message, details
     end
   end
-  if self.running > 0 then
-    handle:step(seconds)
-    settle_finished(self, handle)
+  if self.orphans[1] then
+    settle_orphans(self)
+    return self.running
+  elseif not self.started then
+    self.started = true
+    handle:start() -- mostly in a tick before that of the first request: starting a thread takes 0.1 ms
   end
+  if self.running > 0 and seconds and seconds > 0 then
+    handle:wait(seconds)
+  end
+  settle_finished(self, handle) -- also when none is in flight: a cancelled one may have left its outcome
   return self.running
 end
 
---- The descriptor that is readable when `step` has something to do; the same until `close`.
+--- The descriptor that is readable when `step` has something to do; the same until `close`, but another after a fork.
 -- @treturn number|nil
 function methods:pollfd()
-  return self.handle and self.handle:pollfd()
+  local handle = own_handle(self)
+  return handle and handle:pollfd()
 end
 
---- What to watch the descriptor for.
+--- The events to watch the descriptor for.
 -- @treturn string always "r"
 function methods:events() -- luacheck: no self
   return "r"
 end
 
---- When to call `step` even if the descriptor is not ready. Changes with each `send` and `step`.
--- @treturn number|nil seconds from now; nil for never
-function methods:timeout()
-  return self.handle and self.running > 0 and self.handle:timeout() or nil
+--- When to call `step` even if the descriptor is not ready: never, since the network's thread keeps the deadlines.
+-- @treturn nil
+function methods:timeout() -- luacheck: no self
+  return nil
 end
 
---- Closes the connections. Calls in flight end with code `closed`; their callbacks run before this returns.
--- May be called again.
+--- Closes the connections, without waiting until that is done. Calls in flight end with code `closed`; their callbacks
+-- run before this returns. May be called again.
 function methods:close()
-  local handle = self.handle
+  local handle = own_handle(self)
   if not handle then
     return
   end
   self.handle = nil
   handle:close()
-  local ids = {}
-  for id in pairs(self.pendings) do
-    ids[#ids + 1] = id
-  end
-  table.sort(ids)
-  for _, id in ipairs(ids) do
+  settle_orphans(self)
+  for _, id in ipairs(ids_in_order(self.pendings)) do
     local call = remove(self, id)
     if call then -- a callback may have cancelled it
       pending.settle(call, errors.fail("closed", "the transport was closed"))
@@ -180,21 +231,29 @@ function methods:close()
   end
 end
 
---- For pendings: steps until one is done, the time has passed, or no call is in flight that could end it.
+--- For pendings: steps until one is done, the time has passed, or no call is in flight that could end it. The thread
+-- keeps the deadlines; one that hangs, in a file system or a name lookup of an old libcurl, is not waited for.
 -- @tparam table call the pending
 -- @tparam[opt] number seconds
 function methods:drive(call, seconds)
-  local deadline = seconds and core.now() + seconds
+  local start = core.now()
+  local latest = start + call.timeout + GRACE
+  local deadline = math.min(start + (seconds or math.huge), latest)
   repeat
-    local left = deadline and math.max(0, deadline - core.now())
-    local running = self:step(left or math.huge) or 0
+    local left = math.max(0, deadline - core.now())
+    local running = self:step(left) or 0
   until call.done or running == 0 or left == 0
+  if not call.done and deadline == latest and self.pendings[call.id] == call then
+    self:abandon(call)
+    pending.settle(call, errors.fail("timeout", "the network's thread does not respond"))
+  end
 end
 
 --- For pendings: stops one.
 function methods:abandon(call)
-  if remove(self, call.id) and self.handle then
-    self.handle:cancel(call.id)
+  local handle = own_handle(self)
+  if remove(self, call.id) and handle then
+    handle:cancel(call.id)
   end
 end
 

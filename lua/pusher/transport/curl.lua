@@ -4,6 +4,7 @@
 local arguments = require "pusher.base.arguments"
 local curl = require "pusher.curl"
 local errors = require "pusher.base.errors"
+local no_proxy = require "pusher.base.no_proxy"
 local options = require "pusher.base.options"
 
 local transport = {}
@@ -17,7 +18,11 @@ local metatable = { __index = methods, __name = "pusher.transport.curl" }
 function transport.new(given)
   arguments.check("new", 1, given, "table or nil")
   local settings, message, details = options.transport(given)
-  if not settings then
+  local is_direct
+  if settings then
+    is_direct, message, details = no_proxy.new(settings)
+  end
+  if not is_direct then
     return nil, message, details
   end
   local handle, code
@@ -25,7 +30,7 @@ function transport.new(given)
   if not handle then
     return errors.fail(code, message)
   end
-  return setmetatable({ name = "curl", handle = handle }, metatable)
+  return setmetatable({ name = "curl", handle = handle, is_direct = is_direct }, metatable)
 end
 
 --- Sends one request and waits for the response.
@@ -37,7 +42,7 @@ function methods:send(request, parse)
   if not handle then
     return errors.fail("closed", "the transport is closed", { sent = false })
   end
-  local status, body, headers, sent = handle:perform(request)
+  local status, body, headers, sent = handle:perform(request, self.is_direct(request.host, request.port))
   if status then
     return parse(status, body, headers)
   end

@@ -1,9 +1,10 @@
 --- The transport inside nginx: HTTP/1.1 over cosockets. While `send` waits, the worker serves other requests.
--- An object holds settings only, so one client may be made in init_by_lua and serve many requests at once.
+-- An object holds nothing of a request, so one client may be made in init_by_lua and serve many requests at once.
 
 local arguments = require "pusher.base.arguments"
 local connection = require "pusher.transport.ngx.connection"
 local errors = require "pusher.base.errors"
+local no_proxy = require "pusher.base.no_proxy"
 local options = require "pusher.base.options"
 local route = require "pusher.transport.ngx.route"
 local wire = require "pusher.transport.ngx.wire"
@@ -18,7 +19,11 @@ local metatable = { __index = methods, __name = "pusher.transport.ngx" }
 function transport.new(given)
   arguments.check("new", 1, given, "table or nil")
   local settings, message, details = options.transport(given)
-  if not settings then
+  local is_direct
+  if settings then
+    is_direct, message, details = no_proxy.new(settings)
+  end
+  if not is_direct then
     return nil, message, details
   elseif type(ngx) ~= "table" or type(ngx.socket) ~= "table" then
     return errors.fail("config", 'transport "ngx" works inside nginx only', { field = "transport" })
@@ -37,9 +42,11 @@ function transport.new(given)
   end
   settings.name = "ngx"
   settings.proxy = proxy
+  settings.is_direct = is_direct
   settings.idle_ms = math.floor(settings.keepalive.idle * 1000)
   settings.pool_size = settings.keepalive.pool_size
   settings.keep = settings.pool_size > 0 and settings.idle_ms > 0
+  settings.down = {} -- see connection.open
   return setmetatable(settings, metatable)
 end
 

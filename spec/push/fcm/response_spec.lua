@@ -37,6 +37,12 @@ describe("pusher.push.fcm.response", function()
     end
   end)
 
+  it("cannot be read with a content encoding", function()
+    assert.are.equal("response", failure(200, "\31\139\8\0", "Content-Encoding: gzip\r\n").code)
+    local details = failure(503, "\31\139", "Content-Encoding: gzip\r\nRetry-After: 7\r\n")
+    assert.are.same({ "server", true, 7 }, { details.code, details.retryable, details.retry_after })
+  end)
+
   describe("known answers", function()
     for _, case in ipairs(vectors.cases) do
       local fcm = case.fcm ~= cjson.null and case.fcm or nil

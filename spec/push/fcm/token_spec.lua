@@ -51,6 +51,7 @@ describe("pusher.push.fcm.token", function()
       assert.are.equal(vectors.token_request.url, request.scheme .. "://" .. request.host .. request.target)
       assert.are.equal(vectors.token_request.body, request.body)
       assert.are.same({ "Content-Type", vectors.token_request.content_type }, request.headers[1])
+      assert.are.same({ "Accept-Encoding", "identity" }, request.headers[3])
       assert.are.equal(7, request.timeout)
     end)
 
@@ -220,6 +221,13 @@ describe("pusher.push.fcm.token", function()
       for _, lifetime in ipairs { "null", "0", "-1", "1e300", '"soon"', "{}" } do
         assert.are.equal(3600, parse(200, '{"access_token":"t","expires_in":' .. lifetime .. "}", "").expires_in)
       end
+    end)
+
+    it("is refused with a content encoding", function()
+      local granted, message, details = parse(200, "\31\139\8\0", "Content-Encoding: gzip\r\n")
+      assert.is_nil(granted)
+      assert.are.equal("response", details.code)
+      assert.matches("content encoding gzip", message)
     end)
 
     local broken = { "", "oops", "null", "[]", "{}", '{"access_token":""}', '{"access_token":5}',

@@ -1,10 +1,12 @@
 --- A DNS server for nginx's resolver, which does not read /etc/hosts: a program that tools/local_server.lua starts.
--- Names ending in `.silent.test` get no reply, `localhost` and names ending in `.local.test` are 127.0.0.1, all others
--- do not exist. Rule: RFC 1035 section 4.
+-- Names ending in `.silent.test` get no reply, `localhost` and names ending in `.local.test` are 127.0.0.1; those ending
+-- in `.half.test` are 127.0.0.1 and 127.0.0.2, in `.hole.test` 127.0.0.1 and 127.0.0.3, where the command `open_hole`
+-- makes a port that does not respond. All others do not exist. Rule: RFC 1035 section 4.
 
 local cqueues = require "cqueues"
 local ffi = require "ffi"
 local socket = require "cqueues.socket"
+local posix = require "tools.local_server.http.posix"
 local program = require "tools.local_server.http.program"
 
 local A, IN = 1, 1
@@ -26,20 +28,34 @@ local function uint16(number)
   return string.char(math.floor(number / 256), number % 256)
 end
 
+-- The last bytes of a name's addresses.
+local function addresses_of(name)
+  if name == "localhost" or name:find("%.local%.test$") then
+    return { 1 }
+  elseif name:find("%.half%.test$") then
+    return { 1, 2 }
+  elseif name:find("%.hole%.test$") then
+    return { 1, 3 }
+  end
+end
+
 local function reply_to(query)
   local name, position = read_name(query)
   local question = query:sub(13, position + 3)
   local kind = (question:byte(-3) or 0)
-  local known = name == "localhost" or name:find("%.local%.test$")
+  local addresses = addresses_of(name)
   if name:find("%.silent%.test$") then
     return nil
-  elseif not known then
+  elseif not addresses then
     return query:sub(1, 2) .. uint16(0x8180 + NO_SUCH_NAME) .. uint16(1) .. uint16(0):rep(3) .. question
   end
-  local records = kind == A and 1 or 0
-  local record = uint16(0xC00C) .. uint16(A) .. uint16(IN) .. uint16(0) .. uint16(1) .. uint16(4) .. "\127\0\0\1"
-  return query:sub(1, 2) .. uint16(0x8180) .. uint16(1) .. uint16(records) .. uint16(0):rep(2) .. question
-    .. record:rep(records)
+  local records = {}
+  for index, last in ipairs(kind == A and addresses or {}) do
+    records[index] = uint16(0xC00C) .. uint16(A) .. uint16(IN) .. uint16(0) .. uint16(1) .. uint16(4)
+      .. "\127\0\0" .. string.char(last)
+  end
+  return query:sub(1, 2) .. uint16(0x8180) .. uint16(1) .. uint16(#records) .. uint16(0):rep(2) .. question
+    .. table.concat(records)
 end
 
 -- cqueues has no recvfrom.
@@ -76,5 +92,8 @@ cq:wrap(function()
 end)
 
 local _, _, port = listening:localname()
-program.start(cq, { asked = function() return asked end }, { port = port })
+program.start(cq, {
+  asked = function() return asked end,
+  open_hole = function(arguments) return posix.black_hole_port(arguments.port, 3) end,
+}, { port = port })
 program.loop(cq)

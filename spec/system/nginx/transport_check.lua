@@ -3,8 +3,11 @@
 local cjson = require "cjson"
 local contract = require "spec.helpers.transport_contract"
 local cqueues = require "cqueues"
+local environment = require "spec.helpers.environment"
 local local_server = require "tools.local_server"
+local new_request = require "spec.helpers.request"
 local nginx = require "tools.nginx"
+local time_scale = require "spec.helpers.time_scale"
 
 local SERVER = [[
   client_max_body_size 20m;
@@ -63,13 +66,26 @@ describe("pusher.transport.ngx, inside nginx", function()
     end)
   end
 
+  for _, entry in ipairs(environment.list) do
+    it(entry.name, function()
+      environment.with_home(function(home)
+        local kept, given = {}, {}
+        for name, value in pairs(entry.variables(server, home)) do
+          kept[#kept + 1] = "env " .. name .. ";" -- workers have no other variables
+          given[#given + 1] = name .. "='" .. value .. "'"
+        end
+        web:stop()
+        web = nginx.start {
+          main = table.concat(kept, " "), environment = table.concat(given, " "),
+          http = ("resolver 127.0.0.1:%d ipv6=off;"):format(names.port), server = SERVER,
+        }
+        contract.run(entry.case, server, open, cqueues.monotime)
+      end)
+    end)
+  end
+
   local function request(over)
-    local full = { method = "POST", scheme = "http", host = server.host, port = server.port, target = "/_misbehave/none",
-      headers = {}, body = "{}", timeout = 5 }
-    for name, value in pairs(over or {}) do
-      full[name] = value
-    end
-    return full
+    return new_request(server, "none", over)
   end
 
   it("gives up on a name that no DNS server resolves, although nginx would wait longer", function()
@@ -79,8 +95,63 @@ describe("pusher.transport.ngx, inside nginx", function()
     assert.is_nil(result)
     assert.same({ "timeout", false }, { details.code, details.sent })
     assert.is_truthy(message:find("cannot connect to host.silent.test", 1, true))
-    assert.is_true(cqueues.monotime() - start < 2)
+    assert.is_true(cqueues.monotime() - start < 2 * time_scale)
     assert.is_truthy(send(request { host = "other.local.test" }))
+  end)
+
+  describe("with a name of two addresses, one of which", function()
+    local CALLS = 60
+
+    -- One in a million calls draws the dead address in all its tries.
+    local function send_all(send, host, options)
+      local together = {}
+      for index = 1, CALLS do
+        together[index] = request { host = host }
+      end
+      assert.equal(200, (send(together[1]) or {}).status)
+      for _, outcome in ipairs(command { id = opened, options = options, requests = together }) do
+        assert.same({ 200 }, { outcome.result and outcome.result.status or outcome.message })
+      end
+    end
+
+    local NO_POOL = { keepalive = { pool_size = 0 } }
+
+    it("refuses, connects to the other one", function()
+      send_all(open(NO_POOL), "one.half.test", NO_POOL)
+    end)
+
+    it("does not respond, connects to the other one within connect_timeout", function()
+      names:command("open_hole", { port = server.port })
+      local options = { keepalive = { pool_size = 0 }, connect_timeout = 4 }
+      send_all(open(options), "one.hole.test", options)
+    end)
+  end)
+
+  it("does not connect again after a TLS handshake that failed", function()
+    local before = server:inspect().accepted.untrusted
+    local result, _, details = open {}(request { scheme = "https", host = "one.local.test", port = server.untrusted_port })
+    assert.is_nil(result)
+    assert.equal("tls", details.code)
+    assert.equal(before + 1, server:inspect().accepted.untrusted)
+  end)
+
+  it("keeps connect_timeout where no address responds, and a server that refuses costs little", function()
+    names:command("open_hole", { port = server.refusing_port })
+    local send = open { connect_timeout = 0.5 }
+    local start = cqueues.monotime()
+    -- 127.0.0.1 refuses this port, 127.0.0.3 does not respond.
+    local result, _, details = send(request { host = "other.hole.test", port = server.refusing_port })
+    local took = cqueues.monotime() - start
+    assert.is_nil(result)
+    assert.is_true(details.code == "timeout" or details.code == "network", details.code)
+    assert.is_false(details.sent)
+    assert.is_true(took < 2 * time_scale, took)
+    start = cqueues.monotime()
+    result, _, details = send(request { host = "localhost", port = server.refusing_port })
+    took = cqueues.monotime() - start
+    assert.is_nil(result)
+    assert.same({ "network", false }, { details.code, details.sent })
+    assert.is_true(took < 0.5 * time_scale, took)
   end)
 
   it("accepts the longest timeout that options may have", function()
@@ -98,6 +169,31 @@ describe("pusher.transport.ngx, inside nginx", function()
     assert.is_nil(result)
     assert.equal("tls", details.code)
     assert.is_truthy(message:find("lua_ssl_trusted_certificate", 1, true) or message:find("see error.log", 1, true), message)
+  end)
+
+  -- No distribution packages the Lua module for stream {}. There a session is a userdata that holds the pointer, which
+  -- is put here into a userdata of another kind.
+  it("checks an IP address in the session of stream {}, too", function()
+    web:stop()
+    web = nginx.start { http = ("lua_ssl_trusted_certificate %s;"):format(server.ca_file), server = ([[
+      location = / {
+        content_by_lua_block {
+          local certificate = require "pusher.transport.ngx.certificate"
+          local socket = ngx.socket.tcp()
+          assert(socket:connect("127.0.0.1", %d))
+          local session = assert(socket:sslhandshake(nil, nil, true))
+          local holder = require("pusher.core").mac("key")
+          local pointer = require("ffi").cast("void **", holder)
+          local original = pointer[0]
+          pointer[0] = session
+          local right, wrong = certificate.is_for(holder, "127.0.0.1"), certificate.is_for(holder, "127.0.0.2")
+          pointer[0] = nil
+          local none = certificate.is_for(holder, "127.0.0.1")
+          pointer[0] = original
+          ngx.print(tostring(right), " ", tostring(wrong), " ", tostring(none))
+        }
+      } ]]):format(server.tls_port) }
+    assert.equal("true false false", web:request { path = "/" }.body)
   end)
 
   it("shares kept connections among transports to the same server", function()

@@ -1,7 +1,8 @@
 /* Runs one Lua script in many threads at once, each with a Lua state of its own:
- * host SCRIPT THREADS [ARGS...]. The script gets its thread's number (from 1), the number of
- * threads and ARGS as `...`. All threads wait until the last one has started, so that the first
- * require happens in all of them together, where a library's set-up could collide. */
+ * host SCRIPT THREADS[xROUNDS] [ARGS...]. The script gets its thread's number (from 1), the number
+ * of threads and ARGS as `...`. All threads wait until the last one has started, so that the first
+ * require happens in all of them together, where a library's set-up could collide. Each thread
+ * opens and closes a state ROUNDS times. */
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
@@ -20,7 +21,7 @@ static struct {
 
 typedef struct {
     pthread_t thread;
-    int number, threads, argc;
+    int number, threads, rounds, argc;
     char **argv;
     bool failed;
 } job;
@@ -47,32 +48,46 @@ static int load_and_call(lua_State *L, const job *j)
     return lua_pcall(L, 2 + (j->argc > 3 ? j->argc - 3 : 0), 0, 0);
 }
 
+static bool run_once(const job *j)
+{
+    lua_State *L = luaL_newstate();
+    if (L == NULL)
+        return false;
+    luaL_openlibs(L);
+    bool ok = load_and_call(L, j) == 0;
+    if (!ok)
+        fprintf(stderr, "thread %d: %s\n", j->number, lua_tostring(L, -1));
+    lua_close(L);
+    return ok;
+}
+
 static void *run(void *data)
 {
     job *j = data;
-    lua_State *L = luaL_newstate();
     wait_for_all();
-    if (L == NULL)
-        return NULL;
-    luaL_openlibs(L);
-    j->failed = load_and_call(L, j) != 0;
-    if (j->failed)
-        fprintf(stderr, "thread %d: %s\n", j->number, lua_tostring(L, -1));
-    lua_close(L);
+    j->failed = false;
+    for (int round = 0; round < j->rounds && !j->failed; round++)
+        j->failed = !run_once(j);
     return NULL;
 }
 
 int main(int argc, char **argv)
 {
     static job jobs[MAX_THREADS];
-    int threads = argc > 2 ? atoi(argv[2]) : 0, failed = 0;
-    if (threads < 1 || threads > MAX_THREADS) {
-        fprintf(stderr, "usage: %s SCRIPT THREADS [ARGS...]\n", argv[0]);
+    int threads = 0, rounds = 1, failed = 0;
+    if (argc < 3 || sscanf(argv[2], "%dx%d", &threads, &rounds) < 1 || threads < 1 ||
+        threads > MAX_THREADS) {
+        fprintf(stderr, "usage: %s SCRIPT THREADS[xROUNDS] [ARGS...]\n", argv[0]);
         return 2;
     }
     gate.missing = threads;
     for (int i = 0; i < threads; i++) {
-        job j = {.number = i + 1, .threads = threads, .argc = argc, .argv = argv, .failed = true};
+        job j = {.number = i + 1,
+                 .threads = threads,
+                 .rounds = rounds,
+                 .argc = argc,
+                 .argv = argv,
+                 .failed = true};
         jobs[i] = j;
         if (pthread_create(&jobs[i].thread, NULL, run, &jobs[i]) != 0) {
             fprintf(stderr, "cannot start thread %d\n", i + 1);

@@ -5,17 +5,19 @@ local server = require "tools.local_server"
 
 local host, threads, triggers = arg[1], tonumber(arg[2]), tonumber(arg[3])
 
-local function run(script, ...)
-  local command = table.concat({ host, "spec/system/threads/" .. script .. ".lua", threads, ... }, " ")
+local function run(script, threads_and_rounds, ...)
+  local command = table.concat({ host, "spec/system/threads/" .. script .. ".lua", threads_and_rounds, ... }, " ")
   print(command)
   local status = os.execute(command)
   return status == true or status == 0
 end
 
-local good = run "core"
+local good = run("core", threads)
 local channels = server.start()
-good = run("trigger", channels.host, channels.port, triggers) and good
-good = run("publish", channels.host, channels.port, channels.master_key_base64, triggers) and good
+good = run("trigger", threads, channels.host, channels.port, triggers) and good
+good = run("async", threads .. "x3", channels.host, channels.port, channels.tls_port, channels.ca_file,
+  math.ceil(triggers / 100)) and good
+good = run("publish", threads, channels.host, channels.port, channels.master_key_base64, triggers) and good
 
 local seen = channels:inspect().events
 channels:stop()

@@ -24,6 +24,18 @@ describe("pusher.transport.ngx.connection", function()
 
   local SETTINGS = { tls_verify = true, pool_size = 3, idle_ms = 60000 }
 
+  before_each(function()
+    SETTINGS.down = {}
+  end)
+
+  local function times(count, script)
+    local list = {}
+    for index = 1, count do
+      list[index] = { connect = script.connect }
+    end
+    return list
+  end
+
   local function open(over, settings, fresh)
     local request = { scheme = "http", host = "127.0.0.1", port = 80 }
     for name, value in pairs(over or {}) do
@@ -72,13 +84,104 @@ describe("pusher.transport.ngx.connection", function()
       ['no resolver defined to resolve "api.test"'] = { "network", "the directive resolver" },
       ["api.test could not be resolved (3: Host not found)"] = { "network", "Host not found" },
     } do
-      inside { sockets = { { connect = cause } } }
+      local tries = cause:find("resolve", 1, true) and 1 or 20
+      inside { sockets = times(tries, { connect = cause }) }
+      SETTINGS.down = {}
       local link, message, details = open { host = "api.test" }
       assert.is_nil(link)
       assert.equal(expected[1], details.code)
       assert.is_truthy(message:find(expected[2], 1, true), message)
       assert.is_false(details.sent)
     end
+  end)
+
+  describe("to a name", function()
+    -- The milliseconds that each try was given; the first entry is for the connection as a whole.
+    local function given_ms(record)
+      local list = {}
+      for index = 2, #record.timeouts do
+        list[#list + 1] = record.timeouts[index][1]
+      end
+      return list
+    end
+
+    local function takes(seconds, cause)
+      return function()
+        now = now + seconds
+        return cause
+      end
+    end
+
+    it("tries again after a failed connect, for nginx draws another of its addresses", function()
+      local sockets = times(4, { connect = "connection refused" })
+      sockets[5] = {}
+      local record = inside { sockets = sockets }
+      assert.is_truthy(open { host = "api.test" })
+      assert.equal(5, #record.connections)
+      for _, connection_made in ipairs(record.connections) do
+        assert.same({ "api.test", 80 }, { connection_made.host, connection_made.port })
+      end
+    end)
+
+    it("spends the first half of the time in short tries, and the other half in the last one", function()
+      local sockets = {}
+      for index = 1, 17 do
+        sockets[index] = { connect = takes(index < 17 and 5 / 32 or 2.5, "timeout") }
+      end
+      local record = inside { sockets = sockets }
+      local link, message, details = open { host = "api.test" }
+      assert.is_nil(link)
+      assert.same({ "timeout", false, "cannot connect to api.test:80: timeout" }, { details.code, details.sent, message })
+      local expected = {}
+      for index = 1, 16 do
+        expected[index] = 157
+      end
+      expected[17] = 2500
+      assert.same(expected, given_ms(record))
+      assert.equal(1005, now)
+    end)
+
+    it("gives a server at least a tenth of a second, if there is so much", function()
+      local record = inside { sockets = { { connect = takes(0.1, "timeout") }, { connect = takes(0.05, "timeout") } } }
+      local plan = route.plan({ scheme = "http", host = "api.test", port = 80 }, SETTINGS)
+      assert.is_nil((connection.open(plan, SETTINGS, now + 0.15)))
+      assert.same({ 100, 50 }, given_ms(record))
+    end)
+
+    it("stops at the deadline", function()
+      inside { sockets = { { connect = takes(6, "connection refused") } } }
+      local _, message, details = open { host = "api.test" }
+      assert.same({ "timeout", "cannot connect to api.test:80: timeout" }, { details.code, message })
+    end)
+
+    it("tries twice where the last call reached no address, until one is reached", function()
+      local refused = { connect = "connection refused" }
+      local record = inside { sockets = times(20, refused) }
+      assert.is_nil((open { host = "api.test" }))
+      assert.equal(20, #record.connections)
+      record = inside { sockets = times(2, refused) }
+      assert.is_nil((open { host = "api.test" }))
+      assert.equal(2, #record.connections)
+      inside { sockets = times(20, refused) }
+      assert.is_nil((open { host = "other.test" }))
+      inside { sockets = { { connect = "connection refused" }, {} } }
+      assert.is_truthy(open { host = "api.test" })
+      record = inside { sockets = times(20, refused) }
+      assert.is_nil((open { host = "api.test" }))
+      assert.equal(20, #record.connections)
+    end)
+
+    it("tries once when the name is not found, the host is an address, or the handshake fails", function()
+      for _, case in ipairs {
+        { { host = "api.test" }, { connect = "api.test could not be resolved (3: Host not found)" } },
+        { { host = "127.0.0.1" }, { connect = "connection refused" } },
+        { { host = "api.test", scheme = "https" }, { handshake = { nil, "handshake failed" } } },
+      } do
+        local record = inside { sockets = { case[2] } }
+        assert.is_nil((open(case[1])))
+        assert.equal(1, #record.connections)
+      end
+    end)
   end)
 
   it("names the server in the handshake, and repeats none on a reused connection", function()
@@ -91,7 +194,7 @@ describe("pusher.transport.ngx.connection", function()
 
   it("skips verification only with tls_verify = false", function()
     local record = inside { sockets = { {} } }
-    open({ scheme = "https" }, { tls_verify = false, pool_size = 3, idle_ms = 1 })
+    open({ scheme = "https" }, { tls_verify = false, pool_size = 3, idle_ms = 1, down = {} })
     assert.same({ false, "127.0.0.1", false }, record.connections[1].handshaken)
   end)
 
@@ -135,7 +238,7 @@ describe("pusher.transport.ngx.connection", function()
   end)
 
   describe("through a proxy", function()
-    local settings = { tls_verify = true, pool_size = 3, idle_ms = 1,
+    local settings = { tls_verify = true, pool_size = 3, idle_ms = 1, is_direct = function() return false end,
       proxy = { host = "127.0.0.1", port = 3128, credentials = "bWU=", checksum = 1 } }
 
     it("opens a tunnel, then starts the handshake with the server", function()

@@ -1,5 +1,6 @@
 local growth = require "spec.helpers.growth"
 local response = require "pusher.transport.ngx.response"
+local wire_cases = require "spec.helpers.wire_cases"
 
 -- Feeds a text in pieces of `size` bytes, then closes when it is not complete.
 local function read(text, size, method, max_body_bytes)
@@ -110,10 +111,42 @@ describe("pusher.transport.ngx.response", function()
   end)
 
   it("refuses lines that are not headers", function()
-    for _, line in ipairs { "no colon", ": no name", "Na me: x", " folded: first" } do
+    for _, line in ipairs { "no colon", ": no name", "Na me: x", " folded: first", "A: b\0c", "A: b\rc", "A: b\r\n c\0" } do
       expect_failure("HTTP/1.1 200 OK\r\n" .. line .. "\r\n\r\n", "network", "invalid header line")
     end
     expect_failure("HTTP/1.1 101 Switching\r\n\r\n", "network", "another protocol")
+  end)
+
+  it("refuses folds in what frames the body or ends the connection", function()
+    for _, line in ipairs { "Content-Length: 5\r\n 0", "content-length:\r\n\t5", "Transfer-Encoding: chunked\r\n x",
+      "Connection: close\r\n , foo" } do
+      expect_failure("HTTP/1.1 200 OK\r\n" .. line .. "\r\n\r\n", "network",
+        line:find("^content%-length:\r") and "invalid Content-Length" or "a folded " .. line:match("^[^:]+"))
+    end
+    expect("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: a\r\n b\r\n\r\n", 200, "", true)
+  end)
+
+  it("reads zeros before the size of a chunk", function()
+    local head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    expect(head .. ("0"):rep(100) .. "5\r\nhello\r\n" .. ("0"):rep(100) .. "\r\n\r\n", 200, "hello", true)
+    expect_failure(head .. ("0"):rep(100) .. "123456789\r\n", "network", "invalid chunk size")
+    expect_failure(head .. (("0"):rep(10000) .. "1\r\nx\r\n"):rep(10), "too_large", "head is longer")
+  end)
+
+  it("reads what servers send as the cases of the wire say, in pieces of any size", function()
+    for _, case in ipairs(wire_cases) do
+      for _, size in ipairs(#case.bytes < 1000 and SIZES or { 1000, 100000 }) do
+        local parsed, _, code = read(case.bytes, size, "POST", 1000000)
+        local allowed = case.ngx or case.allow or { { status = 200, body = '{"ok":1}' } }
+        local got = parsed and { status = parsed.status, body = parsed.body } or code
+        local found = false
+        for _, outcome in ipairs(allowed) do
+          found = found or got == outcome
+            or type(got) == "table" and got.status == outcome.status and got.body == outcome.body
+        end
+        assert.is_true(found, ("%s, in pieces of %d: %s"):format(case.name, size, tostring(code or parsed.status)))
+      end
+    end
   end)
 
   it("refuses chunks of another length than they say", function()

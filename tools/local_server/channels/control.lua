@@ -35,6 +35,7 @@ end
 local function inspect(state)
   local out = progress(state)
   out.accepted = counts_of(state.listeners, "accepted")
+  out.goaways = counts_of(state.listeners, "goaways")
   out.open = counts_of(state.listeners, "open")
   out.statuses = state.record.statuses
   out.faults = state.record.faults

@@ -24,7 +24,9 @@ local webhooks = require "tools.local_server.channels.webhooks"
 local websocket = require "tools.local_server.channels.websocket"
 
 -- Options of the program; all others are the app's.
-local PROGRAM_OPTIONS = { port = true, detached = true }
+local PROGRAM_OPTIONS = { port = true, detached = true, h2_requests = true, mixed = true }
+-- The listeners that take the connections to `mixed_port` in turn.
+local MIXED = { "h2", "tls" }
 
 -- What the second proxy demands.
 local PROXY_CREDENTIALS = "proxy-user:proxy pass"
@@ -81,14 +83,15 @@ local function handle(state, exchange)
   state.record:add_response(exchange)
 end
 
-local function open_listeners(state, cq, port)
+local function open_listeners(state, cq, options)
   local function open(name, context, http2)
     state.listeners[name] = listener.open {
       cq = cq,
       name = name,
-      port = name == "http" and port or 0,
+      port = name == "http" and options.port or 0,
       context = context,
       http2 = http2,
+      http2_requests = options.h2_requests,
       handle = function(exchange)
         return handle(state, exchange)
       end,
@@ -108,7 +111,15 @@ local function open_listeners(state, cq, port)
   return authority
 end
 
-local function open_others(state, cq)
+local function open_mixed(state, cq, names)
+  local listeners = {}
+  for index, name in ipairs(names) do
+    listeners[index] = assert(state.listeners[name], "no listener is named " .. name)
+  end
+  return listener.mix(cq, listeners)
+end
+
+local function open_others(state, cq, options)
   state.proxies = { proxy = proxy.open(cq), proxy_auth = proxy.open(cq, PROXY_CREDENTIALS) }
   return {
     proxy_port = state.proxies.proxy.port,
@@ -117,6 +128,7 @@ local function open_others(state, cq)
     refusing_port = posix.refusing_port(),
     black_hole_port = posix.black_hole_port(),
     silent_port = proxy.silent_port(cq),
+    mixed_port = open_mixed(state, cq, options.mixed or MIXED),
   }
 end
 
@@ -143,9 +155,9 @@ program.run(function(cq, options)
   math.randomseed(os.time() + posix.pid())
   local state = new_state(options)
   state.commands = control.commands(state)
-  local authority = open_listeners(state, cq, options.port)
+  local authority = open_listeners(state, cq, options)
   cq:wrap(function()
     state.webhooks:run()
   end)
-  program.start(cq, state.commands, hello(state, authority, open_others(state, cq)), options.detached)
+  program.start(cq, state.commands, hello(state, authority, open_others(state, cq, options)), options.detached)
 end)

@@ -1,5 +1,5 @@
 --- The few system calls that the local servers need beyond cqueues, through LuaJIT's ffi: process ids, a control FIFO,
--- sockets that refuse or never accept a connection, and RST instead of FIN. Linux and macOS.
+-- sockets that refuse or never accept a connection, RST instead of FIN, and what a peer has not got yet. Linux and macOS.
 
 local ffi = require "ffi"
 
@@ -16,7 +16,9 @@ ffi.cdef [[
   int connect(int fd, const void *address, unsigned int length);
   int getsockname(int fd, void *address, unsigned int *length);
   int setsockopt(int fd, int level, int name, const void *value, unsigned int length);
+  int getsockopt(int fd, int level, int name, void *value, unsigned int *length);
   int fcntl(int fd, int command, ...);
+  int ioctl(int fd, unsigned long request, ...);
   struct linger_pair { int onoff; int seconds; };
 ]]
 
@@ -26,6 +28,9 @@ local AF_INET, SOCK_STREAM = 2, 1
 local O_RDONLY, O_NONBLOCK = 0, bsd and 0x0004 or 0x0800
 local F_SETFL = 4
 local SOL_SOCKET, SO_LINGER = bsd and 0xffff or 1, bsd and 0x0080 or 13
+local SIOCOUTQ, SO_NWRITE = 0x5411, 0x1024 -- tcp(7); getsockopt(2) of macOS
+local IPPROTO_TCP, TCP_INFO, TCP_CLOSE = 6, 11, 7 -- netinet/tcp.h of Linux
+local TCP_CORK = bsd and 4 or 3 -- TCP_NOPUSH on macOS
 local PRIVATE_FIFO = tonumber("600", 8)
 
 local posix = {}
@@ -66,7 +71,7 @@ function posix.open_fifo(path)
   return fifo
 end
 
-local function loopback_address(port)
+local function loopback_address(port, last_byte)
   local address = ffi.new("unsigned char[16]")
   if bsd then
     address[0], address[1] = 16, AF_INET
@@ -74,13 +79,13 @@ local function loopback_address(port)
     address[0], address[1] = AF_INET, 0
   end
   address[2], address[3] = math.floor(port / 256), port % 256
-  address[4], address[7] = 127, 1
+  address[4], address[7] = 127, last_byte or 1
   return address
 end
 
-local function bound_socket()
+local function bound_socket(...)
   local fd = C.socket(AF_INET, SOCK_STREAM, 0)
-  assert(fd >= 0 and C.bind(fd, loopback_address(0), 16) == 0, "cannot bind to 127.0.0.1")
+  assert(fd >= 0 and C.bind(fd, loopback_address(...), 16) == 0, "cannot bind to a loopback address")
   local address, length = ffi.new("unsigned char[16]"), ffi.new("unsigned int[1]", 16)
   assert(C.getsockname(fd, address, length) == 0, "getsockname failed")
   return fd, address[2] * 256 + address[3]
@@ -90,19 +95,21 @@ end
 -- not listening.
 -- @treturn number the port
 function posix.refusing_port()
-  local _, port = bound_socket()
+  local _, port = bound_socket(0)
   return port
 end
 
---- A port of 127.0.0.1 where connecting never finishes: its backlog is full and nobody accepts.
+--- A port where connecting never finishes: its backlog is full and nobody accepts.
+-- @tparam[opt=0] number wanted the port; 0 for any
+-- @tparam[opt=1] number last_byte of the address 127.0.0.x; macOS has 127.0.0.1 only
 -- @treturn number the port
-function posix.black_hole_port()
-  local fd, port = bound_socket()
+function posix.black_hole_port(wanted, last_byte)
+  local fd, port = bound_socket(wanted or 0, last_byte)
   assert(C.listen(fd, 0) == 0, "listen failed")
   for _ = 1, 4 do
     local filler = C.socket(AF_INET, SOCK_STREAM, 0)
     C.fcntl(filler, F_SETFL, ffi.cast("int", O_NONBLOCK))
-    C.connect(filler, loopback_address(port), 16)
+    C.connect(filler, loopback_address(port, last_byte), 16)
   end
   return port
 end
@@ -111,6 +118,29 @@ end
 function posix.reset_on_close(fd)
   local linger = ffi.new("struct linger_pair", 1, 0)
   return C.setsockopt(fd, SOL_SOCKET, SO_LINGER, linger, ffi.sizeof(linger)) == 0
+end
+
+--- While this is on, a socket keeps back what does not fill a segment, so that up to 64 KB arrive at once.
+function posix.cork(fd, on)
+  local value = ffi.new("int[1]", on and 1 or 0)
+  return C.setsockopt(fd, IPPROTO_TCP, TCP_CORK, value, ffi.sizeof("int")) == 0
+end
+
+-- Linux counts for ever what a peer has not acknowledged before it sent RST.
+local function is_closed(fd)
+  local state, length = ffi.new("unsigned char[1]"), ffi.new("unsigned int[1]", 1)
+  return C.getsockopt(fd, IPPROTO_TCP, TCP_INFO, state, length) == 0 and state[0] == TCP_CLOSE
+end
+
+--- How much of what was written to a socket, FIN included, the peer's kernel has not acknowledged yet; 0 when the peer
+-- has reset the connection.
+-- @treturn number bytes
+function posix.unacknowledged(fd)
+  local count, length = ffi.new("int[1]"), ffi.new("unsigned int[1]", ffi.sizeof("int"))
+  if bsd then
+    return C.getsockopt(fd, SOL_SOCKET, SO_NWRITE, count, length) == 0 and count[0] or 0
+  end
+  return not is_closed(fd) and C.ioctl(fd, SIOCOUTQ, count) == 0 and count[0] or 0
 end
 
 return posix

@@ -23,7 +23,7 @@ function program.directory()
   return directory
 end
 
---- Writes a file into the private directory; it goes away with the program.
+--- Writes a file into the private directory; it is removed with the program.
 -- @treturn string its path
 function program.write_file(name, text)
   local path = program.directory() .. "/" .. name

@@ -3,6 +3,7 @@
 
 local altname = require "openssl.x509.altname"
 local bignum = require "openssl.bignum"
+local ffi = require "ffi"
 local http_tls = require "http.tls"
 local name = require "openssl.x509.name"
 local pkey = require "openssl.pkey"
@@ -49,11 +50,11 @@ local function alpn_selector(versions)
   end
 end
 
---- Makes a server context with a certificate of the authority.
+--- Makes a server's certificate.
 -- @tparam table authority from `new_authority`
--- @tparam table options `names` (DNS names), `addresses` (IP), `protocols` (ALPN, the preferred one first; default
---   http/1.1), `expired`
-function tls.new_context(authority, options)
+-- @tparam table options `names` (DNS names), `addresses` (IP), `expired`
+-- @return its private key, the certificate
+function tls.new_certificate(authority, options)
   local key = pkey.new { type = "EC", curve = "prime256v1" }
   local first = options.names and options.names[1] or options.addresses[1]
   local certificate = new_certificate(first, key)
@@ -69,7 +70,14 @@ function tls.new_context(authority, options)
   end
   certificate:setSubjectAlt(alternatives)
   certificate:sign(authority.key)
+  return key, certificate
+end
 
+--- Makes a server context with a certificate of the authority.
+-- @tparam table authority from `new_authority`
+-- @tparam table options those of `new_certificate`, and `protocols` (ALPN, the preferred one first; default http/1.1)
+function tls.new_context(authority, options)
+  local key, certificate = tls.new_certificate(authority, options)
   local context = http_tls.new_server_context()
   context:setPrivateKey(key)
   context:setCertificate(certificate)
@@ -77,6 +85,18 @@ function tls.new_context(authority, options)
     context:setAlpnSelect(alpn_selector(options.protocols or { "http/1.1" }))
   end
   return context
+end
+
+-- The OpenSSL that cqueues uses: a symbol is looked for in a library's own dependencies, too (dlsym(3)).
+local openssl
+ffi.cdef "int SSL_shutdown(void *ssl);"
+
+--- Ends the server's half of a TLS session (close_notify, RFC 8446 6.1), which cqueues never does.
+-- @param socket of cqueues, encrypted
+function tls.send_close_notify(socket)
+  openssl = openssl or ffi.load(assert(package.searchpath("_cqueues", package.cpath)))
+  local session = socket:checktls() -- a userdata that holds an SSL *
+  openssl.SSL_shutdown(ffi.cast("void **", ffi.cast("void *", session))[0])
 end
 
 return tls

@@ -90,7 +90,7 @@ end
 -- @treturn function parse(status, body, headers) -> `{ name = message id }` | nil, message, details; details has
 --   `status`, `fcm_code`, `retryable`, `retry_after` (seconds), `dead`, `reauth`, `quota`, `hint` where they apply
 function response.parser(json, clock)
-  return function(status, body, headers)
+  return http.check_encoding(function(status, body, headers)
     local decoded = members(json.decode(body))
     if status >= 200 and status < 300 then
       if type(decoded.name) ~= "string" then
@@ -115,7 +115,7 @@ function response.parser(json, clock)
       quota = meaning.quota,
       hint = meaning.hint,
     })
-  end
+  end)
 end
 
 return response

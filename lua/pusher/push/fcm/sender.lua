@@ -182,7 +182,6 @@ function methods:send(job, seconds)
   local request = endpoint.request(config.endpoint, "POST", self.path, {
     { "Authorization", "Bearer " .. job.token },
     { "Content-Type", "application/json" },
-    { "Accept", "application/json" },
     { "X-GOOG-API-FORMAT-VERSION", "2" },
   }, job.body, math.min(config.timeout, seconds or math.huge))
   request.once = config.retry.attempts == 1 -- no transport sends it twice, whatever breaks

@@ -53,7 +53,7 @@ end
 function token.request(account, now, timeout)
   local assertion, message, details = token.assertion(account, now)
   return assertion and endpoint.request(account.endpoint, "POST", "",
-    { { "Content-Type", "application/x-www-form-urlencoded" }, { "Accept", "application/json" } },
+    { { "Content-Type", "application/x-www-form-urlencoded" } },
     "assertion=" .. assertion .. "&grant_type=" .. url.escape(GRANT_TYPE), timeout), message, details
 end
 
@@ -80,7 +80,7 @@ end
 -- @tparam function clock Unix seconds
 -- @treturn function parse(status, body, headers) -> `{ text =, expires_in = seconds }` | nil, message, details
 function token.parser(json, clock)
-  return function(status, body, headers)
+  return http.check_encoding(function(status, body, headers)
     local decoded = json.decode(body)
     if type(decoded) ~= "table" then
       decoded = {}
@@ -98,7 +98,7 @@ function token.parser(json, clock)
     local expires_in = tonumber(decoded.expires_in)
     local valid = expires_in and expires_in > 0 and expires_in < LIFETIME
     return { text = text, expires_in = valid and expires_in or LIFETIME }
-  end
+  end)
 end
 
 --- Makes the keeper of an account's token. It reads `json` and `clock` of the handler's options, `timeout` and

@@ -16,6 +16,12 @@ local READ_BYTES = 16 * 1024
 local MAX_PROXY_BODY_BYTES = 64 * 1024
 local MAX_TIMEOUT_MS = 2 ^ 31 - 1 -- settimeouts raises above
 
+-- Limits of connecting to a name. With one of two addresses dead, one call in a million draws only that one.
+local MAX_TRIES = 20
+local MAX_TRIES_WHEN_DOWN = 2
+local SHORT_TRIES = 16 -- in the first half of the time
+local MIN_SHORT_TRY = 0.1 -- seconds
+
 local PHASE_HINT = "call client:publisher() to publish in the background, or ngx.timer.at(0, ...) to leave this phase"
 
 -- For nginx's terse errors: the directive that helps.
@@ -40,26 +46,52 @@ local function fail(code, text, cause, sent)
   return errors.fail(cause == "timeout" and "timeout" or code, message, details)
 end
 
--- Every wait ends at the deadline of the whole call. Returns the milliseconds left, or nil when it has passed.
-local function set_timeouts(self, deadline)
-  local left_ms = math.min(math.ceil((deadline - ngx.now()) * 1000), MAX_TIMEOUT_MS)
-  if left_ms <= 0 then
-    return nil
+-- Every wait ends at the deadline of the whole call. Returns whether that is ahead.
+local function set_timeouts(self, deadline, max_seconds)
+  local seconds = math.min(deadline - ngx.now(), max_seconds or math.huge)
+  local ms = math.min(math.ceil(seconds * 1000), MAX_TIMEOUT_MS)
+  if ms <= 0 then
+    return false
   end
-  self.socket:settimeouts(left_ms, left_ms, left_ms)
-  return left_ms
+  self.socket:settimeouts(ms, ms, ms)
+  return true
+end
+
+-- nginx connects to one of a name's addresses, drawn at random, and does not report which one or how many there are. So
+-- a failed connect is repeated. The first half of the time is for short tries, so that an address that does not respond
+-- leaves time for another one; the last try has all the rest, for a server that is far away. When the last call reached
+-- no address, the server is probably down, and the next call tries less often.
+local function connect_to_any_address(self, pool, deadline)
+  local plan, down = self.plan, self.settings.down
+  local start = ngx.now()
+  local short = math.max(MIN_SHORT_TRY, (deadline - start) / 2 / SHORT_TRIES)
+  local tries = down[plan.pool] and MAX_TRIES_WHEN_DOWN or MAX_TRIES
+  for try = 1, tries do
+    local last = try == tries or ngx.now() - start >= (deadline - start) / 2
+    if not set_timeouts(self, deadline, not last and short or nil) then
+      return nil, "timeout"
+    end
+    down[plan.pool] = last or down[plan.pool] -- before the try, which may be killed
+    local ok, cause = self.socket:connect(plan.host, plan.port, pool)
+    if ok then
+      down[plan.pool] = nil
+      return ok
+    elseif last or cause:find("resolve", 1, true) then
+      return nil, cause
+    end
+  end
 end
 
 -- Only resolver_timeout (30 s by default) limits nginx's look-up of a name, so a second light thread watches the clock.
-local function connect_by_name(self, pool, left_ms)
+local function connect_by_name(self, pool, deadline)
   local connecting = ngx.thread.spawn(function()
-    return "connect", self.socket:connect(self.plan.host, self.plan.port, pool)
+    return "connect", connect_to_any_address(self, pool, deadline)
   end)
   if coroutine.status(connecting) == "dead" or coroutine.status(connecting) == "zombie" then
     return select(3, ngx.thread.wait(connecting))
   end
   local alarm = ngx.thread.spawn(function()
-    ngx.sleep(left_ms / 1000)
+    ngx.sleep(math.max(0, deadline - ngx.now()))
     return "alarm"
   end)
   local _, first, ok, cause = ngx.thread.wait(connecting, alarm)
@@ -72,8 +104,7 @@ local function connect_by_name(self, pool, left_ms)
 end
 
 local function connect(self, deadline)
-  local left_ms = set_timeouts(self, deadline)
-  if not left_ms then
+  if not set_timeouts(self, deadline) then
     return nil, "timeout"
   end
   local plan = self.plan
@@ -81,7 +112,7 @@ local function connect(self, deadline)
   if url.is_address(plan.host) then
     return self.socket:connect(plan.address, plan.port, pool)
   end
-  return connect_by_name(self, pool, left_ms)
+  return connect_by_name(self, pool, deadline)
 end
 
 local REFUSED = "the certificate was refused, see error.log"
@@ -153,7 +184,7 @@ end
 
 --- Opens a connection, or takes one from the pool.
 -- @tparam table plan as route.plan returns it
--- @tparam table settings of the transport
+-- @tparam table settings of the transport; its `down`, a set of pool names, is kept here
 -- @tparam number deadline in the seconds of ngx.now()
 -- @tparam boolean fresh true to take none from the pool
 -- @treturn table|nil connection; after `exchange` its field `stale` says whether it came from the pool and broke before
@@ -180,6 +211,10 @@ function connection.open(plan, settings, deadline, fresh)
   return self
 end
 
+-- nginx looks for surplus bytes in the socket, not in OpenSSL, which has read the whole TLS record. A piece that may
+-- have filled nginx's buffer, whose size is a multiple of this, may have left some there.
+local BUFFER_UNIT = 512
+
 -- True when the parser has the whole response; else nil, message, and a code when the response is at fault.
 local function read(self, parser, deadline)
   local done, message, code
@@ -188,7 +223,9 @@ local function read(self, parser, deadline)
       return nil, "timeout"
     end
     local bytes, cause, rest = self.socket:receiveany(READ_BYTES)
-    done, message, code = parser:feed(bytes or rest or "")
+    local piece = bytes or rest or ""
+    self.may_hold_more = self.plan.tls and #piece > 0 and #piece % BUFFER_UNIT == 0
+    done, message, code = parser:feed(piece)
     if done == false and cause == "closed" then
       done, message, code = parser:close()
     end
@@ -218,7 +255,7 @@ function methods:exchange(bytes, method, max_body_bytes, deadline)
   -- A server may respond and close before it has read everything; the response counts.
   local ok, message, code = read(self, parser, deadline)
   if ok then
-    parser.persistent = parser.persistent and sent ~= nil
+    parser.persistent = parser.persistent and sent ~= nil and not self.may_hold_more
     return parser
   elseif code and parser.received then
     return errors.fail(code, server .. ": " .. message)

@@ -143,11 +143,21 @@ local function begin_body(self)
   end
 end
 
+-- RFC 9110 5.5, RFC 9112 2.2: such bytes make a line invalid.
+local function has_control(line)
+  return line:find("\0", 1, true) or line:find("\r", 1, true)
+end
+
 function on_line.header(self, line)
   local lines = self.lines
   if line == "" then
     return begin_body(self)
+  elseif has_control(line) then
+    return invalid("invalid header line")
   elseif line:find("^[ \t]") and lines[1] then
+    if self.framing then
+      return invalid("a folded " .. self.framing)
+    end
     lines[#lines] = " " -- RFC 9112 5.2: an obsolete fold
     line = line:match("^[ \t]*(.*)")
   else
@@ -156,6 +166,7 @@ function on_line.header(self, line)
       return invalid("invalid header line")
     end
     local field = fields[name:lower()]
+    self.framing = field and name
     local message = field and field(self, line:sub(#name + 2))
     if message then
       return invalid(message)
@@ -186,12 +197,14 @@ function stages.until_close(self)
 end
 
 function on_line.chunk_size(self, line)
-  local digits = line:match("^(%x+)[ \t]*$") or line:match("^(%x+)[ \t]*;")
-  if not digits or #digits > 8 then
+  local zeros, digits, after = line:match("^(0*)(%x*)[ \t]*()")
+  local written = #zeros + #digits
+  if written == 0 or #digits > 8 or (after <= #line and not line:find("^;", after)) then
     return invalid("invalid chunk size")
   end
-  self.head_bytes = self.head_bytes - #digits - 2 -- of a size line only extensions count as head
-  self.left = tonumber(digits, 16)
+  -- Of a size line only extensions count as head, and digits after the 16th, since zeros before a size are not limited.
+  self.head_bytes = self.head_bytes - math.min(written, 16) - 2
+  self.left = tonumber(digits, 16) or 0
   if self.left == 0 then
     self.stage = "trailer"
   elseif self.body_bytes + self.left > self.max_body_bytes then

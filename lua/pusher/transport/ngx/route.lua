@@ -23,22 +23,6 @@ function route.proxy(text)
   return { host = host, port = port or 1080, user = user and url.unescape(user) or nil } -- 1080 as in curl
 end
 
---- Whether a list such as "localhost,.example.org,10.0.0.1" names a host.
--- As in curl: a name covers its subdomains, with or without the leading dot; "*" covers all hosts.
--- @tparam string host
--- @tparam[opt] string list
--- @treturn boolean
-function route.excluded(host, list)
-  host = host:lower()
-  for name in (list or ""):lower():gmatch("[^%s,]+") do
-    name = name:gsub("^%.", ""):gsub("^%[(.*)%]$", "%1")
-    if name == "*" or host == name or (not url.is_address(host) and host:sub(-#name - 1) == "." .. name) then
-      return true
-    end
-  end
-  return false
-end
-
 -- Holds everything by which two connections are not interchangeable, except the trusted authorities: nginx.conf sets
 -- them, once for all. nginx writes pool names to its debug log, so a checksum stands for the tunnel's credentials.
 local function pool_name(request, settings, proxy)
@@ -57,14 +41,14 @@ end
 
 --- Plans the connection for one request.
 -- @tparam table request see pusher.transport
--- @tparam table settings `{ proxy = as route.proxy returns, no_proxy =, tls_verify = }`; a proxy with a user also has
---   `credentials` (base64) and `checksum` (32 bits of them)
+-- @tparam table settings `{ proxy = as route.proxy returns, is_direct = as no_proxy.new returns, tls_verify = }`; a
+--   proxy with a user also has `credentials` (base64) and `checksum` (32 bits of them)
 -- @treturn table `{ host =, port = where to connect, address = host in brackets if need be, pool = name, tls = boolean,
 --   server_name =, authority = for the Host header, origin = "http://host" when the target must be absolute,
 --   tunnel = "host:port" when a tunnel is needed, credentials = for the proxy, in base64 }`
 function route.plan(request, settings)
   local proxy = settings.proxy
-  if proxy and route.excluded(request.host, settings.no_proxy) then
+  if proxy and settings.is_direct(request.host, request.port) then
     proxy = nil
   end
   local tls, place = request.scheme == "https", proxy or request

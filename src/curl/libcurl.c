@@ -1,0 +1,75 @@
+/* The libcurl at hand. Its global set-up happens once per process, whichever thread calls first
+ * (curl_global_init(3) is not thread-safe before 7.84), and is never undone: other Lua states and
+ * the host itself may use libcurl, and a resolver thread may outlive its transfer. */
+#define _GNU_SOURCE      /* dladdr, RTLD_NODELETE: on Linux, */
+#define _DARWIN_C_SOURCE /* and on macOS */
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <string.h>
+
+#include "internal.h"
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static CURLcode global_result = CURLE_FAILED_INIT;
+
+const curl_version_info_data *pusher_libcurl;
+
+/* lua_close() unloads C modules. This one must stay loaded, as said above, and since a network
+ * thread still runs for a moment after its transport was closed. */
+static void stay_loaded(void)
+{
+#ifdef RTLD_NODELETE
+    Dl_info info;
+    if (dladdr((void *)&once, &info) != 0 && info.dli_fname != NULL)
+        (void)dlopen(info.dli_fname, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+#endif
+}
+
+/* SSL_CTX_ctrl() of the OpenSSL that libcurl uses; NULL with another TLS library. */
+static long (*ssl_ctx_ctrl)(void *context, int command, long value, void *pointer);
+
+static void find_openssl(void)
+{
+    Dl_info info;
+    void *handle = NULL, *symbol = NULL;
+    if (pusher_libcurl->ssl_version == NULL ||
+        strncmp(pusher_libcurl->ssl_version, "OpenSSL", 7) != 0)
+        return;
+    if (dladdr((void *)pusher_libcurl, &info) != 0 && info.dli_fname != NULL)
+        handle = dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
+    if (handle == NULL)
+        return;
+    symbol = dlsym(handle, "SSL_CTX_ctrl"); /* searched for in what libcurl was linked with */
+    memcpy(&ssl_ctx_ctrl, &symbol, sizeof(symbol));
+    (void)dlclose(handle);
+}
+
+static void initialize(void)
+{
+    stay_loaded();
+    global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
+    /* Installed after libcurl has initialized OpenSSL, its exit handler runs before OpenSSL's
+     * (atexit(3): in reverse order). */
+    if (global_result == CURLE_OK && !pusher_quiesce_install())
+        global_result = CURLE_OUT_OF_MEMORY;
+    pusher_libcurl = curl_version_info(CURLVERSION_NOW);
+    find_openssl();
+}
+
+void pusher_libcurl_read_no_further(void *ssl_context)
+{
+    enum { SET_READ_AHEAD = 41 }; /* SSL_CTRL_SET_READ_AHEAD of openssl/ssl.h */
+    if (ssl_ctx_ctrl != NULL)
+        (void)ssl_ctx_ctrl(ssl_context, SET_READ_AHEAD, 0, NULL);
+}
+
+bool pusher_libcurl_initialize(void)
+{
+    return pthread_once(&once, initialize) == 0 && global_result == CURLE_OK;
+}
+
+bool pusher_libcurl_has_prereq(void)
+{
+    return LIBCURL_VERSION_NUM >= 0x075000 && pusher_libcurl->version_num >= 0x075000;
+}
