@@ -76,6 +76,15 @@ local function echo_of(outcome)
   return cjson.decode(responded(outcome, 200).body)
 end
 
+-- What a case expects when each of its `count` requests must get its own response.
+local function all_echo(count)
+  return function(outcomes)
+    for index = 1, count do
+      echo_of(outcomes[index])
+    end
+  end
+end
+
 -- `sent` = false: the failure must say that nothing was sent; true: it must not say so.
 local function failed(outcome, code, sent)
   local details = outcome.details or {}
@@ -194,11 +203,7 @@ case("reads a response that ends with the connection", {
   requests = function(server)
     return { ask(server, "close_delimited"), ask(server, "close_delimited?http10=1"), ask(server, "none") }
   end,
-  expect = function(outcomes)
-    for index = 1, 3 do
-      echo_of(outcomes[index])
-    end
-  end,
+  expect = all_echo(3),
 })
 
 case("skips interim responses", {
@@ -416,11 +421,7 @@ case("opens a new connection when the kept one has been closed", {
   requests = function(server)
     return { ask(server, "stale"), ask(server, "none"), ask(server, "stale?reset=1"), ask(server, "none") }
   end,
-  expect = function(outcomes)
-    for index = 1, 4 do
-      echo_of(outcomes[index])
-    end
-  end,
+  expect = all_echo(4),
 })
 
 case("reconnects once when the kept connection breaks before any byte of a response", {
@@ -428,22 +429,14 @@ case("reconnects once when the kept connection breaks before any byte of a respo
     return { ask(server, "stale?when=reuse"), ask(server, "none"), ask(server, "stale?when=reuse&reset=1"),
       ask(server, "none"), ask(server, "stale?when=reuse"), ask(server, "none", { method = "GET", body = false }) }
   end,
-  expect = function(outcomes)
-    for index = 1, 6 do
-      echo_of(outcomes[index])
-    end
-  end,
+  expect = all_echo(6),
 })
 
 case("does not take bytes after a response as the next response", {
   requests = function(server)
     return { ask(server, "surplus"), ask(server, "none"), ask(server, "none") }
   end,
-  expect = function(outcomes)
-    for index = 1, 3 do
-      echo_of(outcomes[index])
-    end
-  end,
+  expect = all_echo(3),
 })
 
 case("does not send a request again on a new connection", {
@@ -556,11 +549,7 @@ case("accepts any certificate with tls_verify = false", {
     return { over_tls("untrusted_port")(server)[1], over_tls("wrong_name_port")(server)[1],
       over_tls("expired_port")(server)[1] }
   end,
-  expect = function(outcomes)
-    for index = 1, 3 do
-      echo_of(outcomes[index])
-    end
-  end,
+  expect = all_echo(3),
 })
 
 case("reports a server that does not speak TLS", {

@@ -185,7 +185,7 @@ static int note_begin(void *data, char *remote_ip, char *local_ip, int remote_po
     pusher_transfer *transfer = data;
     (void)remote_ip;
     (void)local_ip;
-    bool may_share = transfer->multiplex && transfer->request->https;
+    bool may_share = pusher_transfer_may_share(transfer);
     transfer->stopped = find_fault(transfer, local_port, remote_port, may_share);
     if (transfer->stopped != PUSHER_NOT_STOPPED)
         return CURL_PREREQFUNC_ABORT;

@@ -222,6 +222,12 @@ typedef struct pusher_transfer {
 /* Best effort: this libcurl may be built without the option. */
 #define PUSHER_SET_IF_SUPPORTED(option, value) (void)curl_easy_setopt(easy, CURLOPT_##option, value)
 
+/* Whether it may be sent over HTTP/2, and then share a connection. */
+static inline bool pusher_transfer_may_share(const pusher_transfer *transfer)
+{
+    return transfer->multiplex && transfer->request->https;
+}
+
 /* Sets what never changes. */
 CURLcode pusher_transfer_configure(pusher_transfer *transfer);
 
@@ -233,6 +239,8 @@ void pusher_transfer_join(pusher_transfer *transfer);
 /* `request` and `response` must stay until the transfer has ended. */
 CURLcode pusher_transfer_prepare(pusher_transfer *transfer, const pusher_request *request,
                                  pusher_response *response, long timeout_ms);
+/* Whether nothing is known yet of its server's address, as far as libcurl says. */
+bool pusher_transfer_is_unresolved(const pusher_transfer *transfer);
 /* Whether it waits inside libcurl until another one's connection shows whether it can be shared. */
 bool pusher_transfer_is_waiting(const pusher_transfer *transfer);
 /* Prepares such a one again, to wait no longer. */
@@ -329,8 +337,7 @@ typedef struct pusher_network {
     pusher_transfer *idle;
     pusher_sockets sockets;
     long long expiry_us; /* when the next waiting job may expire; -1 for never */
-    long long
-        hurry_us; /* when transfers wait for another one's connection no longer; -1: none do */
+    long long hurry_us;  /* when those that wait for another one's connection stop; -1 for never */
     long long lookups_until_us; /* until then: */
     long hung_lookups;          /* may hold threads of libcurl's */
     bool seen_http2;

@@ -182,7 +182,7 @@ static CURLcode prepare(pusher_transfer *transfer, long timeout_ms)
     if (transfer->settings->proxy != NULL)
         PUSHER_SET(NOPROXY, request->direct ? "*" : "");
     PUSHER_SET(FRESH_CONNECT, transfer->fresh ? 1L : 0L);
-    return set_version(easy, transfer->multiplex && request->https,
+    return set_version(easy, pusher_transfer_may_share(transfer),
                        !transfer->fresh && !transfer->hurried);
 }
 
@@ -204,13 +204,18 @@ void pusher_transfer_join(pusher_transfer *transfer)
         (void)pusher_sockets_join(transfer->sockets, &transfer->use, port, peer_port, false);
 }
 
-bool pusher_transfer_is_waiting(const pusher_transfer *transfer)
+bool pusher_transfer_is_unresolved(const pusher_transfer *transfer)
 {
     curl_off_t lookup_us = 1;
-    return transfer->multiplex && transfer->request->https && !transfer->fresh &&
-           !transfer->hurried && !transfer->begun &&
+    return !transfer->begun &&
            curl_easy_getinfo(transfer->easy, CURLINFO_NAMELOOKUP_TIME_T, &lookup_us) == CURLE_OK &&
            lookup_us == 0;
+}
+
+bool pusher_transfer_is_waiting(const pusher_transfer *transfer)
+{
+    return pusher_transfer_may_share(transfer) && !transfer->fresh && !transfer->hurried &&
+           pusher_transfer_is_unresolved(transfer);
 }
 
 CURLcode pusher_transfer_hurry(pusher_transfer *transfer, long timeout_ms)

@@ -81,13 +81,18 @@ static void release_transfer(pusher_network *network, pusher_job *job)
 
 /* ---- from waiting to active to ended ---- */
 
+static void finish(pusher_network *network, pusher_job_list *from, pusher_job *job)
+{
+    pusher_jobs_remove(from, job);
+    release_transfer(network, job);
+    pusher_jobs_push(&network->ended, job);
+}
+
 static void fail(pusher_network *network, pusher_job_list *from, pusher_job *job,
                  const char *message, const char *code)
 {
-    pusher_jobs_remove(from, job);
     pusher_response_fail(&job->response, message, code, from == &network->waiting);
-    release_transfer(network, job);
-    pusher_jobs_push(&network->ended, job);
+    finish(network, from, job);
 }
 
 static long left_ms(const pusher_job *job, long long now_us)
@@ -114,7 +119,7 @@ static void start(pusher_network *network, pusher_job *job, long long now_us)
     transfer->job = job;
     pusher_jobs_remove(&network->waiting, job);
     pusher_jobs_push(&network->active, job);
-    if (network->hurry_us < 0 && transfer->multiplex && job->request.https)
+    if (network->hurry_us < 0 && pusher_transfer_may_share(transfer))
         network->hurry_us = now_us + HURRY_US;
 }
 
@@ -174,7 +179,7 @@ static void expire_waiting(pusher_network *network, long long now_us)
 static void note_version(pusher_network *network, const pusher_transfer *transfer)
 {
     long version = 0;
-    if (!transfer->head_begun || !transfer->multiplex || !transfer->request->https ||
+    if (!transfer->head_begun || !pusher_transfer_may_share(transfer) ||
         curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_VERSION, &version) != CURLE_OK)
         return;
     if (version >= CURL_HTTP_VERSION_2_0)
@@ -187,10 +192,7 @@ static void note_version(pusher_network *network, const pusher_transfer *transfe
  * Then fewer transfers run at a time, so that their number has a limit. */
 static void note_lookup(pusher_network *network, const pusher_transfer *transfer)
 {
-    curl_off_t lookup_us = 1;
-    if (transfer->begun || pusher_transfer_is_waiting(transfer) ||
-        curl_easy_getinfo(transfer->easy, CURLINFO_NAMELOOKUP_TIME_T, &lookup_us) != CURLE_OK ||
-        lookup_us != 0)
+    if (!pusher_transfer_is_unresolved(transfer) || pusher_transfer_is_waiting(transfer))
         return;
     network->hung_lookups++;
     network->lookups_until_us = pusher_now_us() + HUNG_LOOKUP_US;
@@ -216,9 +218,7 @@ static void end(pusher_network *network, pusher_transfer *transfer, CURLcode res
         curl_multi_add_handle(network->multi, transfer->easy) == CURLM_OK)
         return;
     pusher_transfer_finish(transfer, result);
-    pusher_jobs_remove(&network->active, job);
-    release_transfer(network, job);
-    pusher_jobs_push(&network->ended, job);
+    finish(network, &network->active, job);
 }
 
 /* The first of those that wait is left alone: its connection may be the one the others wait for. */

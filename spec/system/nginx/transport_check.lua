@@ -7,6 +7,7 @@ local environment = require "spec.helpers.environment"
 local local_server = require "tools.local_server"
 local new_request = require "spec.helpers.request"
 local nginx = require "tools.nginx"
+local remote = require "spec.system.nginx.remote"
 local time_scale = require "spec.helpers.time_scale"
 
 local SERVER = [[
@@ -16,7 +17,6 @@ local SERVER = [[
 
 describe("pusher.transport.ngx, inside nginx", function()
   local server, names, web
-  local opened = 0
 
   setup(function()
     server = local_server.start()
@@ -43,22 +43,7 @@ describe("pusher.transport.ngx, inside nginx", function()
     assert.equal("", logged)
   end)
 
-  local function command(given)
-    return cjson.decode(web:request { path = "/send", body = cjson.encode(given) }.body)
-  end
-
-  -- nginx.conf names the trusted authority, so options cannot.
-  local function open(options)
-    opened = opened + 1
-    local id = opened
-    options.ca_file = nil
-    return function(request)
-      local outcome = command { id = id, options = options, request = request }
-      return outcome.result, outcome.message, outcome.details
-    end, function()
-      command { id = id, options = options, close = true }
-    end
-  end
+  local open, command = remote.new(function() return web end)
 
   for _, case in ipairs(contract.cases) do
     it(case.name, function()
@@ -109,7 +94,7 @@ describe("pusher.transport.ngx, inside nginx", function()
         together[index] = request { host = host }
       end
       assert.equal(200, (send(together[1]) or {}).status)
-      for _, outcome in ipairs(command { id = opened, options = options, requests = together }) do
+      for _, outcome in ipairs(command { options = options, requests = together }) do
         assert.same({ 200 }, { outcome.result and outcome.result.status or outcome.message })
       end
     end
@@ -207,7 +192,7 @@ describe("pusher.transport.ngx, inside nginx", function()
     for index = 1, 8 do
       together[index] = request { target = "/_misbehave/delay?ms=50" }
     end
-    for _, outcome in ipairs(command { id = opened, options = {}, requests = together }) do
+    for _, outcome in ipairs(command { options = {}, requests = together }) do
       assert.equal(200, outcome.result.status)
     end
     server:misbehave { mode = "stale", when = "reuse", times = 8 }

@@ -1,9 +1,9 @@
 -- What servers send, byte for byte, over pusher.transport.ngx inside nginx: the cases of spec/transport/wire_spec.lua.
 
-local cjson = require "cjson"
 local contract = require "spec.helpers.wire_contract"
 local local_server = require "tools.local_server"
 local nginx = require "tools.nginx"
+local remote = require "spec.system.nginx.remote"
 
 local SERVER = [[
   client_max_body_size 20m;
@@ -12,7 +12,6 @@ local SERVER = [[
 
 describe("on the wire inside nginx", function()
   local server, web
-  local opened = 0
 
   setup(function()
     server = local_server.start { program = contract.SERVER }
@@ -26,22 +25,8 @@ describe("on the wire inside nginx", function()
     assert.equal("", logged)
   end)
 
-  local function command(given)
-    return cjson.decode(web:request { path = "/send", body = cjson.encode(given) }.body)
-  end
-
   -- Idle connections belong to the worker: those of an earlier case have been closed by the server.
-  local function open(options)
-    opened = opened + 1
-    local id = opened
-    options.ca_file = nil
-    return function(request)
-      local outcome = command { id = id, options = options, request = request }
-      return outcome.result, outcome.message, outcome.details
-    end, function()
-      command { id = id, options = options, close = true }
-    end
-  end
+  local open = remote.new(function() return web end)
 
   for _, scheme in ipairs { "http", "https" } do
     describe(scheme .. ":", function()
