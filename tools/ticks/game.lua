@@ -31,7 +31,6 @@ function game.new(situation, server, thread_cpu, transport)
   return self
 end
 
--- Calls f and keeps the longest and the shortest time of each name.
 local function timed(self, name, f, ...)
   local before = self.thread_cpu()
   local result, message = f(...)
@@ -41,13 +40,20 @@ local function timed(self, name, f, ...)
   return result, message
 end
 
--- The same work in every tick: by how much its time differs is what the machine adds, with interrupts and cold caches.
 local function yardstick()
   local sum = 0
   for round = 1, YARDSTICK_ROUNDS do
     sum = (sum + round) % 1000
   end
   return sum
+end
+
+-- Calls f and keeps the longest and the shortest time of each name. After each call the same piece of work is timed: by
+-- how much its time differs is what the machine adds, with interrupts and cold caches, and it is met as often as f.
+local function judged(self, name, f, ...)
+  local result, message = timed(self, name, f, ...)
+  timed(self, "yardstick", yardstick)
+  return result, message
 end
 
 --- By how much longer, in seconds, the same work took at most than at least.
@@ -66,7 +72,7 @@ end
 --- Starts a call, which is timed as `name`, and counted by the code it ends with.
 function game:start_call(name, f, ...)
   self.calls = self.calls + 1
-  timed(self, name, f, ...):on_done(self.count)
+  judged(self, name, f, ...):on_done(self.count)
 end
 
 --- @tparam[opt="trigger"] string name as which it is timed
@@ -75,7 +81,7 @@ function game:trigger(client, name)
 end
 
 local function step(self, stepped)
-  return assert(timed(self, "step", stepped.step, stepped))
+  return assert(judged(self, "step", stepped.step, stepped))
 end
 
 --- The first large block that is allocated makes glibc join all small ones that were freed: here, not within a call.
@@ -99,7 +105,6 @@ function game:drain()
         return
       end
     end
-    timed(self, "yardstick", yardstick)
     tick = tick + 1
     assert(tick < game.DRAIN_SECONDS * game.HZ, "the calls do not end")
     sleep_until(start + tick / game.HZ)
@@ -113,11 +118,10 @@ function game:play(count, hz)
   local start = core.now()
   for tick = 1, count do
     for event = 1, EVENTS do
-      timed(self, "trigger", publisher.trigger, publisher, "world-" .. event, "moved", { x = tick, y = event })
+      judged(self, "trigger", publisher.trigger, publisher, "world-" .. event, "moved", { x = tick, y = event })
     end
     self:trigger(client)
     step(self, publisher)
-    timed(self, "yardstick", yardstick)
     sleep_until(start + tick / hz)
   end
   publisher:close(self.situation.code and 0 or game.DRAIN_SECONDS)
