@@ -74,7 +74,7 @@ openresty-demo: ## run a chat in nginx beside a local Channels server, until Ctr
 
 # ---- test -------------------------------------------------------------------------------------------------
 
-TEST_MODULES = faults process slow_resolver
+TEST_MODULES = faults process same_port slow_resolver
 
 test-modules: $(TEST_MODULES:%=$(BUILD)/pusher_test/%.so) ## build the C helpers of the specs
 

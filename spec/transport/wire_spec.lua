@@ -1,6 +1,7 @@
 -- What servers send, byte for byte, over the transports of libcurl, plain and over TLS. Inside nginx the same cases are run
 -- by spec/system/nginx/wire_check.lua.
 
+local calls = require "spec.helpers.calls"
 local contract = require "spec.helpers.wire_contract"
 local local_server = require "tools.local_server"
 local own_responses = require "spec.helpers.own_responses"
@@ -38,17 +39,22 @@ describe("on the wire", function()
     server:stop()
   end)
 
+  -- The kernel gives one local port to connections to different hosts.
+  it("over curl and async: the idle connection that has input is ended, not another one with the same ports", function()
+    assert.equal("good\n", calls.run_preloaded("same_port", "spec/helpers/same_port.lua"))
+  end)
+
   it("over async, https: ten idle connections at once, ended twelve times", function()
     server:play(contract.idle_end("close", 10))
     local transport = assert(require("pusher.transport.async").new(contract.options(server)))
     finally(function() transport:close() end)
     for _ = 1, 12 do
-      local calls = {}
+      local pendings = {}
       for index = 1, 10 do
-        calls[index] = transport:send(contract.request(server, "https", "/case"), parse)
+        pendings[index] = transport:send(contract.request(server, "https", "/case"), parse)
       end
       for index = 1, 10 do
-        assert.same({ status = 200, body = '{"ok":1}' }, assert(calls[index]:wait()))
+        assert.same({ status = 200, body = '{"ok":1}' }, assert(pendings[index]:wait()))
       end
       assert.equal(10, server:settle().late)
     end

@@ -168,11 +168,11 @@ static int note_request_line(CURL *easy, curl_infotype type, char *bytes, size_t
  * - It may choose an HTTP/1.1 connection in use, see sockets.c; that of a transfer that has just
  * ended counts as in use, too.
  * - It takes what it reads from a kept connection for the response, whenever it arrived. */
-static pusher_stop find_fault(pusher_transfer *transfer, long port, long peer_port, bool exclusive)
+static pusher_stop find_fault(pusher_transfer *transfer, const pusher_ends *ends, bool exclusive)
 {
     if (transfer->begun)
         return PUSHER_RETRY;
-    if (!pusher_sockets_join(transfer->sockets, &transfer->use, port, peer_port, exclusive))
+    if (!pusher_sockets_join(transfer->sockets, &transfer->use, ends, exclusive))
         return PUSHER_CONFLICT;
     if (pusher_sockets_end_stale(transfer->sockets, &transfer->use))
         return PUSHER_STALE;
@@ -183,10 +183,10 @@ static pusher_stop find_fault(pusher_transfer *transfer, long port, long peer_po
 static int note_begin(void *data, char *remote_ip, char *local_ip, int remote_port, int local_port)
 {
     pusher_transfer *transfer = data;
-    (void)remote_ip;
     (void)local_ip;
     bool may_share = pusher_transfer_may_share(transfer);
-    transfer->stopped = find_fault(transfer, local_port, remote_port, may_share);
+    pusher_ends ends = {local_port, remote_port, remote_ip};
+    transfer->stopped = find_fault(transfer, &ends, may_share);
     if (transfer->stopped != PUSHER_NOT_STOPPED)
         return CURL_PREREQFUNC_ABORT;
     if (may_share && !pusher_sockets_has_http2(transfer->sockets, &transfer->use))

@@ -136,6 +136,12 @@ typedef struct pusher_sockets {
     unsigned long last_serial;
 } pusher_sockets;
 
+/* How libcurl names the connection of a transfer. */
+typedef struct pusher_ends {
+    long port, peer_port;
+    const char *peer_ip;
+} pusher_ends;
+
 /* The socket that one transfer runs on; zeroed while there is none. */
 typedef struct pusher_socket_use {
     unsigned long serial;
@@ -145,10 +151,9 @@ typedef struct pusher_socket_use {
 /* `sockets` must be zeroed. */
 void pusher_sockets_init(pusher_sockets *sockets);
 CURLcode pusher_sockets_attach(pusher_sockets *sockets, CURL *easy);
-/* Records that a transfer runs on the socket with these ports, local and remote. With `exclusive`,
- * returns false instead when another transfer runs on it and the connection is not known to carry
- * many. */
-bool pusher_sockets_join(pusher_sockets *sockets, pusher_socket_use *use, long port, long peer_port,
+/* Records that a transfer runs on the socket with these ends. With `exclusive`, returns false
+ * instead when another transfer runs on it and the connection is not known to carry many. */
+bool pusher_sockets_join(pusher_sockets *sockets, pusher_socket_use *use, const pusher_ends *ends,
                          bool exclusive);
 void pusher_sockets_leave(pusher_sockets *sockets, pusher_socket_use *use);
 void pusher_sockets_set_http2(pusher_sockets *sockets, const pusher_socket_use *use);

@@ -64,8 +64,10 @@ static void record(pusher_sockets *sockets, int fd)
                                                       .serial = ++sockets->last_serial};
 }
 
-/* Of getsockname() or getpeername(); 0 when there is none. */
-static long get_port(int fd, int (*get_name)(int, struct sockaddr *, socklen_t *))
+typedef int get_name(int, struct sockaddr *, socklen_t *);
+
+/* Of getsockname() or getpeername(): the port, 0 when there is none, and with `ip` the address. */
+static long get_end(int fd, get_name *get, char ip[INET6_ADDRSTRLEN])
 {
     union {
         struct sockaddr any;
@@ -73,11 +75,15 @@ static long get_port(int fd, int (*get_name)(int, struct sockaddr *, socklen_t *
         struct sockaddr_in6 v6;
     } address;
     socklen_t size = sizeof(address);
-    if (get_name(fd, &address.any, &size) != 0)
+    if (get(fd, &address.any, &size) != 0)
         return 0;
-    if (address.any.sa_family == AF_INET)
-        return ntohs(address.v4.sin_port);
-    return address.any.sa_family == AF_INET6 ? ntohs(address.v6.sin6_port) : 0;
+    bool v6 = address.any.sa_family == AF_INET6;
+    if (!v6 && address.any.sa_family != AF_INET)
+        return 0;
+    const void *bytes = v6 ? (void *)&address.v6.sin6_addr : (void *)&address.v4.sin_addr;
+    if (ip != NULL && inet_ntop(address.any.sa_family, bytes, ip, INET6_ADDRSTRLEN) == NULL)
+        ip[0] = '\0';
+    return ntohs(v6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
 /* Whether the descriptor is still that socket, and not another file that was opened since. */
@@ -87,7 +93,7 @@ static bool is_open(const pusher_socket *s)
     if (fstat(s->fd, &status) != 0 || !S_ISSOCK(status.st_mode))
         return false;
     if (s->inode == 0) /* sockets have none on macOS */
-        return s->port != 0 && get_port(s->fd, getsockname) == s->port;
+        return s->port != 0 && get_end(s->fd, getsockname, NULL) == s->port;
     return status.st_ino == s->inode && status.st_dev == s->device;
 }
 
@@ -123,19 +129,32 @@ CURLcode pusher_sockets_attach(pusher_sockets *sockets, CURL *easy)
 
 /* ---- which transfer runs on which socket ---- */
 
-/* libcurl names the connection of a running transfer by its ports. */
-static pusher_socket *find_ports(const pusher_sockets *sockets, long port, long peer_port)
+static bool has_ports(pusher_socket *s, const pusher_ends *ends)
 {
+    if (s->port == 0)
+        s->port = get_end(s->fd, getsockname, NULL);
+    if (s->port == ends->port && s->peer_port == 0)
+        s->peer_port = get_end(s->fd, getpeername, NULL);
+    return s->port == ends->port && s->peer_port == ends->peer_port;
+}
+
+static bool has_peer(const pusher_socket *s, const char *peer_ip)
+{
+    char ip[INET6_ADDRSTRLEN] = "";
+    (void)get_end(s->fd, getpeername, ip);
+    return strcmp(ip, peer_ip) == 0;
+}
+
+/* Connections to two servers may have the same ports; only then are the addresses asked for. */
+static pusher_socket *find_ends(const pusher_sockets *sockets, const pusher_ends *ends)
+{
+    pusher_socket *found = NULL;
     for (size_t i = 0; i < sockets->count; i++) {
         pusher_socket *s = &sockets->list[i];
-        if (s->port == 0)
-            s->port = get_port(s->fd, getsockname);
-        if (s->port == port && s->peer_port == 0)
-            s->peer_port = get_port(s->fd, getpeername);
-        if (s->port == port && s->peer_port == peer_port)
-            return s;
+        if (has_ports(s, ends) && (found == NULL || has_peer(s, ends->peer_ip)))
+            found = s;
     }
-    return NULL;
+    return found;
 }
 
 static pusher_socket *find_used(const pusher_sockets *sockets, const pusher_socket_use *use)
@@ -146,19 +165,19 @@ static pusher_socket *find_used(const pusher_sockets *sockets, const pusher_sock
     return NULL;
 }
 
-bool pusher_sockets_join(pusher_sockets *sockets, pusher_socket_use *use, long port, long peer_port,
+bool pusher_sockets_join(pusher_sockets *sockets, pusher_socket_use *use, const pusher_ends *ends,
                          bool exclusive)
 {
-    if (port == use->port && find_used(sockets, use) != NULL)
+    if (ends->port == use->port && find_used(sockets, use) != NULL)
         return true;
     pusher_sockets_leave(sockets, use);
-    pusher_socket *s = find_ports(sockets, port, peer_port);
+    pusher_socket *s = find_ends(sockets, ends);
     if (s == NULL)
         return true;
     if (exclusive && s->users > 0 && !s->http2)
         return false;
     s->users++;
-    *use = (pusher_socket_use){s->serial, port};
+    *use = (pusher_socket_use){s->serial, ends->port};
     return true;
 }
 

@@ -197,11 +197,13 @@ CURLcode pusher_transfer_prepare(pusher_transfer *transfer, const pusher_request
 
 void pusher_transfer_join(pusher_transfer *transfer)
 {
-    long port = 0, peer_port = 0;
+    CURL *easy = transfer->easy;
+    pusher_ends ends = {0, 0, NULL};
     if (!pusher_libcurl_has_prereq() &&
-        curl_easy_getinfo(transfer->easy, CURLINFO_LOCAL_PORT, &port) == CURLE_OK && port != 0 &&
-        curl_easy_getinfo(transfer->easy, CURLINFO_PRIMARY_PORT, &peer_port) == CURLE_OK)
-        (void)pusher_sockets_join(transfer->sockets, &transfer->use, port, peer_port, false);
+        curl_easy_getinfo(easy, CURLINFO_LOCAL_PORT, &ends.port) == CURLE_OK && ends.port != 0 &&
+        curl_easy_getinfo(easy, CURLINFO_PRIMARY_PORT, &ends.peer_port) == CURLE_OK &&
+        curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &ends.peer_ip) == CURLE_OK)
+        (void)pusher_sockets_join(transfer->sockets, &transfer->use, &ends, false);
 }
 
 bool pusher_transfer_is_unresolved(const pusher_transfer *transfer)

@@ -1,4 +1,5 @@
 --- The wire server: sends responses that a spec gives, byte for byte. Of HTTP it knows only where a request ends.
+-- Options: `host` (127.0.0.1) and `port` (0: any) to listen on.
 --
 -- Requests for /case get the response of the last `play` command. All others get a response of their own, JSON with
 -- their `target` and the number of their `connection`. Commands:
@@ -210,8 +211,8 @@ local function serve(state, link)
   state.changed:signal()
 end
 
-local function open(state, cq, context)
-  local listening = cs.listen { host = "127.0.0.1", port = 0 }
+local function open(state, cq, options, context)
+  local listening = cs.listen { host = options.host, port = context and 0 or options.port }
   assert(listening:listen())
   cq:wrap(function()
     while true do
@@ -291,7 +292,7 @@ local function check_script(script)
 end
 
 program.run(function(cq, options)
-  assert(next(options) == nil, "no options")
+  options = { host = options.host or "127.0.0.1", port = options.port or 0 }
   local state = { cq = cq, links = {}, connections = 0, arrivals = 0, changed = condition.new() }
   local authority = tls.new_authority("Local test authority")
   local context = tls.new_context(authority, { names = { "localhost" }, addresses = { "127.0.0.1" } })
@@ -306,9 +307,9 @@ program.run(function(cq, options)
     end,
   }
   program.start(cq, commands, {
-    host = "127.0.0.1",
-    port = open(state, cq),
-    tls_port = open(state, cq, context),
+    host = options.host,
+    port = open(state, cq, options),
+    tls_port = open(state, cq, options, context),
     ca_file = program.write_file("ca.pem", authority.pem),
   })
 end)
