@@ -42,8 +42,11 @@ local ALLOWED = {
   public = { "base", "core", "pending", "channels", "publisher", "openresty", "beams", "push", "driver" },
 }
 
--- Third-party modules, and the one module that may require each.
-local THIRD_PARTY = { cjson = "pusher.base.json", ffi = "pusher.transport.ngx.certificate" }
+-- Third-party modules, and the modules that may require each.
+local THIRD_PARTY = {
+  cjson = { ["pusher.base.json"] = true },
+  ffi = { ["pusher.transport.ngx.certificate"] = true, ["pusher.transport.ngx.readable"] = true },
+}
 
 -- Where a module's name may be computed, and where nginx is visible: files, or folders that end in a slash.
 local MAY_COMPUTE = { "lua/pusher/transport.lua" }
@@ -104,7 +107,7 @@ end
 local function may_require(from, to)
   local part = part_of(to)
   if not part then
-    return THIRD_PARTY[to] == from
+    return (THIRD_PARTY[to] or {})[from] ~= nil
   end
   return part == part_of(from) or contains(ALLOWED[part_of(from)], part)
 end

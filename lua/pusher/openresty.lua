@@ -173,7 +173,8 @@ function openresty.webhook(client, handlers, options)
   if not body then
     return refused
   end
-  return finish("webhook", nil, webhook.receive(client, handlers, ngx.req.get_headers(), body,
+  -- All headers: by default only the first hundred count. nginx limits their size.
+  return finish("webhook", nil, webhook.receive(client, handlers, ngx.req.get_headers(0), body,
     { extra_tokens = options.extra_tokens, max_age = options.max_age }))
 end
 

@@ -76,9 +76,11 @@ describe("pusher.base.http", function()
 
     it("passes a response without a content encoding on", function()
       for _, headers in ipairs { "", "Date: x\r\n", "Content-Encoding: identity\r\n", "CONTENT-encoding:  Identity \r\n",
-        "Content-Encoding:\r\n", "X-Content-Encoding: gzip\r\n", "X: content-encoding\r\n" } do
+        "Content-Encoding:\r\n", "Content-Encoding: identity\r\nContent-Encoding: identity, ,\r\n",
+        "X-Content-Encoding: gzip\r\n", "X: content-encoding\r\n" } do
         assert.equal("result", parse(200, "[1]", headers))
         assert.same({ 200, "[1]", headers }, given)
+        assert.equal("not JSON", (select(2, parse(200, "x", headers))))
       end
       assert.equal("result", parse(200, "x", nil))
     end)
@@ -98,6 +100,15 @@ describe("pusher.base.http", function()
         assert.is_truthy(message:find("proxy", 1, true) and details.hint:find("proxy", 1, true), message)
       end
       assert.is_true(#select(2, parse(200, "x", "Content-Encoding: " .. ("x"):rep(10000) .. "\r\n")) < 500)
+    end)
+
+    it("reads several such headers as one list", function()
+      for _, headers in ipairs { "Content-Encoding: identity\r\nContent-Encoding: gzip\r\n",
+        "content-encoding:\r\nContent-Encoding: identity,gzip\r\n", "Content-Encoding: identity ,, gzip\r\nDate: x\r\n" } do
+        local result, message = parse(200, "\31\139\8\0", headers)
+        assert.is_nil(result)
+        assert.is_truthy(message:find("content encoding identity, gzip,", 1, true), message)
+      end
     end)
 
     it("accepts a body that can be read, whatever the server calls it", function()
@@ -128,6 +139,7 @@ describe("pusher.base.http", function()
       assert.equal("a" .. (" "):rep(199) .. "…", http.one_line("a" .. spaces .. "b"))
       assert.equal("", http.one_line(spaces))
       http.one_line(("\n \1"):rep(n / 4) .. "x")
+      http.check_encoding(function() end)(200, "x", ("Content-Encoding: ,a\r\n"):rep(n / 16) .. "Content-Encoding:" .. spaces)
       assert.equal("a" .. spaces .. "b", http.header("Date: a" .. spaces .. "b\r\n", "date"))
       assert.is_nil(http.retry_after("Retry-After: 7" .. spaces .. "7\r\n", 0))
       assert.is_nil(http.header((":"):rep(n), "date"))

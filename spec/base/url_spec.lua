@@ -37,11 +37,12 @@ describe("pusher.base.url", function()
   end)
 
   it("distinguishes addresses from names", function()
-    for _, host in ipairs { "127.0.0.1", "::1", "fe80::1", "::ffff:1.2.3.4" } do
+    for _, host in ipairs { "127.0.0.1", "0.0.0.0", "255.255.255.255", "::1", "fe80::1", "::ffff:1.2.3.4" } do
       assert.is_true(url.is_address(host))
     end
-    for _, host in ipairs { "localhost", "1.2.3", "a.b.c.d", "1.example.org" } do
-      assert.is_false(url.is_address(host))
+    for _, host in ipairs { "localhost", "1.2.3", "a.b.c.d", "1.example.org", "1.2.3.400", "1.2.3.256", "1.2.3.1000", "1.2.3.04",
+      "127.000.000.001", "1.2.3.4.", "1.2.3.4.5", "1.2.3." } do
+      assert.is_false(url.is_address(host), host)
     end
   end)
 

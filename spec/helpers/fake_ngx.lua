@@ -2,7 +2,8 @@
 -- thing is behind `make test-openresty`.
 --
 -- `sockets`: the outcome of each connect(), in order: `{ reused = 0, connect = message to fail with, or a function that
--- returns it, handshake = { results }, send = message to fail with, receive = { bytes or { message }, … } }`.
+-- returns it, handshake = { results }, send = message to fail with, receive = { bytes or { message }, … }, waiting = what
+-- there is to receive before anything was sent }`.
 
 local fake = {}
 
@@ -46,16 +47,22 @@ local function new_socket(record, scripts)
   end
 
   function socket.send(_, bytes)
-    script.sent = script.sent .. (type(bytes) == "table" and table.concat(bytes) or bytes)
+    script.sent = script.sent .. bytes
     if script.send then
       return nil, script.send
     end
     return #script.sent
   end
 
+  -- Before anything was sent, nothing is expected.
   function socket.receiveany(_, max_bytes)
     script.max_bytes = max_bytes
-    local piece = table.remove(script.receive or {}, 1) or { "closed" }
+    local piece
+    if script.sent == "" then
+      piece = script.waiting or { "timeout" }
+    else
+      piece = table.remove(script.receive or {}, 1) or { "closed" }
+    end
     if type(piece) == "table" then
       return nil, piece[1], ""
     end
@@ -89,7 +96,7 @@ end
 
 --- Makes the table that stands for `ngx`.
 -- @tparam[opt] table options `sockets`, see above; `request` = `{ method =, query =, content_type =, body =,
--- body_file =, headers = }`; `no_sockets` = the error that ngx.socket.tcp raises; `now` = function() -> seconds
+-- body_file =, headers = }`; `no_sockets` = the error that ngx.socket.tcp raises
 -- @treturn table ngx
 -- @treturn table what was done: `connections`, `timeouts`, `log` (lines), `printed`
 function fake.new(options)
@@ -104,13 +111,14 @@ function fake.new(options)
       return new_socket(record, options.sockets or {})
     end,
   }
-  api.now = options.now or function() return 1000 end
-  api.encode_base64 = function(text) return "base64(" .. text .. ")" end
-  api.crc32_long = function(text) return #text end
+  api.update_time = function() end
   -- Everything ends at once here, as when the pool has a connection.
   api.thread = {
-    spawn = function(body)
-      return coroutine.create(body)
+    spawn = function(body, ...)
+      local arguments = { ... }
+      return coroutine.create(function()
+        return body((table.unpack or unpack)(arguments)) -- luacheck: ignore 143
+      end)
     end,
     wait = function(thread)
       return coroutine.resume(thread)

@@ -661,6 +661,18 @@ case("tunnels TLS through a proxy", {
   end,
 })
 
+-- The proxy looks the name up: not every resolver reads the dot.
+case("finds the certificate of a name that ends in a dot", {
+  needs = "tls_option",
+  options = trusting_via("proxy_port"),
+  requests = function(server)
+    return { ask(server, "none", { scheme = "https", host = "localhost.", port = server.tls_port }) }
+  end,
+  expect = function(outcomes)
+    check(echo_of(outcomes[1]).listener == "tls", "not over TLS")
+  end,
+})
+
 case("verifies the server behind the proxy", {
   needs = "tls_option",
   options = trusting_via("proxy_port"),

@@ -99,6 +99,12 @@ describe("pusher.transport.ngx", function()
     assert.equal(2, #record.connections)
   end)
 
+  it("does not say that nothing was sent when only the second connection failed", function()
+    local _, result, _, details = send { { reused = 1, receive = { { "closed" } } }, { connect = "connection refused" } }
+    assert.is_nil(result)
+    assert.same({ "network", nil }, { details.code, details.sent })
+  end)
+
   it("sends nothing twice on a new connection, after the first byte of a response, or after a timeout", function()
     for _, script in ipairs { { receive = { { "closed" } } }, { reused = 1, receive = { "H", { "closed" } } },
       { reused = 1, receive = { { "timeout" } } } } do

@@ -74,10 +74,14 @@ function http.connect(host, port, seconds)
 end
 
 --- Sends one request and reads the response until the server closes.
--- @tparam table options `host`, `port`, `path`, `method`, `headers`, `body`, `seconds`; or `raw`, the bytes to send
+-- @tparam table options `host`, `port`, `path`, `method`, `headers`, `body`, `seconds`; or `raw`, the bytes to send;
+--   `meanwhile` = function() is called when the request has been sent
 function http.request(options)
   local connection = http.connect(options.host, options.port, options.seconds)
   connection:write(options.raw or head_of(options, options.body) .. (options.body or ""))
+  if options.meanwhile then
+    options.meanwhile()
+  end
   local parts = {}
   repeat
     local bytes = connection:read(-65536)

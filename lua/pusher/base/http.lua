@@ -50,17 +50,38 @@ local function trim(text)
   return first and text:match(".*%S", first) or ""
 end
 
+-- The values of all headers of a name, in lower case, without surrounding spaces.
+local function each_value(headers, name)
+  local next_line = (headers or ""):gmatch("[^\r\n]+")
+  return function()
+    for line in next_line do
+      local colon = line:find(":", 1, true)
+      if colon == #name + 1 and line:sub(1, #name):lower() == name then
+        return trim(line:sub(colon + 1))
+      end
+    end
+  end
+end
+
 --- One header's value.
 -- @tparam string|nil headers raw header lines
 -- @tparam string name in lower case
 -- @treturn string|nil the value of the first such header, without surrounding spaces
 function http.header(headers, name)
-  for line in (headers or ""):gmatch("[^\r\n]+") do
-    local colon = line:find(":", 1, true)
-    if colon == #name + 1 and line:sub(1, #name):lower() == name then
-      return trim(line:sub(colon + 1))
+  return each_value(headers, name)()
+end
+
+-- What Content-Encoding lists, in one header or several; nil when it is nothing but identity.
+local function content_encoding(headers)
+  local listed, encoded = {}, false
+  for value in each_value(headers, "content-encoding") do
+    for coding in value:gmatch("[^,]+") do
+      coding = trim(coding)
+      listed[#listed + 1] = coding ~= "" and coding or nil
+      encoded = encoded or (coding ~= "" and coding:lower() ~= "identity")
     end
   end
+  return encoded and table.concat(listed, ", ") or nil
 end
 
 local ENCODED = "the response has the content encoding %s, although the request asked for none: %s"
@@ -74,8 +95,8 @@ function http.check_encoding(parse)
   return function(status, body, headers)
     -- The headers of the common responses are not searched.
     local encoding = body ~= "{}" and body ~= "" and headers and headers:lower():find("content-encoding", 1, true)
-      and http.header(headers, "content-encoding") or ""
-    if encoding == "" or encoding:lower() == "identity" then
+      and content_encoding(headers)
+    if not encoding then
       return parse(status, body, headers)
     end
     local text = ENCODED:format(http.one_line(encoding), ENCODED_HINT)

@@ -14,6 +14,7 @@
 -- (curl ignores them); and in `localhost`, which Go never reaches through a proxy: here, as in curl, it must be listed.
 -- Both skip what they cannot read; here it is refused.
 
+local addresses = require "pusher.base.addresses"
 local arguments = require "pusher.base.arguments"
 local errors = require "pusher.base.errors"
 local url = require "pusher.base.url"
@@ -23,9 +24,7 @@ if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
 
 local no_proxy = {}
 
-local MAPPED = ("\0"):rep(10) .. "\255\255" -- an IPv4 address among those of IPv6 (RFC 4291 2.5.5.2)
-local MAPPED_BITS = 96
-local MAX_ADDRESS_BYTES = 45
+local MAPPED, MAPPED_BITS = addresses.MAPPED, 8 * #addresses.MAPPED
 
 -- Not string.lower, which depends on the locale.
 local function lower(text)
@@ -34,62 +33,9 @@ local function lower(text)
   end))
 end
 
--- Four bytes of "10.0.0.1". A leading zero is refused: some programs read octal numbers there.
-local function ipv4(text)
-  local parts = { text:match("^(%d+)%.(%d+)%.(%d+)%.(%d+)$") }
-  for index, part in ipairs(parts) do
-    if #part > 3 or tonumber(part) > 255 or (#part > 1 and part:sub(1, 1) == "0") then
-      return nil
-    end
-    parts[index] = string.char(tonumber(part))
-  end
-  return parts[1] and table.concat(parts)
-end
-
--- The bytes of "fd00:1:2", two for each group of hexadecimal digits.
-local function groups(text)
-  local out = {}
-  for group in (text == "" and "" or text .. ":"):gmatch("([^:]*):") do
-    if not group:find("^%x%x?%x?%x?$") then
-      return nil
-    end
-    local value = tonumber(group, 16)
-    out[#out + 1] = string.char(math.floor(value / 256), value % 256)
-  end
-  return table.concat(out)
-end
-
--- Sixteen bytes (RFC 4291 2.2): "::" stands for zeros, and the last four bytes may be written as in IPv4.
-local function ipv6(text)
-  local head, tail = text:match("^(.*:)([%d.]+)$")
-  local last = tail and ipv4(tail)
-  if last then
-    text = head .. ("%02x%02x:%02x%02x"):format(last:byte(1, 4))
-  end
-  local gap = text:find("::", 1, true)
-  local before = groups(gap and text:sub(1, gap - 1) or text)
-  local after = groups(gap and text:sub(gap + 2) or "")
-  if not before or not after or (gap and #before + #after > 14) or (not gap and #before ~= 16) then
-    return nil
-  end
-  return before .. ("\0"):rep(16 - #before - #after) .. after
-end
-
--- The sixteen bytes of any IP address, and how many bits of them precede what was written.
-local function read_address(text)
-  if #text > MAX_ADDRESS_BYTES then
-    return nil
-  end
-  local short = ipv4(text)
-  if short then
-    return MAPPED .. short, MAPPED_BITS
-  end
-  return ipv6(text), 0
-end
-
 local function read_network(text)
   local written, digits = text:match("^([^/]*)/(%d%d?%d?)$")
-  local address, offset = read_address(written or "")
+  local address, offset = addresses.read(written or "")
   local bits = address and tonumber(digits) + offset
   return bits and bits <= 128 and { address = address, bits = bits } or nil
 end
@@ -109,13 +55,13 @@ local function read_entry(text)
   elseif text:find("/", 1, true) then
     return read_network(text)
   end
-  local address = read_address(text)
+  local address = addresses.read(text)
   if address then
     return { address = address, bits = 128 }
   end
   local below = text:sub(1, 2) == "*."
   local host, port = url.split_host(below and text:sub(3) or text:gsub("^%.", "", 1))
-  address = host and not below and read_address(host)
+  address = host and not below and addresses.read(host)
   if address then
     return { address = address, bits = 128, port = port }
   end
@@ -176,7 +122,7 @@ function no_proxy.new(settings)
   return function(host, port)
     if host ~= last_host or port ~= last_port then
       local name = lower(host):gsub("%.$", "")
-      local address = read_address(name)
+      local address = addresses.read(name)
       last_host, last_port, last = host, port, false
       for _, entry in ipairs(entries) do
         last = last or covers(entry, name, address, port)

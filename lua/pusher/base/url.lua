@@ -1,5 +1,7 @@
 --- The pieces of URLs: escaping, hosts, ports. Pure.
 
+local addresses = require "pusher.base.addresses"
+
 local url = {}
 
 --- The port of each scheme.
@@ -47,11 +49,11 @@ function url.split_host(text)
   return host, port
 end
 
---- Whether a host is an IP address, which needs no look-up.
+--- Whether a host is an IP address, which needs no look-up. Four numbers that are none, such as 1.2.3.400, are a name.
 -- @tparam string host without brackets
 -- @treturn boolean
 function url.is_address(host)
-  return host:find(":", 1, true) ~= nil or host:find("^%d+%.%d+%.%d+%.%d+$") ~= nil
+  return host:find(":", 1, true) ~= nil or addresses.ipv4(host) ~= nil
 end
 
 --- Puts an IPv6 address in brackets, as URLs, the Host header and nginx's connect() want it.

@@ -3,6 +3,7 @@
 
 local arguments = require "pusher.base.arguments"
 local connection = require "pusher.transport.ngx.connection"
+local core = require "pusher.core" -- now()
 local errors = require "pusher.base.errors"
 local no_proxy = require "pusher.base.no_proxy"
 local options = require "pusher.base.options"
@@ -36,8 +37,6 @@ function transport.new(given)
     proxy, message, details = route.proxy(settings.proxy)
     if not proxy then
       return nil, message, details
-    elseif proxy.user then
-      proxy.credentials, proxy.checksum = ngx.encode_base64(proxy.user), ngx.crc32_long(proxy.user)
     end
   end
   settings.name = "ngx"
@@ -53,7 +52,7 @@ end
 -- A kept connection that the server has closed is noticed only when it is used. If it breaks before any byte of a
 -- response, the request is sent again, once, on a fresh connection; unless it is marked `once`.
 local function exchange(self, request, plan, bytes, deadline, fresh)
-  local connect_deadline = math.min(deadline, ngx.now() + self.connect_timeout)
+  local connect_deadline = math.min(deadline, core.now() + self.connect_timeout)
   local link, message, details = connection.open(plan, self, connect_deadline, fresh)
   if not link then
     return nil, message, details
@@ -62,7 +61,10 @@ local function exchange(self, request, plan, bytes, deadline, fresh)
   response, message, details = link:exchange(bytes, request.method, self.max_response_bytes, deadline)
   link:release(self.keep and response and response.persistent)
   if link.stale and not fresh and not request.once then
-    return exchange(self, request, plan, bytes, deadline, true)
+    response, message, details = exchange(self, request, plan, bytes, deadline, true)
+    if details and details.sent == false then
+      details.sent = nil -- the server may have read the first one
+    end
   end
   return response, message, details
 end
@@ -75,7 +77,8 @@ function methods:send(request, parse)
   if self.closed then
     return errors.fail("closed", "the transport is closed", { sent = false })
   end
-  local deadline = ngx.now() + (request.timeout or self.timeout)
+  ngx.update_time() -- else nginx counts the timeouts from the last round of its event loop
+  local deadline = core.now() + (request.timeout or self.timeout)
   local plan = route.plan(request, self)
   local bytes, message, details = wire.request(request, plan, self.keep)
   local response

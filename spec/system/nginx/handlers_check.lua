@@ -214,6 +214,18 @@ describe("pusher in nginx", function()
       is_response(post("/hook", long, headers(long)), 200)
     end)
 
+    it("finds the signature behind many other headers", function()
+      local lines = {}
+      for index = 1, 120 do
+        lines[index] = ("X-Other-%d: x\r\n"):format(index)
+      end
+      for name, value in pairs(headers(HOOK)) do
+        lines[#lines + 1] = ("%s: %s\r\n"):format(name, value)
+      end
+      is_response(web:request { raw = ("POST /hook HTTP/1.1\r\nHost: a\r\nConnection: close\r\n%sContent-Length: %d\r\n\r\n%s"):format(
+        table.concat(lines), #HOOK, HOOK) }, 200)
+    end)
+
     it("is sent again when a function raises", function()
       local body = '{"time_ms":1,"events":[{"name":"client_event","channel":"lobby"}]}'
       is_response(post("/hook", body, headers(body)), 500)

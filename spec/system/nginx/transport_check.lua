@@ -84,6 +84,13 @@ describe("pusher.transport.ngx, inside nginx", function()
     assert.is_truthy(send(request { host = "other.local.test" }))
   end)
 
+  -- nginx's own request ends when the last of its light threads has ended.
+  it("ends by the deadline when its light thread is killed while a name is looked up", function()
+    local start = cqueues.monotime()
+    command { options = {}, kill = request { host = "host.silent.test", timeout = 0.25 } }
+    assert.is_true(cqueues.monotime() - start < 2 * time_scale)
+  end)
+
   describe("with a name of two addresses, one of which", function()
     local CALLS = 60
 

@@ -71,11 +71,18 @@ describe("pusher.transport.ngx.response", function()
   end)
 
   it("knows which responses have no body", function()
-    expect("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", 204, "", true)
+    expect("HTTP/1.1 204 No Content\r\n\r\n", 204, "", true)
     expect("HTTP/1.1 304 Not Modified\r\n\r\n", 304, "", true)
     expect("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", 200, "", true, "HEAD")
-    expect("HTTP/1.1 200 Established\r\nContent-Length: 5\r\n\r\n", 200, "", true, "CONNECT")
-    expect("HTTP/1.1 407 No\r\nContent-Length: 2\r\n\r\nno", 407, "no", true, "CONNECT")
+  end)
+
+  it("reads the head only of a response to CONNECT", function()
+    for _, lines in ipairs { "", "Content-Length: 5\r\n", "Content-Length: x\r\n", "Transfer-Encoding: gzip\r\n",
+      "Content-Length: 1\r\n 2\r\n" } do
+      expect("HTTP/1.1 200 Established\r\n" .. lines .. "\r\n", 200, "", true, "CONNECT")
+      local refusal = read("HTTP/1.1 407 No\r\n" .. lines .. "\r\nplease", 100000, "CONNECT")
+      assert.same({ 407, "", true }, { refusal.status, refusal.body, refusal.surplus })
+    end
   end)
 
   it("keeps the header lines of the final response unchanged", function()
@@ -89,6 +96,10 @@ describe("pusher.transport.ngx.response", function()
     expect("HTTP/1.1 200 OK\r\nConnection: foo, Close\r\nContent-Length: 0\r\n\r\n", 200, "", false)
     expect("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", 200, "", false)
     expect("HTTP/1.1 200 OK\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 200, "", false)
+    for _, line in ipairs { "Content-Length: 5", "Transfer-Encoding: chunked" } do
+      expect("HTTP/1.1 204 No Content\r\n" .. line .. "\r\n\r\n", 204, "", false)
+    end
+    expect("HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", 204, "", true)
     local surplus = read("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\n", 1000)
     assert.is_false(surplus.persistent)
   end)

@@ -1,3 +1,4 @@
+local core = require "pusher.core"
 local route = require "pusher.transport.ngx.route"
 
 describe("pusher.transport.ngx.route", function()
@@ -8,17 +9,26 @@ describe("pusher.transport.ngx.route", function()
       assert.same({ host = "proxy", port = 1080 }, route.proxy("http://proxy"))
       assert.same({ host = "10.0.0.1", port = 80 }, route.proxy("10.0.0.1:80"))
       assert.same({ host = "::1", port = 80 }, route.proxy("HTTP://[::1]:80"))
-      assert.same({ host = "p", port = 8, user = "me:pass word@x" }, route.proxy("http://me:pass%20word%40x@p:8"))
+    end)
+
+    it("reads its user and password as curl does", function()
+      for text, expected in pairs {
+        ["me:pass%20word%40x"] = "me:pass word@x", ["me"] = "me:", ["me:"] = "me:", [""] = ":", [":x"] = ":x", ["a:b:c"] = "a:b:c",
+        ["%3a"] = "::",
+      } do
+        local proxy = route.proxy(("http://%s@p:8"):format(text))
+        assert.same({ "p", 8, expected }, { proxy.host, proxy.port, core.base64_decode(proxy.credentials) })
+      end
     end)
 
     it("refuses any other URL, and shows nothing of it", function()
       for _, url in ipairs { "https://me:hidden@p:1", "socks5://p:1", "http://", "http://p:0", "http://p:70000", "http://p:x",
-        "http://me:hidden@p/path", "http://p q:1", "" } do
+        "http://me:hidden@p/path", "http://me:hid@den@p", "http://p q:1", "" } do
         local proxy, message, details = route.proxy(url)
         assert.is_nil(proxy)
         assert.equal("config", details.code)
         assert.equal("proxy", details.field)
-        assert.is_nil(message:find("hidden", 1, true))
+        assert.is_nil(message:find("hid", 1, true))
       end
     end)
   end)
@@ -63,9 +73,9 @@ describe("pusher.transport.ngx.route", function()
     end)
 
     it("sends http through a proxy with an absolute target, https through a tunnel", function()
-      local settings = { tls_verify = true, proxy = { host = "proxy", port = 3128, credentials = "bWU=", checksum = 1 } }
+      local settings = { tls_verify = true, proxy = route.proxy("http://me@proxy:3128") }
       local http = plan({}, settings)
-      assert.same({ "proxy", 3128, "http://api.test", "bWU=" }, { http.host, http.port, http.origin, http.credentials })
+      assert.same({ "proxy", 3128, "http://api.test", "bWU6" }, { http.host, http.port, http.origin, http.credentials })
       assert.is_nil(http.tunnel)
       local https = plan({ scheme = "https", port = 443 }, settings)
       assert.same({ "proxy", "api.test:443", "api.test" }, { https.host, https.tunnel, https.server_name })
@@ -75,9 +85,9 @@ describe("pusher.transport.ngx.route", function()
     end)
 
     it("names a pool by everything that makes two connections differ", function()
-      local proxy = { host = "proxy", port = 3128 }
-      local known = { host = "proxy", port = 3128, credentials = "YTpzZWNyZXQ=", checksum = 0xdeadbeef }
-      local other = { host = "proxy", port = 3128, credentials = "Yjp4", checksum = 5 }
+      local proxy = route.proxy("http://proxy:3128")
+      -- Two words with one CRC-32.
+      local known, other = route.proxy("http://a:plumless@proxy:3128"), route.proxy("http://a:buckeroo@proxy:3128")
       local names, count = {}, 0
       for _, case in ipairs {
         { {}, { tls_verify = true } },
@@ -93,11 +103,30 @@ describe("pusher.transport.ngx.route", function()
       } do
         local name = plan(case[1], case[2]).pool
         assert.is_nil(names[name])
-        assert.is_nil(name:find("YTpzZWNyZXQ", 1, true))
+        assert.is_nil(name:find("plumless", 1, true))
+        assert.is_nil(name:find(known.credentials, 1, true))
         names[name], count = true, count + 1
       end
       assert.equal(10, count)
       assert.equal(plan().pool, plan({ target = "/other" }).pool)
+      local again = route.proxy("http://a:plumless@proxy:3128")
+      assert.is_true(names[plan({ scheme = "https" }, { tls_verify = true, proxy = again }).pool])
+    end)
+
+    -- A pool's name is logged, and nobody may be able to try passwords on it.
+    it("names a tunnel's pool otherwise in every process", function()
+      package.loaded["pusher.transport.ngx.route"] = nil
+      local fresh = require "pusher.transport.ngx.route"
+      package.loaded["pusher.transport.ngx.route"] = route
+      local url = "http://a:plumless@proxy:3128"
+      assert.not_equal(route.proxy(url).mac, fresh.proxy(url).mac)
+    end)
+
+    it("leaves the dot at the end of a name to the Host header and the proxy", function()
+      local settings = { tls_verify = true, proxy = { host = "proxy", port = 3128 } }
+      local got = plan({ scheme = "https", host = "api.test.", port = 443 }, settings)
+      assert.same({ "api.test", "api.test.", "api.test.:443" }, { got.server_name, got.authority, got.tunnel })
+      assert.equal("api.test.", plan({ host = "api.test." }).address)
     end)
   end)
 end)

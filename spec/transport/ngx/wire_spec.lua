@@ -12,39 +12,39 @@ end
 describe("pusher.transport.ngx.wire", function()
   it("sends the signed request unchanged", function()
     assert.equal("POST /apps/3/events?x=%2f HTTP/1.1\r\nHost: api.test\r\nContent-Type: application/json\r\nX-Empty: \r\n"
-      .. "Content-Length: 2\r\n\r\n{}", table.concat(wire.request(request(), { authority = "api.test" }, true)))
+      .. "Content-Length: 2\r\n\r\n{}", wire.request(request(), { authority = "api.test" }, true))
   end)
 
   it("gives a GET no length, and a POST without a body one", function()
     local plan = { authority = "api.test" }
-    local get = table.concat(wire.request(request { method = "GET", body = false, headers = false }, plan, true))
+    local get = wire.request(request { method = "GET", body = false, headers = false }, plan, true)
     assert.equal("GET /apps/3/events?x=%2f HTTP/1.1\r\nHost: api.test\r\n\r\n", get)
-    local post = table.concat(wire.request(request { body = false }, plan, true))
+    local post = wire.request(request { body = false }, plan, true)
     assert.is_truthy(post:find("\r\nContent-Length: 0\r\n\r\n", 1, true))
   end)
 
   it("says so when the connection will not be kept", function()
-    local text = table.concat(wire.request(request(), { authority = "api.test" }, false))
+    local text = wire.request(request(), { authority = "api.test" }, false)
     assert.is_truthy(text:find("\r\nConnection: close\r\n\r\n{}", 1, true))
   end)
 
   it("addresses a proxy", function()
     local plan = { authority = "api.test", origin = "http://api.test", credentials = "bWU6eA==", tunnel = "api.test:443" }
-    local text = table.concat(wire.request(request(), plan, true))
+    local text = wire.request(request(), plan, true)
     assert.is_truthy(text:find("^POST http://api%.test/apps/3/events%?x=%%2f HTTP/1%.1\r\nHost: api%.test\r\n"))
     assert.is_truthy(text:find("\r\nProxy-Authorization: Basic bWU6eA==\r\n", 1, true))
     assert.equal("CONNECT api.test:443 HTTP/1.1\r\nHost: api.test:443\r\nProxy-Authorization: Basic bWU6eA==\r\n\r\n",
-      table.concat(wire.connect(plan)))
+      wire.connect(plan))
   end)
 
   it("keeps the proxy's credentials from the server behind a tunnel", function()
     local plan = { authority = "api.test", tunnel = "api.test:443", credentials = "bWU6eA==" }
-    assert.is_nil(table.concat(wire.request(request(), plan, true)):find("Proxy-Authorization", 1, true))
+    assert.is_nil(wire.request(request(), plan, true):find("Proxy-Authorization", 1, true))
   end)
 
   it("accepts what stays in its place", function()
     for _, over in ipairs { {}, { headers = false }, { host = "::1", headers = { { "X-Tab", "a\tb \228" } } } } do
-      assert.is_table(wire.request(request(over), { authority = "api.test" }, true))
+      assert.is_string(wire.request(request(over), { authority = "api.test" }, true))
     end
   end)
 

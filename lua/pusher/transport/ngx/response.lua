@@ -10,7 +10,8 @@ local metatable = { __index = methods, __name = "pusher.transport.ngx.response" 
 local MAX_HEAD_BYTES = 64 * 1024 -- with interim responses and trailers
 
 --- Starts reading a response.
--- @tparam string method of the request: responses to HEAD and CONNECT have no body
+-- @tparam string method of the request: a response to HEAD has no body; of one to CONNECT only the head is read
+--   (RFC 9110 9.3.6: a success has no body, whatever its headers say)
 -- @tparam number max_body_bytes
 -- @treturn table parser: `received` = whether any byte has arrived; once feed() has returned true: `status`, `headers`
 --   (raw lines), `body`, `persistent` = whether another request may follow on this connection, `surplus` = whether
@@ -125,7 +126,11 @@ local function begin_body(self)
     return invalid("the server switched to another protocol")
   elseif status < 200 then
     self.stage = "status" -- RFC 9110 15.2: the final response follows
-  elseif self.method == "HEAD" or status == 204 or status == 304 or (self.method == "CONNECT" and status < 300) then
+  elseif status == 204 then
+    -- RFC 9110 8.6, RFC 9112 6.1: must not announce a body. One that does may send it, too.
+    self.persistent = self.persistent and not self.chunked and (self.length or 0) == 0
+    return finish(self)
+  elseif self.method == "HEAD" or self.method == "CONNECT" or status == 304 then
     return finish(self)
   elseif self.chunked then
     -- RFC 9112 6.3: with both, the connection cannot be trusted afterwards.
@@ -165,7 +170,7 @@ function on_line.header(self, line)
     if not name then
       return invalid("invalid header line")
     end
-    local field = fields[name:lower()]
+    local field = self.method ~= "CONNECT" and fields[name:lower()]
     self.framing = field and name
     local message = field and field(self, line:sub(#name + 2))
     if message then

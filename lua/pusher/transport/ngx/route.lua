@@ -1,30 +1,41 @@
 --- The route of a request: straight to the server, or through an HTTP proxy. Pure.
 
+local core = require "pusher.core"
 local errors = require "pusher.base.errors"
 local url = require "pusher.base.url"
 
 local route = {}
 
+-- nginx writes the names of pools to its debug log. A MAC under a key that nobody knows stands there for a user and a
+-- password: no two share one, and passwords cannot be tried on it.
+local mac = core.mac(core.random(32))
+
 --- Reads `http://[user:password@]host[:port]`.
 -- The URL may hold a password, so no message shows any of it.
 -- @tparam string text
--- @treturn table|nil `{ host =, port =, user = "user:password" or nil }`
+-- @treturn table|nil `{ host =, port = }`, with a user also `credentials` for Basic authentication (RFC 7617), and
+--   `mac`, which stands for them in names
 function route.proxy(text)
   local scheme, authority = text:match("^(%w+)://([^/]+)/?$")
   if not scheme then
     scheme, authority = "http", text:match("^([^/]+)/?$") or ""
   end
-  local user, place = authority:match("^(.*)@(.*)$")
+  local user, place = authority:match("^([^@]*)@(.*)$")
   local host, port = url.split_host(place or authority)
   if scheme:lower() ~= "http" or not host then
     return errors.fail("config", 'option "proxy" must be http://[user:password@]host:port in nginx',
       { field = "proxy" })
   end
-  return { host = host, port = port or 1080, user = user and url.unescape(user) or nil } -- 1080 as in curl
+  local proxy = { host = host, port = port or 1080 } -- 1080 as in curl
+  if user then
+    local both = url.unescape(user) .. (user:find(":", 1, true) and "" or ":")
+    proxy.credentials, proxy.mac = core.base64_encode(both), mac:hex(both)
+  end
+  return proxy
 end
 
 -- Holds everything by which two connections are not interchangeable, except the trusted authorities: nginx.conf sets
--- them, once for all. nginx writes pool names to its debug log, so a checksum stands for the tunnel's credentials.
+-- them, once for all.
 local function pool_name(request, settings, proxy)
   local name = ("pusher %s %s:%d"):format(request.scheme, url.bracket(request.host), request.port)
   if request.scheme == "https" then
@@ -32,8 +43,8 @@ local function pool_name(request, settings, proxy)
   end
   if proxy then
     name = name .. (" by %s:%d"):format(url.bracket(proxy.host), proxy.port)
-    if request.scheme == "https" and proxy.checksum then
-      name = name .. (" as %08x"):format(proxy.checksum)
+    if request.scheme == "https" and proxy.mac then
+      name = name .. " as " .. proxy.mac
     end
   end
   return name
@@ -41,8 +52,7 @@ end
 
 --- Plans the connection for one request.
 -- @tparam table request see pusher.transport
--- @tparam table settings `{ proxy = as route.proxy returns, is_direct = as no_proxy.new returns, tls_verify = }`; a
---   proxy with a user also has `credentials` (base64) and `checksum` (32 bits of them)
+-- @tparam table settings `{ proxy = as route.proxy returns, is_direct = as no_proxy.new returns, tls_verify = }`
 -- @treturn table `{ host =, port = where to connect, address = host in brackets if need be, pool = name, tls = boolean,
 --   server_name =, authority = for the Host header, origin = "http://host" when the target must be absolute,
 --   tunnel = "host:port" when a tunnel is needed, credentials = for the proxy, in base64 }`
@@ -58,7 +68,7 @@ function route.plan(request, settings)
     address = url.bracket(place.host),
     pool = pool_name(request, settings, proxy),
     tls = tls,
-    server_name = request.host,
+    server_name = request.host:gsub("%.$", ""), -- the dot at the end is no part of it (RFC 6066 section 3)
     authority = url.authority(request.scheme, request.host, request.port),
   }
   if proxy then

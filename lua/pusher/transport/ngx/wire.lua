@@ -16,11 +16,11 @@ local function proxy_authorization(plan)
   return plan.credentials and "Proxy-Authorization: Basic " .. plan.credentials .. "\r\n" or ""
 end
 
---- The bytes, as a list: nginx gathers them without a copy in Lua.
+--- The bytes of a request.
 -- @tparam table request see pusher.transport
 -- @tparam table plan as route.plan returns it
 -- @tparam boolean keep whether another request may follow on the connection
--- @treturn table|nil list of strings (code `invalid`)
+-- @treturn string|nil (code `invalid`)
 function wire.request(request, plan, keep)
   if not request.method:find("^%u+$") then
     return invalid("method")
@@ -45,14 +45,14 @@ function wire.request(request, plan, keep)
   out[count + 2] = has_length and ("Content-Length: %d\r\n"):format(#(request.body or "")) or ""
   out[count + 3] = keep and "\r\n" or "Connection: close\r\n\r\n"
   out[count + 4] = request.body
-  return out
+  return table.concat(out)
 end
 
 --- Asks a proxy for a tunnel (RFC 9110 9.3.6).
 -- @tparam table plan as route.plan returns it, with `tunnel`
--- @treturn table list of strings
+-- @treturn string
 function wire.connect(plan)
-  return { "CONNECT ", plan.tunnel, " HTTP/1.1\r\nHost: ", plan.tunnel, "\r\n", proxy_authorization(plan), "\r\n" }
+  return ("CONNECT %s HTTP/1.1\r\nHost: %s\r\n%s\r\n"):format(plan.tunnel, plan.tunnel, proxy_authorization(plan))
 end
 
 return wire

@@ -1,0 +1,76 @@
+--- Connects a cosocket to a host, by address or by name, before a deadline.
+
+local core = require "pusher.core" -- now()
+local set_timeouts = require "pusher.transport.ngx.timeouts"
+local url = require "pusher.base.url"
+
+-- Limits of connecting to a name. With one of two addresses dead, one call in a million draws only that one.
+local MAX_TRIES = 20
+local MAX_TRIES_WHEN_DOWN = 2
+local SHORT_TRIES = 16 -- in the first half of the time
+local MIN_SHORT_TRY = 0.1 -- seconds
+
+-- nginx connects to one of a name's addresses, drawn at random, and does not report which one or how many there are. So
+-- a failed connect is repeated. The first half of the time is for short tries, so that an address that does not respond
+-- leaves time for another one; the last try has all the rest, for a server that is far away. When the last call reached
+-- no address, the server is probably down, and the next call tries less often.
+local function connect_to_any_address(socket, plan, pool, down, deadline)
+  local start = core.now()
+  local short = math.max(MIN_SHORT_TRY, (deadline - start) / 2 / SHORT_TRIES)
+  local tries = down[plan.pool] and MAX_TRIES_WHEN_DOWN or MAX_TRIES
+  for try = 1, tries do
+    local last = try == tries or core.now() - start >= (deadline - start) / 2
+    if not set_timeouts(socket, deadline, not last and short or nil) then
+      return nil, "timeout"
+    end
+    down[plan.pool] = last or down[plan.pool] -- before the try, which may be killed
+    local ok, cause = socket:connect(plan.host, plan.port, pool)
+    if ok then
+      down[plan.pool] = nil
+      return ok
+    elseif last or cause:find("resolve", 1, true) then
+      return nil, cause
+    end
+  end
+end
+
+-- Only resolver_timeout (30 s by default) limits nginx's look-up of a name, so a second light thread watches the clock.
+local function connect_in_time(socket, plan, pool, down, deadline)
+  local connecting = ngx.thread.spawn(function()
+    return "connect", connect_to_any_address(socket, plan, pool, down, deadline)
+  end)
+  if coroutine.status(connecting) == "dead" or coroutine.status(connecting) == "zombie" then
+    return select(3, ngx.thread.wait(connecting))
+  end
+  local alarm = ngx.thread.spawn(function()
+    ngx.sleep(math.max(0, deadline - core.now()))
+    return "alarm"
+  end)
+  local _, first, ok, cause = ngx.thread.wait(connecting, alarm)
+  if first == "alarm" then
+    ngx.thread.kill(connecting)
+    return nil, "timeout"
+  end
+  ngx.thread.kill(alarm)
+  return ok, cause
+end
+
+--- Connects, or takes a connection from the pool.
+-- @tparam table socket a cosocket
+-- @tparam table plan as route.plan returns it
+-- @tparam number pool_size
+-- @tparam table down the pools whose last call reached no address; kept here
+-- @tparam number deadline by core.now()
+-- @treturn boolean|nil true, or nil and nginx's message, "timeout" after the deadline
+return function(socket, plan, pool_size, down, deadline)
+  local pool = { pool = plan.pool, pool_size = math.max(1, pool_size) }
+  if not url.is_address(plan.host) then
+    -- In a light thread of its own, the parent of the two: only a parent may kill a light thread, and the caller may be
+    -- killed. nginx's request then still ends at the deadline.
+    local guard = ngx.thread.spawn(connect_in_time, socket, plan, pool, down, deadline)
+    return select(2, ngx.thread.wait(guard))
+  elseif not set_timeouts(socket, deadline) then
+    return nil, "timeout"
+  end
+  return socket:connect(plan.address, plan.port, pool)
+end

@@ -1,0 +1,114 @@
+local connect = require "pusher.transport.ngx.connect"
+local core = require "pusher.core"
+local fake = require "spec.helpers.fake_ngx"
+
+describe("pusher.transport.ngx.connect", function()
+  local real, real_now, now, down
+
+  before_each(function()
+    real, real_now, now, down = rawget(_G, "ngx"), core.now, 1000, {}
+    core.now = function() return now end
+  end)
+
+  after_each(function()
+    rawset(_G, "ngx", real)
+    core.now = real_now
+  end)
+
+  -- Connects to the host on scripted sockets.
+  local function run(host, scripts, seconds)
+    local api, record = fake.new { sockets = scripts }
+    rawset(_G, "ngx", api)
+    local plan = { host = host, address = host, port = 80, pool = "pool of " .. host }
+    return record, connect(api.socket.tcp(), plan, 3, down, now + (seconds or 5))
+  end
+
+  local function times(count, script)
+    local list = {}
+    for index = 1, count do
+      list[index] = { connect = script.connect }
+    end
+    return list
+  end
+
+  -- The milliseconds that each try was given.
+  local function given_ms(record)
+    local list = {}
+    for index, timeouts in ipairs(record.timeouts) do
+      list[index] = timeouts[1]
+    end
+    return list
+  end
+
+  local function takes(seconds, cause)
+    return function()
+      now = now + seconds
+      return cause
+    end
+  end
+
+  local REFUSED = { connect = "connection refused" }
+
+  it("tries again after a failed connect to a name, for nginx draws another of its addresses", function()
+    for _, host in ipairs { "api.test", "1.2.3.400" } do
+      local sockets = times(4, REFUSED)
+      sockets[5] = {}
+      local record, ok = run(host, sockets)
+      assert.is_truthy(ok)
+      assert.equal(5, #record.connections)
+      for _, made in ipairs(record.connections) do
+        assert.same({ host, 80, { pool = "pool of " .. host, pool_size = 3 } }, { made.host, made.port, made.options })
+      end
+    end
+  end)
+
+  it("spends the first half of the time in short tries, and the other half in the last one", function()
+    local sockets = {}
+    for index = 1, 17 do
+      sockets[index] = { connect = takes(index < 17 and 5 / 32 or 2.5, "timeout") }
+    end
+    local record, ok, cause = run("api.test", sockets)
+    assert.same({ nil, "timeout" }, { ok, cause })
+    local expected = {}
+    for index = 1, 16 do
+      expected[index] = 157
+    end
+    expected[17] = 2500
+    assert.same(expected, given_ms(record))
+    assert.equal(1005, now)
+  end)
+
+  it("gives a server at least a tenth of a second, if there is so much", function()
+    local record, ok = run("api.test", { { connect = takes(0.1, "timeout") }, { connect = takes(0.05, "timeout") } }, 0.15)
+    assert.is_nil(ok)
+    assert.same({ 100, 50 }, given_ms(record))
+  end)
+
+  it("stops at the deadline", function()
+    local _, ok, cause = run("api.test", { { connect = takes(6, "connection refused") } })
+    assert.same({ nil, "timeout" }, { ok, cause })
+    _, ok, cause = run("127.0.0.1", {}, 0)
+    assert.same({ nil, "timeout" }, { ok, cause })
+  end)
+
+  it("tries twice where the last call reached no address, until one is reached", function()
+    local function count(host, sockets)
+      local record = run(host, sockets)
+      return #record.connections
+    end
+    assert.equal(20, count("api.test", times(20, REFUSED)))
+    assert.equal(2, count("api.test", times(2, REFUSED)))
+    assert.equal(20, count("other.test", times(20, REFUSED)))
+    assert.equal(2, count("api.test", { { connect = "connection refused" }, {} }))
+    assert.equal(20, count("api.test", times(20, REFUSED)))
+  end)
+
+  it("tries once when the name is not found, or the host is an address", function()
+    for host, cause in pairs { ["api.test"] = "api.test could not be resolved (3: Host not found)",
+      ["127.0.0.1"] = "connection refused", ["::1"] = "connection refused" } do
+      local record, ok, message = run(host, { { connect = cause } })
+      assert.same({ nil, cause }, { ok, message })
+      assert.equal(1, #record.connections)
+    end
+  end)
+end)
