@@ -7,6 +7,8 @@
 
 local fake = {}
 
+local unpack = table.unpack or unpack -- luacheck: ignore 143
+
 local function new_socket(record, scripts)
   local socket = {}
   local script = {}
@@ -96,12 +98,14 @@ end
 
 --- Makes the table that stands for `ngx`.
 -- @tparam[opt] table options `sockets`, see above; `request` = `{ method =, query =, content_type =, body =,
--- body_file =, headers = }`; `no_sockets` = the error that ngx.socket.tcp raises
+-- body_file =, headers = }`; `no_sockets` = the error that ngx.socket.tcp raises; `sleep`
+-- = function that stands for ngx.sleep (default: it yields); `subsystem` ("http")
 -- @treturn table ngx
--- @treturn table what was done: `connections`, `timeouts`, `log` (lines), `printed`
+-- @treturn table what was done: `connections`, `timeouts`, `log` (lines), `printed`, `killed` (the states of light threads
+--   that were killed), `updates` (of nginx's time)
 function fake.new(options)
   options = options or {}
-  local record = { connections = {}, timeouts = {}, log = {}, printed = "" }
+  local record = { connections = {}, timeouts = {}, log = {}, printed = "", killed = {}, updates = 0 }
   local api = { ERR = "error", INFO = "info" }
   api.socket = {
     tcp = function()
@@ -111,19 +115,35 @@ function fake.new(options)
       return new_socket(record, options.sockets or {})
     end,
   }
-  api.update_time = function() end
-  -- Everything ends at once here, as when the pool has a connection.
+  api.config = { subsystem = options.subsystem or "http" }
+  api.update_time = function()
+    record.updates = record.updates + 1
+  end
+  -- A light thread runs at once, until it yields. That stands for a wait, which `wait` ends.
+  local results = {}
+  local function resume(thread, ...)
+    results[thread] = { coroutine.resume(thread, ...) }
+  end
+  api.sleep = options.sleep or coroutine.yield
   api.thread = {
     spawn = function(body, ...)
-      local arguments = { ... }
-      return coroutine.create(function()
-        return body((table.unpack or unpack)(arguments)) -- luacheck: ignore 143
-      end)
+      local thread = coroutine.create(body)
+      resume(thread, ...)
+      return thread
     end,
-    wait = function(thread)
-      return coroutine.resume(thread)
+    wait = function(...)
+      local first = ...
+      for _, thread in ipairs { ... } do
+        if coroutine.status(thread) == "dead" then
+          return unpack(results[thread], 1, 4)
+        end
+      end
+      resume(first)
+      return unpack(results[first], 1, 4)
     end,
-    kill = function() end,
+    kill = function(thread)
+      record.killed[#record.killed + 1] = coroutine.status(thread)
+    end,
   }
   api.log = function(level, ...)
     local texts = {}

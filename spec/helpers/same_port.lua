@@ -1,4 +1,4 @@
--- Run with same_port.so preloaded: of two connections with the same ports, the one is ended that has input waiting.
+-- Run with same_port.so preloaded: of two connections with the same ports, the one that has input waiting is ended.
 -- Prints "good".
 
 local contract = require "spec.helpers.wire_contract"
@@ -12,21 +12,25 @@ local function status_and_body(status, body)
   return status .. " " .. body
 end
 
-for _, name in ipairs { "curl", "async" } do
+local function run(name, other, stale)
   local transport = assert(require("pusher.transport." .. name).new(contract.options(first)))
   local function send(server, target)
     local result, message = transport:send(contract.request(server, "http", target), status_and_body)
     return assert(name == "async" and result:wait() or result, message)
   end
-  second:play { bytes = form.sized(), after = "late", late = form.FORGED }
-  send(first, "/own")
-  assert(send(second, "/case") == "200 " .. form.BODY)
-  assert(second:settle().late == 1)
-  local text = send(second, "/own")
+  stale:play { bytes = form.sized(), after = "late", late = form.FORGED }
+  send(other, "/own")
+  assert(send(stale, "/case") == "200 " .. form.BODY)
+  assert(stale:settle().late == 1)
+  local text = send(stale, "/own")
   assert(text:find('"/own"', 1, true) or text:find('"\\/own"', 1, true), text)
   transport:close()
 end
 
+for _, name in ipairs { "curl", "async" } do
+  run(name, first, second)
+  run(name, second, first)
+end
 first:stop()
 second:stop()
 print("good")

@@ -71,6 +71,10 @@ describe("pusher.transport.ngx", function()
     end)))
   end)
 
+  it("brings nginx's time up to date first, from which it counts the timeouts", function()
+    assert.equal(1, send({ { receive = { OK } } }).updates)
+  end)
+
   it("keeps as many connections as the options say, and as long", function()
     local record = send({ { receive = { OK } } }, { keepalive = { idle = 1.5, pool_size = 7 } })
     assert.same({ 1500, 7 }, record.connections[1].kept)

@@ -31,6 +31,7 @@ function game.new(situation, server, thread_cpu, transport)
   return self
 end
 
+-- Calls f and keeps the longest and the shortest time of each name.
 local function timed(self, name, f, ...)
   local before = self.thread_cpu()
   local result, message = f(...)
@@ -40,6 +41,7 @@ local function timed(self, name, f, ...)
   return result, message
 end
 
+-- A fixed piece of work: by how much its time differs is what the machine adds, with interrupts and cold caches.
 local function yardstick()
   local sum = 0
   for round = 1, YARDSTICK_ROUNDS do
@@ -48,9 +50,8 @@ local function yardstick()
   return sum
 end
 
--- Calls f and keeps the longest and the shortest time of each name. After each call the same piece of work is timed: by
--- how much its time differs is what the machine adds, with interrupts and cold caches, and it is met as often as f.
-local function judged(self, name, f, ...)
+-- Times f, then the yardstick, so that noise has as many chances to hit the one as the other.
+local function time_beside_yardstick(self, name, f, ...)
   local result, message = timed(self, name, f, ...)
   timed(self, "yardstick", yardstick)
   return result, message
@@ -72,7 +73,7 @@ end
 --- Starts a call, which is timed as `name`, and counted by the code it ends with.
 function game:start_call(name, f, ...)
   self.calls = self.calls + 1
-  judged(self, name, f, ...):on_done(self.count)
+  time_beside_yardstick(self, name, f, ...):on_done(self.count)
 end
 
 --- @tparam[opt="trigger"] string name as which it is timed
@@ -81,7 +82,7 @@ function game:trigger(client, name)
 end
 
 local function step(self, stepped)
-  return assert(judged(self, "step", stepped.step, stepped))
+  return assert(time_beside_yardstick(self, "step", stepped.step, stepped))
 end
 
 --- The first large block that is allocated makes glibc join all small ones that were freed: here, not within a call.
@@ -118,7 +119,7 @@ function game:play(count, hz)
   local start = core.now()
   for tick = 1, count do
     for event = 1, EVENTS do
-      judged(self, "trigger", publisher.trigger, publisher, "world-" .. event, "moved", { x = tick, y = event })
+      time_beside_yardstick(self, "trigger", publisher.trigger, publisher, "world-" .. event, "moved", { x = tick, y = event })
     end
     self:trigger(client)
     step(self, publisher)

@@ -5,7 +5,7 @@ if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
 
 local addresses = {}
 
---- What precedes an IPv4 address among those of IPv6 (RFC 4291 2.5.5.2).
+--- The prefix of an IPv4 address that is written as IPv6 (RFC 4291 2.5.5.2).
 addresses.MAPPED = ("\0"):rep(10) .. "\255\255"
 
 local MAX_ADDRESS_BYTES = 45
@@ -57,7 +57,7 @@ end
 --- Reads any IP address.
 -- @tparam string text without brackets
 -- @treturn string|nil sixteen bytes, an IPv4 address among those of IPv6; nil when the text is something else
--- @treturn number|nil how many bits of them precede what was written
+-- @treturn number|nil the length of the prefix that was added, in bits: 96 for IPv4, 0 for IPv6
 function addresses.read(text)
   if #text > MAX_ADDRESS_BYTES then
     return nil
@@ -66,7 +66,10 @@ function addresses.read(text)
   if short then
     return addresses.MAPPED .. short, 8 * #addresses.MAPPED
   end
-  return ipv6(text), 0
+  local long = ipv6(text)
+  if long then
+    return long, 0
+  end
 end
 
 return addresses

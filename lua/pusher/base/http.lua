@@ -50,7 +50,7 @@ local function trim(text)
   return first and text:match(".*%S", first) or ""
 end
 
--- The values of all headers of a name, in lower case, without surrounding spaces.
+-- Iterates over the values of the headers called `name` (in lower case), without surrounding spaces.
 local function each_value(headers, name)
   local next_line = (headers or ""):gmatch("[^\r\n]+")
   return function()
@@ -77,8 +77,10 @@ local function content_encoding(headers)
   for value in each_value(headers, "content-encoding") do
     for coding in value:gmatch("[^,]+") do
       coding = trim(coding)
-      listed[#listed + 1] = coding ~= "" and coding or nil
-      encoded = encoded or (coding ~= "" and coding:lower() ~= "identity")
+      if coding ~= "" then
+        listed[#listed + 1] = coding
+        encoded = encoded or coding:lower() ~= "identity"
+      end
     end
   end
   return encoded and table.concat(listed, ", ") or nil

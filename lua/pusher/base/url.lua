@@ -49,7 +49,8 @@ function url.split_host(text)
   return host, port
 end
 
---- Whether a host is an IP address, which needs no look-up. Four numbers that are none, such as 1.2.3.400, are a name.
+--- Whether a host is an IP address, which needs no lookup. Four numbers that are none, such as 1.2.3.400, are a name;
+-- what has a colon is not, so it is taken for IPv6.
 -- @tparam string host without brackets
 -- @treturn boolean
 function url.is_address(host)

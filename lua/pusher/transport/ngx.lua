@@ -45,12 +45,12 @@ function transport.new(given)
   settings.idle_ms = math.floor(settings.keepalive.idle * 1000)
   settings.pool_size = settings.keepalive.pool_size
   settings.keep = settings.pool_size > 0 and settings.idle_ms > 0
-  settings.down = {} -- see connection.open
+  settings.down = {} -- names of the pools whose last call reached no address; see connect.lua
   return setmetatable(settings, metatable)
 end
 
--- A kept connection that the server has closed is noticed only when it is used. If it breaks before any byte of a
--- response, the request is sent again, once, on a fresh connection; unless it is marked `once`.
+-- The server may close a kept connection while a request is being sent on it. When it breaks before any byte of a
+-- response, the request is sent again, once, on a fresh connection, unless it is marked `once`.
 local function exchange(self, request, plan, bytes, deadline, fresh)
   local connect_deadline = math.min(deadline, core.now() + self.connect_timeout)
   local link, message, details = connection.open(plan, self, connect_deadline, fresh)

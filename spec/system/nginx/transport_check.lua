@@ -84,6 +84,26 @@ describe("pusher.transport.ngx, inside nginx", function()
     assert.is_truthy(send(request { host = "other.local.test" }))
   end)
 
+  it("looks at a kept connection without waiting for nginx to read from it", function()
+    open {}(request())
+    local before = server:inspect().accepted.http
+    local outcome = command { options = {}, count_reads = true, request = request() }
+    assert.same({ 200, 0 }, { outcome.result.status, outcome.early_reads })
+    assert.equal(before, server:inspect().accepted.http)
+  end)
+
+  -- The first response makes nginx look at the clock and end the waits whose time is over.
+  it("counts no time that the worker was busy before", function()
+    local function delayed(ms)
+      return new_request(server, "delay?ms=" .. ms, { timeout = 0.4 * time_scale })
+    end
+    open {}(request())
+    command { options = {}, requests = { delayed(10), delayed(10) } } -- to have two kept connections
+    for _, outcome in ipairs(command { busy_seconds = 0.5 * time_scale, requests = { delayed(10), delayed(100) } }) do
+      assert.equal(200, outcome.result and outcome.result.status, outcome.message)
+    end
+  end)
+
   -- nginx's own request ends when the last of its light threads has ended.
   it("ends by the deadline when its light thread is killed while a name is looked up", function()
     local start = cqueues.monotime()

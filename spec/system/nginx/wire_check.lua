@@ -38,15 +38,16 @@ describe("on the wire inside nginx", function()
       web:wait("busy worker", function()
         return os.remove(path .. ".begun")
       end)
-      happen()
+      local ok, message = pcall(happen)
       assert(io.open(path .. ".ended", "w")):close()
+      assert(ok, message)
     end }
     os.remove(path .. ".ended")
     os.remove(path)
     return cjson.decode(response.body)
   end
 
-  -- The worker cannot see it before the next request goes out.
+  -- What the worker cannot see before it sends the next request.
   local LATE = {
     { name = "a response", late = form.FORGED, ending = "keep" },
     { name = "an end", late = "", ending = "close" },

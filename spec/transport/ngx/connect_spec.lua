@@ -16,11 +16,11 @@ describe("pusher.transport.ngx.connect", function()
   end)
 
   -- Connects to the host on scripted sockets.
-  local function run(host, scripts, seconds)
-    local api, record = fake.new { sockets = scripts }
+  local function run(host, scripts, seconds, sleep)
+    local api, record = fake.new { sockets = scripts, sleep = sleep }
     rawset(_G, "ngx", api)
     local plan = { host = host, address = host, port = 80, pool = "pool of " .. host }
-    return record, connect(api.socket.tcp(), plan, 3, down, now + (seconds or 5))
+    return record, connect.open(api.socket.tcp(), plan, 3, down, now + (seconds or 5))
   end
 
   local function times(count, script)
@@ -110,5 +110,45 @@ describe("pusher.transport.ngx.connect", function()
       assert.same({ nil, cause }, { ok, message })
       assert.equal(1, #record.connections)
     end
+  end)
+
+  describe("with a light thread that watches the clock", function()
+    local WAITS = { connect = function() coroutine.yield() end }
+
+    it("needs none for a connection of the pool", function()
+      local record, ok = run("api.test", { {} })
+      assert.is_truthy(ok)
+      assert.same({}, record.killed)
+    end)
+
+    it("stops watching when it is connected", function()
+      local record, ok = run("api.test", { WAITS })
+      assert.is_truthy(ok)
+      assert.same({ "suspended" }, record.killed)
+    end)
+
+    it("gives up the lookup at the deadline", function()
+      local slept
+      local record, ok, cause = run("api.test", { WAITS }, 5, function(seconds)
+        slept = seconds
+      end)
+      assert.same({ nil, "timeout", 5 }, { ok, cause, slept })
+      assert.same({ "suspended" }, record.killed)
+    end)
+
+    it("is not connected when one raised", function()
+      local raises = { connect = function() error("raised", 0) end }
+      local _, ok, cause = run("api.test", { raises })
+      assert.same({ nil, "raised" }, { ok, cause })
+      _, ok, cause = run("api.test", { { connect = function()
+        coroutine.yield()
+        error("raised later", 0)
+      end } })
+      assert.same({ nil, "raised later" }, { ok, cause })
+      _, ok, cause = run("api.test", { WAITS }, 5, function()
+        error("no sleep", 0)
+      end)
+      assert.same({ nil, "no sleep" }, { ok, cause })
+    end)
   end)
 end)

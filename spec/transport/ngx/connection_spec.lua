@@ -212,7 +212,7 @@ describe("pusher.transport.ngx.connection", function()
         proxy = route.proxy("http://[::1]:3128") }
       local _, message = open({ scheme = "https", host = "api.test" }, open_settings)
       assert.equal("the proxy [::1]:3128 refused a tunnel to api.test:80 with status 407: "
-        .. 'it asks for a user and a password, which the option "proxy" may have', message)
+        .. 'it asks for a user and a password: give them in the option "proxy"', message)
     end)
   end)
 
@@ -226,7 +226,7 @@ describe("pusher.transport.ngx.connection", function()
     assert.is_nil(record.connections[6].closed)
   end)
 
-  -- What nginx cannot see while the worker is busy; here without FFI, as in stream {}.
+  -- What nginx cannot see while the worker is busy. The fake cosocket has no descriptor.
   it("closes kept connections on which something waits, and takes the next one", function()
     for _, waiting in ipairs { "HTTP/1.1 408 Late\r\n\r\n", { "closed" }, { "connection reset by peer" } } do
       local record = inside { sockets = { { reused = 1, waiting = waiting }, { reused = 2, waiting = waiting }, { reused = 1 } } }
@@ -325,7 +325,7 @@ describe("pusher.transport.ngx.connection", function()
     it("stops at the deadline", function()
       local record = inside { sockets = { { receive = { OK:sub(1, 10), OK:sub(11) } } } }
       local link = assert(open())
-      local result, message, details = link:exchange({ "x" }, "GET", 1000, now)
+      local result, message, details = link:exchange("x", "GET", 1000, now)
       assert.is_nil(result)
       assert.equal("timed out before the request to 127.0.0.1 was sent", message)
       assert.equal("timeout", details.code)

@@ -86,7 +86,7 @@ describe("pusher.transport.ngx.route", function()
 
     it("names a pool by everything that makes two connections differ", function()
       local proxy = route.proxy("http://proxy:3128")
-      -- Two words with one CRC-32.
+      -- Two passwords that a CRC-32 could not distinguish.
       local known, other = route.proxy("http://a:plumless@proxy:3128"), route.proxy("http://a:buckeroo@proxy:3128")
       local names, count = {}, 0
       for _, case in ipairs {
@@ -114,12 +114,17 @@ describe("pusher.transport.ngx.route", function()
     end)
 
     -- A pool's name is logged, and nobody may be able to try passwords on it.
-    it("names a tunnel's pool otherwise in every process", function()
+    it("keys the names of tunnels' pools anew each time it is loaded", function()
       package.loaded["pusher.transport.ngx.route"] = nil
       local fresh = require "pusher.transport.ngx.route"
       package.loaded["pusher.transport.ngx.route"] = route
       local url = "http://a:plumless@proxy:3128"
-      assert.not_equal(route.proxy(url).mac, fresh.proxy(url).mac)
+      local function pool(from)
+        return from.plan({ scheme = "https", host = "api.test", port = 443 }, { tls_verify = true,
+          is_direct = function() return false end, proxy = from.proxy(url) }).pool
+      end
+      assert.equal(pool(route), pool(route))
+      assert.not_equal(pool(route), pool(fresh))
     end)
 
     it("leaves the dot at the end of a name to the Host header and the proxy", function()

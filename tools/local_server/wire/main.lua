@@ -212,7 +212,7 @@ local function serve(state, link)
 end
 
 local function open(state, cq, options, context)
-  local listening = cs.listen { host = options.host, port = context and 0 or options.port }
+  local listening = cs.listen { host = options.host, port = context and 0 or options.port } -- the TLS port is always any
   assert(listening:listen())
   cq:wrap(function()
     while true do
@@ -292,6 +292,9 @@ local function check_script(script)
 end
 
 program.run(function(cq, options)
+  for name in pairs(options) do
+    assert(name == "host" or name == "port", "unknown option " .. name)
+  end
   options = { host = options.host or "127.0.0.1", port = options.port or 0 }
   local state = { cq = cq, links = {}, connections = 0, arrivals = 0, changed = condition.new() }
   local authority = tls.new_authority("Local test authority")

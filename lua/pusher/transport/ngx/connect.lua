@@ -1,8 +1,10 @@
 --- Connects a cosocket to a host, by address or by name, before a deadline.
 
 local core = require "pusher.core" -- now()
-local set_timeouts = require "pusher.transport.ngx.timeouts"
+local timeouts = require "pusher.transport.ngx.timeouts"
 local url = require "pusher.base.url"
+
+local connect = {}
 
 -- Limits of connecting to a name. With one of two addresses dead, one call in a million draws only that one.
 local MAX_TRIES = 20
@@ -20,10 +22,10 @@ local function connect_to_any_address(socket, plan, pool, down, deadline)
   local tries = down[plan.pool] and MAX_TRIES_WHEN_DOWN or MAX_TRIES
   for try = 1, tries do
     local last = try == tries or core.now() - start >= (deadline - start) / 2
-    if not set_timeouts(socket, deadline, not last and short or nil) then
+    if not timeouts.set(socket, deadline, not last and short or nil) then
       return nil, "timeout"
     end
-    down[plan.pool] = last or down[plan.pool] -- before the try, which may be killed
+    down[plan.pool] = last or down[plan.pool] -- before the try: the light thread may be killed in it
     local ok, cause = socket:connect(plan.host, plan.port, pool)
     if ok then
       down[plan.pool] = nil
@@ -34,25 +36,31 @@ local function connect_to_any_address(socket, plan, pool, down, deadline)
   end
 end
 
--- Only resolver_timeout (30 s by default) limits nginx's look-up of a name, so a second light thread watches the clock.
+-- What the light thread that ends first returns.
+local function wait_for_first(...)
+  local finished, name, ok, cause = ngx.thread.wait(...)
+  if finished then
+    return name, ok, cause
+  end
+  return nil, nil, tostring(name) -- it raised
+end
+
+-- Only resolver_timeout (30 s by default) limits nginx's lookup of a name, so a second light thread watches the clock.
 local function connect_in_time(socket, plan, pool, down, deadline)
   local connecting = ngx.thread.spawn(function()
     return "connect", connect_to_any_address(socket, plan, pool, down, deadline)
   end)
-  if coroutine.status(connecting) == "dead" or coroutine.status(connecting) == "zombie" then
-    return select(3, ngx.thread.wait(connecting))
+  local status = coroutine.status(connecting)
+  if status == "dead" or status == "zombie" then
+    return wait_for_first(connecting)
   end
   local alarm = ngx.thread.spawn(function()
     ngx.sleep(math.max(0, deadline - core.now()))
-    return "alarm"
+    return "alarm", nil, "timeout"
   end)
-  local _, first, ok, cause = ngx.thread.wait(connecting, alarm)
-  if first == "alarm" then
-    ngx.thread.kill(connecting)
-    return nil, "timeout"
-  end
-  ngx.thread.kill(alarm)
-  return ok, cause
+  local first, ok, cause = wait_for_first(connecting, alarm)
+  ngx.thread.kill(first == "alarm" and connecting or alarm)
+  return first, ok, cause
 end
 
 --- Connects, or takes a connection from the pool.
@@ -62,15 +70,17 @@ end
 -- @tparam table down the pools whose last call reached no address; kept here
 -- @tparam number deadline by core.now()
 -- @treturn boolean|nil true, or nil and nginx's message, "timeout" after the deadline
-return function(socket, plan, pool_size, down, deadline)
+function connect.open(socket, plan, pool_size, down, deadline)
   local pool = { pool = plan.pool, pool_size = math.max(1, pool_size) }
   if not url.is_address(plan.host) then
-    -- In a light thread of its own, the parent of the two: only a parent may kill a light thread, and the caller may be
-    -- killed. nginx's request then still ends at the deadline.
-    local guard = ngx.thread.spawn(connect_in_time, socket, plan, pool, down, deadline)
-    return select(2, ngx.thread.wait(guard))
-  elseif not set_timeouts(socket, deadline) then
+    -- Only its parent may kill a light thread. If the caller were the parent and were itself killed, nobody would stop
+    -- the lookup, and nginx's request would last until resolver_timeout. So a light thread in between is the parent.
+    local _, ok, cause = wait_for_first(ngx.thread.spawn(connect_in_time, socket, plan, pool, down, deadline))
+    return ok, cause
+  elseif not timeouts.set(socket, deadline) then
     return nil, "timeout"
   end
   return socket:connect(plan.address, plan.port, pool)
 end
+
+return connect

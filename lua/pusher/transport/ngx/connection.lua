@@ -5,9 +5,9 @@
 local certificate = require "pusher.transport.ngx.certificate"
 local connect = require "pusher.transport.ngx.connect"
 local errors = require "pusher.base.errors"
-local is_readable = require "pusher.transport.ngx.readable"
+local readable = require "pusher.transport.ngx.readable"
 local response = require "pusher.transport.ngx.response"
-local set_timeouts = require "pusher.transport.ngx.timeouts"
+local timeouts = require "pusher.transport.ngx.timeouts"
 local url = require "pusher.base.url"
 local wire = require "pusher.transport.ngx.wire"
 
@@ -49,7 +49,7 @@ local function peer(plan)
 end
 
 -- A handshake carries no address (RFC 6066 section 3).
-local function check_name(self, verify)
+local function shake_hands_by_name(self, verify)
   local name = self.plan.server_name
   local ok, cause = self.socket:sslhandshake(false, not url.is_address(name) and name or nil, verify)
   -- lua-nginx-module 0.10.23 returns true when a handshake that needed no wait ended in a refusal; the socket is closed
@@ -61,8 +61,8 @@ local function check_name(self, verify)
 end
 
 -- Without a name nginx verifies the chain only, and the address is compared here.
-local function check_address(self)
-  -- In the case that check_name describes, an assertion of resty.core fails here.
+local function shake_hands_by_address(self)
+  -- In the case that shake_hands_by_name describes, an assertion of resty.core fails here.
   local ok, session, cause = pcall(self.socket.sslhandshake, self.socket, nil, nil, true)
   if not ok then
     return nil, REFUSED
@@ -74,9 +74,9 @@ end
 
 local function encrypt(self, deadline)
   local plan, verify = self.plan, self.settings.tls_verify
-  local handshake = verify and url.is_address(plan.server_name) and check_address or check_name
+  local handshake = verify and url.is_address(plan.server_name) and shake_hands_by_address or shake_hands_by_name
   local ok, cause = nil, "timeout"
-  if set_timeouts(self.socket, deadline) then
+  if timeouts.set(self.socket, deadline) then
     ok, cause = handshake(self, verify)
   end
   if not ok then
@@ -85,11 +85,11 @@ local function encrypt(self, deadline)
   return true
 end
 
-local function refuse_tunnel(plan, status)
+local function fail_refused_tunnel(plan, status)
   local message = ("the proxy %s refused a tunnel to %s with status %d"):format(peer(plan), plan.tunnel, status)
   if status == 407 then
     message = message .. (plan.credentials and ': it did not accept the user and password in the option "proxy"'
-      or ': it asks for a user and a password, which the option "proxy" may have')
+      or ': it asks for a user and a password: give them in the option "proxy"')
   end
   return errors.fail("network", message, { sent = false })
 end
@@ -97,12 +97,12 @@ end
 -- RFC 9110 9.3.6. Nothing of the request itself has been sent yet.
 local function encrypt_through_tunnel(self, deadline)
   local plan = self.plan
-  local got, message, details = self:exchange(wire.connect(plan), "CONNECT", 0, deadline)
+  local got, message, details = self:exchange(wire.connect(plan), "CONNECT", 0, deadline) -- no body is read
   if not got then
     details.sent = false
     return nil, "proxy: " .. message, details
   elseif got.status >= 300 then
-    return refuse_tunnel(plan, got.status)
+    return fail_refused_tunnel(plan, got.status)
   elseif got.surplus then
     return errors.fail("network", ("the proxy %s sent data after its response to CONNECT"):format(peer(plan)),
       { sent = false })
@@ -112,7 +112,7 @@ end
 
 local function prepare(self, deadline)
   local plan = self.plan
-  local ok, cause = connect(self.socket, plan, self.settings.pool_size, self.settings.down, deadline)
+  local ok, cause = connect.open(self.socket, plan, self.settings.pool_size, self.settings.down, deadline)
   if not ok then
     return fail("network", "cannot connect to " .. peer(plan), cause, false)
   end
@@ -123,9 +123,13 @@ local function prepare(self, deadline)
   return (plan.tunnel and encrypt_through_tunnel or encrypt)(self, deadline)
 end
 
+local function is_unusable(self, fresh)
+  return self.reused and (fresh or readable.check(self.socket))
+end
+
 --- Opens a connection, or takes one from the pool.
 -- @tparam table plan as route.plan returns it
--- @tparam table settings of the transport; its `down`, a set of pool names, is kept here
+-- @tparam table settings of the transport; its `down`: see connect.lua
 -- @tparam number deadline by pusher.core's now()
 -- @tparam boolean fresh true to take none from the pool
 -- @treturn table|nil connection; after `exchange` its field `stale` says whether it came from the pool and broke before
@@ -139,12 +143,14 @@ function connection.open(plan, settings, deadline, fresh)
   end
   local self = setmetatable({ socket = socket, plan = plan, settings = settings }, metatable)
   local ok, message, details
+  -- A kept connection that must not carry the request is closed, and the next one is taken; when the pool is empty,
+  -- nginx connects.
   repeat
     if self.reused then
       socket:close()
     end
     ok, message, details = prepare(self, deadline)
-  until not (ok and self.reused and (fresh or is_readable(socket)))
+  until not (ok and is_unusable(self, fresh))
   if not ok then
     socket:close()
     return nil, message, details
@@ -160,7 +166,7 @@ local BUFFER_UNIT = 512
 local function read(self, parser, deadline)
   local done, message, code
   repeat
-    if not set_timeouts(self.socket, deadline) then
+    if not timeouts.set(self.socket, deadline) then
       return nil, "timeout"
     end
     local bytes, cause, rest = self.socket:receiveany(READ_BYTES)
@@ -182,7 +188,7 @@ local SEND_BYTES = 16 * 1024
 
 local function send(self, bytes, deadline)
   for first = 1, #bytes, SEND_BYTES do
-    if not set_timeouts(self.socket, deadline) then
+    if not timeouts.set(self.socket, deadline) then
       return nil, "timeout"
     end
     local ok, cause = self.socket:send(bytes:sub(first, first + SEND_BYTES - 1))
@@ -202,7 +208,7 @@ end
 function methods:exchange(bytes, method, max_body_bytes, deadline)
   local parser = response.new(method, max_body_bytes)
   local server = method == "CONNECT" and peer(self.plan) or self.plan.authority
-  if not set_timeouts(self.socket, deadline) then
+  if not timeouts.set(self.socket, deadline) then
     return errors.fail("timeout", ("timed out before the request to %s was sent"):format(server), { sent = false })
   end
   local sent, cause = send(self, bytes, deadline)

@@ -3,17 +3,19 @@
 -- nginx looks at its idle connections when the event loop comes round. What arrives while the worker is busy is still
 -- in the kernel when a connection leaves the pool, and would be taken for the response to the next request.
 
+local readable = {}
+
 local has_ffi, ffi = pcall(require, "ffi") -- LuaJIT, as in nginx
 
 local MSG_PEEK = 2
 local EAGAIN = has_ffi and ffi.os ~= "Linux" and 35 or 11
-local CONTEXT = 1 -- where a cosocket, a table, has its upstream; as resty.core's socket.lua
+local CONTEXT = 1 -- where a cosocket, a table, has its upstream; as in resty.core's socket.lua
 local MAX_ERROR_BYTES = 256
 local WAIT_MS = 1 -- the shortest that nginx waits
 
-local message, size, byte
+local message, size, byte -- scratch: no call yields between filling and reading them
 
--- Names of our own, so that the declarations of others do not matter. Given -1, hack_fd changes nothing.
+-- Names of our own, so that the declarations of others do not matter.
 if has_ffi then
   message, size, byte = ffi.new("unsigned char[?]", MAX_ERROR_BYTES), ffi.new("size_t[1]"), ffi.new("char[1]")
   ffi.cdef [[
@@ -23,6 +25,7 @@ if has_ffi then
   ]]
 end
 
+-- Given -1, hack_fd changes nothing.
 local function peek(socket)
   size[0] = MAX_ERROR_BYTES
   local fd = ffi.C.pusher_get_fd(socket[CONTEXT], -1, message, size)
@@ -39,11 +42,17 @@ end
 --- Looks at a connection on which nothing is expected.
 -- @tparam table socket a cosocket, connected
 -- @treturn boolean true when it must be closed
-return function(socket)
-  -- Raises in stream {} and in ngx_lua before 0.10.18, which lack the function.
-  local ok, waiting = pcall(peek, socket)
+function readable.check(socket)
+  -- The upstream of stream {} has another layout, and the function may be there all the same: one process may have both
+  -- modules. ngx_lua before 0.10.18 lacks it, and the call raises.
+  local ok, waiting = ngx.config.subsystem == "http", nil
+  if ok then
+    ok, waiting = pcall(peek, socket)
+  end
   if ok then
     return waiting
   end
   return read(socket)
 end
+
+return readable

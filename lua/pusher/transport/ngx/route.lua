@@ -1,4 +1,4 @@
---- The route of a request: straight to the server, or through an HTTP proxy. Pure.
+--- The route of a request: straight to the server, or through an HTTP proxy.
 
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
@@ -6,36 +6,36 @@ local url = require "pusher.base.url"
 
 local route = {}
 
--- nginx writes the names of pools to its debug log. A MAC under a key that nobody knows stands there for a user and a
--- password: no two share one, and passwords cannot be tried on it.
-local mac = core.mac(core.random(32))
+-- nginx writes the names of pools to its debug log. So a name has a MAC of the user and password instead: it differs
+-- for different credentials, and without the key no password can be tried on it.
+local mac_key = core.mac(core.random(32))
 
---- Reads `http://[user:password@]host[:port]`.
+--- Reads `http://[user[:password]@]host[:port]`.
 -- The URL may hold a password, so no message shows any of it.
 -- @tparam string text
 -- @treturn table|nil `{ host =, port = }`, with a user also `credentials` for Basic authentication (RFC 7617), and
---   `mac`, which stands for them in names
+--   `credentials_mac`, which stands for them in names
 function route.proxy(text)
   local scheme, authority = text:match("^(%w+)://([^/]+)/?$")
   if not scheme then
     scheme, authority = "http", text:match("^([^/]+)/?$") or ""
   end
-  local user, place = authority:match("^([^@]*)@(.*)$")
-  local host, port = url.split_host(place or authority)
+  local userinfo, server = authority:match("^([^@]*)@(.*)$")
+  local host, port = url.split_host(server or authority)
   if scheme:lower() ~= "http" or not host then
-    return errors.fail("config", 'option "proxy" must be http://[user:password@]host:port in nginx',
+    return errors.fail("config", 'option "proxy" must be http://[user[:password]@]host:port in nginx',
       { field = "proxy" })
   end
   local proxy = { host = host, port = port or 1080 } -- 1080 as in curl
-  if user then
-    local both = url.unescape(user) .. (user:find(":", 1, true) and "" or ":")
-    proxy.credentials, proxy.mac = core.base64_encode(both), mac:hex(both)
+  if userinfo then
+    local both = url.unescape(userinfo) .. (userinfo:find(":", 1, true) and "" or ":")
+    proxy.credentials, proxy.credentials_mac = core.base64_encode(both), mac_key:hex(both)
   end
   return proxy
 end
 
 -- Holds everything by which two connections are not interchangeable, except the trusted authorities: nginx.conf sets
--- them, once for all.
+-- them, for all locations alike (README, "Differences in nginx").
 local function pool_name(request, settings, proxy)
   local name = ("pusher %s %s:%d"):format(request.scheme, url.bracket(request.host), request.port)
   if request.scheme == "https" then
@@ -43,8 +43,9 @@ local function pool_name(request, settings, proxy)
   end
   if proxy then
     name = name .. (" by %s:%d"):format(url.bracket(proxy.host), proxy.port)
-    if request.scheme == "https" and proxy.mac then
-      name = name .. " as " .. proxy.mac
+    -- A tunnel stays authorized as the user that opened it; a plain request carries its own credentials.
+    if request.scheme == "https" and proxy.credentials_mac then
+      name = name .. " as " .. proxy.credentials_mac
     end
   end
   return name

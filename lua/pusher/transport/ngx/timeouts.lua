@@ -2,14 +2,16 @@
 
 local core = require "pusher.core" -- now(), which no change of the system's time moves
 
+local timeouts = {}
+
 local MAX_TIMEOUT_MS = 2 ^ 31 - 1 -- settimeouts raises above
 
---- Sets them.
+--- Sets all three to the time that is left.
 -- @tparam table socket a cosocket
 -- @tparam number deadline by core.now()
--- @tparam[opt] number max_seconds to wait at most
+-- @tparam[opt] number max_seconds limit of a single wait
 -- @treturn boolean whether there is time left
-return function(socket, deadline, max_seconds)
+function timeouts.set(socket, deadline, max_seconds)
   local seconds = math.min(deadline - core.now(), max_seconds or math.huge)
   local ms = math.min(math.ceil(seconds * 1000), MAX_TIMEOUT_MS)
   if ms <= 0 then
@@ -18,3 +20,5 @@ return function(socket, deadline, max_seconds)
   socket:settimeouts(ms, ms, ms)
   return true
 end
+
+return timeouts
