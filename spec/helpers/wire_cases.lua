@@ -1,7 +1,7 @@
 --- What servers send, and what each transport may make of it, as data. spec/helpers/wire_contract.lua runs the cases.
 --
 -- A case is `{ name =, bytes =, … }`. What the server does (tools/local_server/wire/main.lua):
---   bytes, size, after, late, ending   as in its command `play`
+--   bytes, size, pieces, after, late, ending   as in its command `play`
 -- What the client sends: `request`, members that replace those of the common request.
 -- What may come of it:
 --   allow     list of outcomes (default: { OK }): `{ status =, body = }`, or the code of a failure
@@ -19,7 +19,7 @@
 local errors = require "pusher.base.errors"
 
 local MEMBERS = {}
-for member in ("name bytes size after late ending request allow curl ngx libcurl why again kept arrivals"):gmatch("%S+") do
+for member in ("name bytes size pieces after late ending request allow curl ngx libcurl why again kept arrivals"):gmatch("%S+") do
   MEMBERS[member] = true
 end
 
@@ -48,7 +48,7 @@ local function check(case)
   assert(case.why or not (case.curl or case.ngx or case.libcurl), case.name .. ": why do the transports differ?")
 end
 
-for _, part in ipairs { "length", "chunked", "head", "status", "ending", "idle" } do
+for _, part in ipairs { "length", "chunked", "head", "status", "ending", "surplus", "idle" } do
   for _, case in ipairs(require("spec.helpers.wire_cases." .. part)) do
     check(case)
     cases[#cases + 1] = case

@@ -662,6 +662,22 @@ describe("pusher.transport.async", function()
       assert.is_true(select(3, third:result()).cancelled)
     end)
 
+    it("ends a call that a callback waits for", function()
+      local transport, list, order = new(), {}, {}
+      for index = 1, 3 do
+        list[index] = send(transport, "hang"):on_done(function(_, message, details)
+          order[#order + 1] = index
+          assert(details.code == "closed" and message == "the transport was closed")
+        end)
+      end
+      list[1]:on_done(function()
+        local _, _, details = list[3]:wait()
+        order[#order + 1] = details.code
+      end)
+      transport:close()
+      assert.same({ 1, 3, "closed", 2 }, order)
+    end)
+
     it("leaves nothing to ask", function()
       local transport = new()
       transport:close()

@@ -3,6 +3,7 @@
 
 local calls = require "spec.helpers.calls"
 local contract = require "spec.helpers.wire_contract"
+local form = require "spec.helpers.wire_cases.form"
 local local_server = require "tools.local_server"
 local own_responses = require "spec.helpers.own_responses"
 
@@ -61,6 +62,18 @@ describe("on the wire", function()
   end)
 
   for name, open in pairs { curl = open_curl, async = open_async } do
+    local once_name = "over %s: a request marked once, when its kept connection ends, fails with our own message"
+    it(once_name:format(name), function()
+      server:play { bytes = form.sized(), after = "reuse", late = "", ending = "close" }
+      local send, close = open(contract.options(server))
+      finally(close)
+      assert(send(contract.request(server, "http", "/case")))
+      local result, message = send(contract.request(server, "http", "/case", { once = true }))
+      assert.is_nil(result)
+      assert.equal("the kept connection broke before the response", message)
+      assert.equal(2, server:settle().arrivals)
+    end)
+
     for _, scheme in ipairs { "http", "https" } do
       describe(("over %s, %s:"):format(name, scheme), function()
         for _, case in ipairs(contract.cases) do

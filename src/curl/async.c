@@ -2,9 +2,10 @@
  * request to the network's thread, done() returns one outcome at a time. Nothing here calls a Lua
  * function.
  *
- * Whatever collects garbage may run a finalizer that uses or closes this handle, so a job is taken
- * out of its lists while that may happen. */
-#include "internal.h"
+ * Whatever collects garbage may run a finalizer that uses or closes this handle, also between two
+ * steps of its owner: so a job is taken out of its lists while that may happen, and a closed handle
+ * refuses requests and does nothing else. */
+#include "network.h"
 
 #define ASYNC_T "pusher.async"
 
@@ -20,9 +21,7 @@ typedef struct {
 
 static async_handle *check_async(lua_State *L)
 {
-    async_handle *handle = luaL_checkudata(L, 1, ASYNC_T);
-    luaL_argcheck(L, !handle->closed, 1, "closed async handle");
-    return handle;
+    return luaL_checkudata(L, 1, ASYNC_T);
 }
 
 static bool open_network(async_handle *handle)
@@ -63,7 +62,8 @@ static int l_async_add(lua_State *L)
     luaL_checktype(L, 2, LUA_TTABLE);
     bool direct = lua_toboolean(L, 3);
     int fields = pusher_request_push_fields(L, 2);
-    (void)check_async(L);
+    if (handle->closed)
+        return pusher_fail_closed(L);
     pusher_job *job = get_idle(handle);
     if (job == NULL || !open_network(handle))
         return pusher_fail_call(L, "out of memory, or " PUSHER_NO_DESCRIPTORS, "network", true);
@@ -84,7 +84,7 @@ static int l_async_add(lua_State *L)
 static int l_async_start(lua_State *L)
 {
     async_handle *handle = check_async(L);
-    if (open_network(handle))
+    if (!handle->closed && open_network(handle))
         (void)pusher_network_start(handle->network);
     return 0;
 }
@@ -151,7 +151,7 @@ static int l_async_cancel(lua_State *L)
 static int l_async_pollfd(lua_State *L)
 {
     async_handle *handle = check_async(L);
-    if (!open_network(handle))
+    if (handle->closed || !open_network(handle))
         return 0;
     int fd = pusher_network_watch(handle->network, handle->finished.head != NULL);
     if (fd < 0)
@@ -182,7 +182,7 @@ static int l_async_leave_parent(lua_State *L)
 
 static int l_async_close(lua_State *L)
 {
-    async_handle *handle = luaL_checkudata(L, 1, ASYNC_T);
+    async_handle *handle = check_async(L);
     handle->closed = true;
     (void)leave_parent(handle);
     if (handle->network != NULL)
@@ -196,7 +196,7 @@ static int l_async_close(lua_State *L)
 
 static int l_async_tostring(lua_State *L)
 {
-    async_handle *handle = luaL_checkudata(L, 1, ASYNC_T);
+    async_handle *handle = check_async(L);
     lua_pushfstring(L, ASYNC_T ": %p%s", (void *)handle, handle->closed ? " (closed)" : "");
     return 1;
 }

@@ -1,5 +1,6 @@
 /* What never changes in an easy handle: protocols, proxy, TLS, connections, and the callbacks,
  * which only fill the buffers of the response, up to limits. */
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -7,11 +8,23 @@
 
 /* ---- the response, collected ---- */
 
+/* libcurl reads no more of a body than its length. What came behind it in the same TLS record stays
+ * in OpenSSL, where poll(2) does not see it, and would begin the next response. Over HTTP/2 it is
+ * the next frame. */
+static void note_surplus(pusher_transfer *transfer)
+{
+    (void)pusher_transfer_set_surplus(transfer,
+                                      transfer->http1 && pusher_libcurl_has_unread(transfer->easy));
+}
+
 static size_t collect_body(char *bytes, size_t size, size_t count, void *data)
 {
     pusher_transfer *transfer = data;
     pusher_buffer *body = &transfer->response->body;
     size *= count;
+    note_surplus(transfer);
+    if (!transfer->http1)
+        pusher_sockets_hear(transfer->sockets, &transfer->use);
     if (size > transfer->settings->max_body_size - body->used) {
         transfer->overflow = true;
         return 0;
@@ -34,8 +47,11 @@ static void begin_head(pusher_transfer *transfer, const char *line, size_t size)
     transfer->response->head.used = 0;
     transfer->head_begun = true;
     transfer->head_complete = false;
-    if (size > 5 && line[5] >= '2')
+    transfer->http1 = size <= 5 || line[5] < '2';
+    if (!transfer->http1) {
         pusher_sockets_set_http2(transfer->sockets, &transfer->use);
+        pusher_sockets_hear(transfer->sockets, &transfer->use);
+    }
     transfer->interim = space != NULL && space + 1 < line + size && space[1] == '1';
 }
 
@@ -51,6 +67,7 @@ static size_t collect_head(char *bytes, size_t size, size_t count, void *data)
     }
     if (transfer->head_complete || size == 0 || bytes[0] == '\r' || bytes[0] == '\n') {
         transfer->head_complete = true;
+        note_surplus(transfer);
         return size;
     }
     if (size > PUSHER_MAX_HEAD_BYTES - head->used) {
@@ -126,12 +143,37 @@ static CURLcode set_tls(CURL *easy, const pusher_settings *settings)
     return prefer_bundle(easy);
 }
 
+static bool keeps_connections(const pusher_settings *settings)
+{
+    return settings->idle_s > 0 && settings->pool_size > 0;
+}
+
+CURLcode pusher_transfer_set_verbose(pusher_transfer *transfer, bool verbose)
+{
+    CURL *easy = transfer->easy;
+    if (verbose == transfer->verbose)
+        return CURLE_OK;
+    transfer->verbose = verbose;
+    PUSHER_SET(VERBOSE, verbose ? 1L : 0L);
+    return CURLE_OK;
+}
+
+CURLcode pusher_transfer_set_surplus(pusher_transfer *transfer, bool surplus)
+{
+    CURL *easy = transfer->easy;
+    if (surplus == transfer->surplus)
+        return CURLE_OK;
+    transfer->surplus = surplus;
+    PUSHER_SET(FORBID_REUSE, surplus || !keeps_connections(transfer->settings) ? 1L : 0L);
+    return CURLE_OK;
+}
+
 static CURLcode set_connection(CURL *easy, const pusher_settings *settings)
 {
     PUSHER_SET(NOSIGNAL, 1L);
     PUSHER_SET(TCP_NODELAY, 1L);
     PUSHER_SET(CONNECTTIMEOUT_MS, settings->connect_timeout_ms);
-    if (settings->idle_s > 0 && settings->pool_size > 0) {
+    if (keeps_connections(settings)) {
         PUSHER_SET(MAXAGE_CONN, settings->idle_s);
         PUSHER_SET(MAXCONNECTS, settings->pool_size);
     } else {
@@ -147,18 +189,41 @@ static CURLcode set_connection(CURL *easy, const pusher_settings *settings)
 #if LIBCURL_VERSION_NUM >= 0x075000
 /* Before the response nothing but the request line, which libcurl shows as if it were HTTP/1.1's,
  * says that a connection is one of HTTP/2. */
-static int note_request_line(CURL *easy, curl_infotype type, char *bytes, size_t size, void *data)
+static void note_request_line(pusher_transfer *transfer, const char *line, size_t size)
 {
     static const char version[] = " HTTP/2";
     enum { VERSION_BYTES = sizeof(version) - 1 };
-    pusher_transfer *transfer = data;
-    if (type != CURLINFO_HEADER_OUT)
-        return 0;
-    (void)curl_easy_setopt(easy, CURLOPT_VERBOSE, 0L);
-    const char *end = memchr(bytes, '\r', size);
-    if (end != NULL && end - bytes >= VERSION_BYTES &&
+    const char *end = memchr(line, '\r', size);
+    if (end != NULL && end - line >= VERSION_BYTES &&
         memcmp(end - VERSION_BYTES, version, VERSION_BYTES) == 0)
         pusher_sockets_set_http2(transfer->sockets, &transfer->use);
+}
+
+/* A server processes no stream that it has refused by RST_STREAM, and none above the last one that
+ * its GOAWAY names (RFC 9113 section 8.7). Where libcurl's text is another one, the request may
+ * have been processed. Libcurl 7.86 and before wrote the stream as a hexadecimal number: read as a
+ * decimal one it is too low, which does no harm. */
+static void note_text(pusher_transfer *transfer, const char *bytes, size_t size)
+{
+    char text[96] = "";
+    unsigned long stream = 0;
+    memcpy(text, bytes, size < sizeof(text) ? size : sizeof(text) - 1);
+    if (sscanf(text, "Using Stream ID: %lu", &stream) == 1 ||
+        (sscanf(text, "[HTTP/2] [%lu] ", &stream) == 1 && strstr(text, "] OPENED ") != NULL))
+        transfer->stream = stream;
+    else if (sscanf(text, "%*[a-z] GOAWAY, error=%*u, last_stream=%lu", &stream) == 1)
+        pusher_sockets_limit_streams(transfer->sockets, &transfer->use, stream);
+    else if (strncmp(text, "REFUSED_STREAM", strlen("REFUSED_STREAM")) == 0)
+        transfer->refused = true;
+}
+
+static int note_event(CURL *easy, curl_infotype type, char *bytes, size_t size, void *data)
+{
+    (void)easy;
+    if (type == CURLINFO_HEADER_OUT)
+        note_request_line(data, bytes, size);
+    else if (type == CURLINFO_TEXT)
+        note_text(data, bytes, size);
     return 0;
 }
 
@@ -189,8 +254,9 @@ static int note_begin(void *data, char *remote_ip, char *local_ip, int remote_po
     transfer->stopped = find_fault(transfer, &ends, may_share);
     if (transfer->stopped != PUSHER_NOT_STOPPED)
         return CURL_PREREQFUNC_ABORT;
-    if (may_share && !pusher_sockets_has_http2(transfer->sockets, &transfer->use))
-        (void)curl_easy_setopt(transfer->easy, CURLOPT_VERBOSE, 1L); /* for note_request_line() */
+    if (may_share && (pusher_request_is_once(transfer->request) ||
+                      !pusher_sockets_has_http2(transfer->sockets, &transfer->use)))
+        (void)pusher_transfer_set_verbose(transfer, true);
     transfer->begun = true;
     return CURL_PREREQFUNC_OK;
 }
@@ -209,7 +275,7 @@ static CURLcode set_collectors(CURL *easy, pusher_transfer *transfer)
 #if LIBCURL_VERSION_NUM >= 0x075000
     PUSHER_SET_IF_SUPPORTED(PREREQFUNCTION, note_begin);
     PUSHER_SET_IF_SUPPORTED(PREREQDATA, transfer);
-    PUSHER_SET(DEBUGFUNCTION, note_request_line);
+    PUSHER_SET(DEBUGFUNCTION, note_event);
     PUSHER_SET(DEBUGDATA, transfer);
 #endif
     return CURLE_OK;
@@ -218,6 +284,7 @@ static CURLcode set_collectors(CURL *easy, pusher_transfer *transfer)
 CURLcode pusher_transfer_configure(pusher_transfer *transfer)
 {
     CURL *easy = transfer->easy;
+    transfer->surplus = transfer->verbose = false;
     PUSHER_TRY(limit_protocols(easy));
     PUSHER_TRY(set_proxy(easy, transfer->settings));
     PUSHER_TRY(set_tls(easy, transfer->settings));

@@ -3,7 +3,7 @@
 #include <signal.h>
 
 #include "../clock.h"
-#include "internal.h"
+#include "network.h"
 
 #define EASY_T "pusher.easy"
 
@@ -18,9 +18,7 @@ typedef struct {
 
 static easy_handle *check_easy(lua_State *L)
 {
-    easy_handle *handle = luaL_checkudata(L, 1, EASY_T);
-    luaL_argcheck(L, !handle->closed, 1, "closed easy handle");
-    return handle;
+    return luaL_checkudata(L, 1, EASY_T);
 }
 
 /* ---- no SIGPIPE for the host ---- */
@@ -59,7 +57,7 @@ static void leave_parent(easy_handle *handle)
     if (!pusher_sockets_inherited(&handle->sockets))
         return;
     handle->transfer.easy = NULL;
-    handle->transfer.use = (pusher_socket_use){0, 0};
+    handle->transfer.use = (pusher_socket_use){0, 0, 0};
     pusher_sockets_abandon(&handle->sockets);
 }
 
@@ -90,10 +88,9 @@ static void perform(easy_handle *handle, pusher_job *job)
         if (!pusher_libcurl_has_prereq())
             pusher_sockets_drop_stale(&handle->sockets);
         result = curl_easy_perform(transfer->easy);
-        pusher_transfer_join(transfer);
-        pusher_sockets_leave(&handle->sockets, &transfer->use);
+        pusher_transfer_leave(transfer, result);
         left_ms = (long)((deadline_us - pusher_now_us()) / 1000);
-    } while (pusher_transfer_repeat(transfer, result, false, left_ms));
+    } while (pusher_transfer_repeat(transfer, result, left_ms));
     pusher_transfer_finish(transfer, result);
 }
 
@@ -109,8 +106,8 @@ static void perform_quietly(easy_handle *handle, pusher_job *job)
 
 /* perform(request [, direct]) -> status, body, headers | nil, message, code, sent
  *
- * Whatever collects garbage may run a finalizer that uses or closes this handle: while the job is
- * the handle's, nothing does. */
+ * Whatever collects garbage may run a finalizer that uses or closes this handle, also between two
+ * steps of its owner: while the job is the handle's, nothing does. */
 static int l_easy_perform(lua_State *L)
 {
     easy_handle *handle = check_easy(L);
@@ -118,7 +115,8 @@ static int l_easy_perform(lua_State *L)
     bool direct = lua_toboolean(L, 3);
     int fields = pusher_request_push_fields(L, 2);
     lua_pushcfunction(L, pusher_response_push);
-    (void)check_easy(L);
+    if (handle->closed)
+        return pusher_fail_closed(L);
     if (handle->idle == NULL)
         handle->idle = pusher_job_new();
     pusher_job *job = handle->idle;
@@ -143,7 +141,7 @@ static int l_easy_perform(lua_State *L)
 
 static int l_easy_close(lua_State *L)
 {
-    easy_handle *handle = luaL_checkudata(L, 1, EASY_T);
+    easy_handle *handle = check_easy(L);
     sigset_t before;
     bool held = hold_sigpipe(&before);
     handle->closed = true;
@@ -160,7 +158,7 @@ static int l_easy_close(lua_State *L)
 
 static int l_easy_tostring(lua_State *L)
 {
-    easy_handle *handle = luaL_checkudata(L, 1, EASY_T);
+    easy_handle *handle = check_easy(L);
     lua_pushfstring(L, EASY_T ": %p%s", (void *)handle, handle->closed ? " (closed)" : "");
     return 1;
 }

@@ -33,6 +33,10 @@ extern const curl_version_info_data *pusher_libcurl;
 /* For an SSL_CTX of libcurl's: makes OpenSSL read a record at a time, so that what else has arrived
  * stays in the socket, where it can be seen. */
 void pusher_libcurl_read_no_further(void *ssl_context);
+/* Whether OpenSSL holds bytes that libcurl has not read of the connection on which the transfer
+ * runs.
+ */
+bool pusher_libcurl_has_unread(CURL *easy);
 /* Whether this libcurl calls back before it sends a request. */
 bool pusher_libcurl_has_prereq(void);
 
@@ -101,9 +105,15 @@ typedef struct pusher_request {
     size_t body_size;
     int header_count;
     bool has_body, https, direct, has_accept, has_content_type;
-    bool once; /* a body is sent at most once, see rewind_body() */
+    bool once; /* a body is sent at most once */
     long timeout_ms;
 } pusher_request;
+
+/* Whether the server must get it at most once. */
+static inline bool pusher_request_is_once(const pusher_request *request)
+{
+    return request->once && request->has_body;
+}
 
 /* Pushes the fields of the table at `index`, so that Lua holds them; raises on wrong types. It may
  * collect garbage, and a finalizer may use or close anything: only after that may the caller take
@@ -122,11 +132,14 @@ typedef struct pusher_socket {
     int fd;
     dev_t device;
     ino_t inode;
-    unsigned long serial; /* unlike a descriptor or a port, it is never used again */
-    long port, peer_port; /* local and remote; 0 until they are asked for */
-    int users;            /* transfers that run on it */
-    bool kept;            /* a transfer has ended on it, so libcurl may keep it */
-    bool http2;           /* it is known to carry many transfers at once */
+    unsigned long serial;      /* unlike a descriptor or a port, it is never used again */
+    long port, peer_port;      /* local and remote; 0 until they are asked for */
+    int users;                 /* transfers that run on it */
+    bool kept;                 /* a transfer has ended on it, so libcurl may keep it */
+    bool http2;                /* it is known to carry many transfers at once */
+    bool silent;               /* a transfer has timed out on it, and nothing has come since */
+    unsigned long heard;       /* how often a part of a response has come */
+    unsigned long last_stream; /* the last one that the server processes; ULONG_MAX: any */
 } pusher_socket;
 
 typedef struct pusher_sockets {
@@ -146,6 +159,7 @@ typedef struct pusher_ends {
 typedef struct pusher_socket_use {
     unsigned long serial;
     long port;
+    unsigned long heard; /* by the socket when the transfer began */
 } pusher_socket_use;
 
 /* `sockets` must be zeroed. */
@@ -158,10 +172,21 @@ bool pusher_sockets_join(pusher_sockets *sockets, pusher_socket_use *use, const 
 void pusher_sockets_leave(pusher_sockets *sockets, pusher_socket_use *use);
 void pusher_sockets_set_http2(pusher_sockets *sockets, const pusher_socket_use *use);
 bool pusher_sockets_has_http2(const pusher_sockets *sockets, const pusher_socket_use *use);
+/* Records that a part of a response has come. */
+void pusher_sockets_hear(pusher_sockets *sockets, const pusher_socket_use *use);
+/* Records that the transfer has timed out. When nothing has come meanwhile, an HTTP/2 connection
+ * gets no more requests until something comes: it may have broken without a sign. */
+void pusher_sockets_note_timeout(pusher_sockets *sockets, const pusher_socket_use *use);
+/* Records a GOAWAY: the server processes no stream above this one (RFC 9113 section 6.8). */
+void pusher_sockets_limit_streams(pusher_sockets *sockets, const pusher_socket_use *use,
+                                  unsigned long last_stream);
+bool pusher_sockets_refuses(const pusher_sockets *sockets, const pusher_socket_use *use,
+                            unsigned long stream);
 /* Ends the kept connections that carry no transfer but are readable: bytes that nobody asked for
  * have arrived, or the server has ended the connection. */
 void pusher_sockets_drop_stale(pusher_sockets *sockets);
-/* The same for one that a transfer has just joined; returns whether it was one. */
+/* Whether the connection that a transfer has just joined is one of these, or silent; ends it then,
+ * unless it carries other transfers. */
 bool pusher_sockets_end_stale(pusher_sockets *sockets, const pusher_socket_use *use);
 /* Whether this is a forked child and the sockets are its parent's. */
 bool pusher_sockets_inherited(const pusher_sockets *sockets);
@@ -196,19 +221,25 @@ typedef struct pusher_transfer {
     pusher_buffer url;
     CURLU *parsed_url;
     const char *body_left; /* of a body that is sent at most once */
-    size_t body_left_size, body_size;
+    size_t body_left_size;
     pusher_socket_use use;
     bool multiplex;        /* it may share its connection with other transfers */
     bool may_have_retries; /* that libcurl has counted in the handle */
     bool fresh;            /* it gets a connection of its own */
     bool hurried;          /* it does not wait for another one's connection */
+    bool left_alone;       /* it was not hurried when the others were */
     pusher_stop stopped;   /* why it was stopped before its request was sent */
     bool repeated;
-    bool begun;         /* the request may have been sent */
-    bool head_begun;    /* a status line has arrived */
-    bool head_complete; /* the empty line after the headers, too */
-    bool interim;       /* that response has a status of 1xx */
-    bool overflow;      /* the response is larger than allowed */
+    bool verbose;         /* libcurl reports to note_event() */
+    unsigned long stream; /* of HTTP/2, when libcurl has reported it; else 0 */
+    bool refused;         /* the server has refused to process the request */
+    bool begun;           /* the request may have been sent */
+    bool head_begun;      /* a status line has arrived */
+    bool head_complete;   /* the empty line after the headers, too */
+    bool interim;         /* that response has a status of 1xx */
+    bool http1;           /* the response came over HTTP/1.1 */
+    bool surplus;         /* more has come than the response, see note_surplus() */
+    bool overflow;        /* the response is larger than allowed */
     char error[CURL_ERROR_SIZE];
     struct pusher_job *job;
     struct pusher_transfer *next_idle;
@@ -235,12 +266,19 @@ static inline bool pusher_transfer_may_share(const pusher_transfer *transfer)
 
 /* Sets what never changes. */
 CURLcode pusher_transfer_configure(pusher_transfer *transfer);
+/* With `verbose` libcurl reports what it does, which costs time. */
+CURLcode pusher_transfer_set_verbose(pusher_transfer *transfer, bool verbose);
+/* With `surplus` libcurl closes the connection when the transfer ends. */
+CURLcode pusher_transfer_set_surplus(pusher_transfer *transfer, bool surplus);
 
 /* `transfer` must be zeroed, or be one whose easy handle was left to the parent of a fork. */
 CURLcode pusher_transfer_open(pusher_transfer *transfer, const pusher_settings *settings,
                               pusher_sockets *sockets, bool multiplex);
 /* Records the socket that libcurl chose, for versions that do not call back before a request. */
 void pusher_transfer_join(pusher_transfer *transfer);
+/* To be called when the transfer has ended: records what its end says of its socket, and leaves it.
+ */
+void pusher_transfer_leave(pusher_transfer *transfer, CURLcode result);
 /* `request` and `response` must stay until the transfer has ended. */
 CURLcode pusher_transfer_prepare(pusher_transfer *transfer, const pusher_request *request,
                                  pusher_response *response, long timeout_ms);
@@ -250,17 +288,17 @@ bool pusher_transfer_is_unresolved(const pusher_transfer *transfer);
 bool pusher_transfer_is_waiting(const pusher_transfer *transfer);
 /* Prepares such a one again, to wait no longer. */
 CURLcode pusher_transfer_hurry(pusher_transfer *transfer, long timeout_ms);
-/* After a transfer that was stopped, or broke on a kept connection: prepares it once more, for a
- * new connection. `shared` says that the connection may be another transfer's. False when it may
- * not be repeated. */
-bool pusher_transfer_repeat(pusher_transfer *transfer, CURLcode result, bool shared,
-                            long timeout_ms);
+/* After a transfer that was stopped or refused, or broke on a kept connection: prepares it once
+ * more, for a new connection. False when it may not be repeated. */
+bool pusher_transfer_repeat(pusher_transfer *transfer, CURLcode result, long timeout_ms);
 void pusher_transfer_close(pusher_transfer *transfer);
 
 /* ---- result.c: how a transfer ended ---- */
 
 #define PUSHER_NO_DESCRIPTORS                                                                      \
     "out of file descriptors: raise the limit (ulimit -n), or let clients share a transport"
+
+#define PUSHER_EXPIRED "timed out while waiting for a connection"
 
 /* Whether certainly nothing of the request has reached the server. */
 bool pusher_transfer_unsent(const pusher_transfer *transfer, CURLcode result);
@@ -273,48 +311,8 @@ void pusher_response_fail(pusher_response *response, const char *message, const 
 int pusher_response_push(lua_State *L);
 /* Pushes nil, message, code, and false when surely nothing was sent, else nil. Returns 4. */
 int pusher_fail_call(lua_State *L, const char *message, const char *code, bool unsent);
-
-/* ---- jobs.c: requests with their responses, in lists ---- */
-
-typedef struct pusher_job {
-    struct pusher_job *previous, *next;
-    lua_Integer id; /* of the request, or of the one to cancel */
-    enum { PUSHER_REQUEST, PUSHER_CANCEL, PUSHER_FREE } kind; /* what the thread is to do */
-    long long deadline_us;
-    pusher_request request;
-    pusher_response response;
-    pusher_transfer *transfer; /* while active */
-} pusher_job;
-
-typedef struct pusher_job_list {
-    pusher_job *head, *tail;
-    long count;
-} pusher_job_list;
-
-pusher_job *pusher_job_new(void);
-void pusher_job_clear(pusher_job *job);
-void pusher_job_free(pusher_job *job);
-void pusher_jobs_push(pusher_job_list *list, pusher_job *job);
-void pusher_jobs_push_front(pusher_job_list *list, pusher_job *job);
-void pusher_jobs_remove(pusher_job_list *list, pusher_job *job);
-/* Removes and returns the first; NULL when there is none. */
-pusher_job *pusher_jobs_take(pusher_job_list *list);
-/* Moves all of `from` to the end of `list`. */
-void pusher_jobs_append(pusher_job_list *list, pusher_job_list *from);
-/* The request with that id. */
-pusher_job *pusher_jobs_find(const pusher_job_list *list, lua_Integer id);
-void pusher_jobs_free(pusher_job_list *list);
-
-/* ---- wakeup.c: a descriptor that one thread makes readable for another ---- */
-
-typedef struct pusher_wakeup {
-    int read_fd, write_fd;
-} pusher_wakeup;
-
-bool pusher_wakeup_open(pusher_wakeup *wakeup);
-void pusher_wakeup_raise(const pusher_wakeup *wakeup);
-void pusher_wakeup_clear(const pusher_wakeup *wakeup);
-void pusher_wakeup_close(pusher_wakeup *wakeup);
+/* The same for a request on a closed handle. */
+int pusher_fail_closed(lua_State *L);
 
 /* ---- quiesce.c: fork and exit wait until no network thread is inside libcurl ---- */
 
@@ -324,63 +322,6 @@ unsigned long pusher_process_generation(void);
 bool pusher_process_is_exiting(void);
 void pusher_quiesce_enter(void);
 void pusher_quiesce_leave(void);
-
-/* ---- network.c, worker.c: many transfers on a thread of their own ---- */
-
-typedef struct pusher_network {
-    pusher_settings settings;
-    /* Under the lock. */
-    pthread_mutex_t lock;
-    pusher_job_list inbox, outbox;
-    pusher_wakeup for_thread, for_host;
-    bool sleeping; /* the thread must be woken when a job is put into the inbox */
-    bool watched;  /* the host must be woken when a job is put into the outbox */
-    bool host_woken, started, closing;
-    /* The thread's own. */
-    CURLM *multi;
-    pusher_job_list waiting, active, ended;
-    pusher_transfer *idle;
-    pusher_sockets sockets;
-    long long expiry_us; /* when the next waiting job may expire; -1 for never */
-    long long hurry_us;  /* when those that wait for another one's connection stop; -1 for never */
-    long long lookups_until_us; /* until then: */
-    long hung_lookups;          /* may hold threads of libcurl's */
-    bool seen_http2;
-    bool http1_only; /* a server that was offered HTTP/2 has chosen HTTP/1.1 */
-} pusher_network;
-
-/* The thread. */
-void *pusher_network_run(void *network);
-void pusher_network_free(pusher_network *network);
-
-/* The host's side. Only one thread at a time may call these functions. */
-
-/* Returns NULL when memory or descriptors are short. Does not start the thread. */
-pusher_network *pusher_network_new(const pusher_settings *settings);
-/* Starts the thread unless it runs. */
-bool pusher_network_start(pusher_network *network);
-/* Takes the job over, and starts the thread unless it runs. Returns false when the thread
- * cannot be started: then the job is still the caller's. */
-bool pusher_network_submit(pusher_network *network, pusher_job *job);
-/* Ends the job of that id without an outcome. When it has ended already, collect still returns it.
- */
-void pusher_network_cancel(pusher_network *network, lua_Integer id);
-/* Lets the thread free a job that is in no list. The thread must have been started. */
-void pusher_network_free_job(pusher_network *network, pusher_job *job);
-/* Moves the jobs that have ended to `finished`. */
-void pusher_network_collect(pusher_network *network, pusher_job_list *finished);
-/* Waits until a job has ended, the time has passed, or a signal was handled. */
-void pusher_network_wait(pusher_network *network, int timeout_ms);
-/* Returns a descriptor that from now on is readable while collect has something to move, and at
- * once when `ready`; -1 when descriptors are short. */
-int pusher_network_watch(pusher_network *network, bool ready);
-/* Whether this is a forked child and the thread is its parent's. */
-bool pusher_network_inherited(const pusher_network *network);
-/* In such a child: closes its copies of the sockets. The rest is leaked: the thread may have held
- * its locks at the fork. */
-void pusher_network_abandon(pusher_network *network);
-/* Ends all jobs without outcomes, and does not wait: the thread frees the network. */
-void pusher_network_close(pusher_network *network);
 
 /* ---- easy.c, async.c: what Lua sees ---- */
 

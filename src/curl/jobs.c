@@ -2,7 +2,7 @@
  * removed early. */
 #include <stdlib.h>
 
-#include "internal.h"
+#include "network.h"
 
 void pusher_jobs_push(pusher_job_list *list, pusher_job *job)
 {

@@ -26,13 +26,14 @@ static void stay_loaded(void)
 #endif
 }
 
-/* SSL_CTX_ctrl() of the OpenSSL that libcurl uses; NULL with another TLS library. */
+/* Functions of the OpenSSL that libcurl uses; NULL with another TLS library. */
 static long (*ssl_ctx_ctrl)(void *context, int command, long value, void *pointer);
+static int (*ssl_pending)(const void *ssl);
 
 static void find_openssl(void)
 {
     Dl_info info;
-    void *handle = NULL, *symbol = NULL;
+    void *handle = NULL, *ctrl = NULL, *pending = NULL;
     if (pusher_libcurl->ssl_version == NULL ||
         strncmp(pusher_libcurl->ssl_version, "OpenSSL", 7) != 0)
         return;
@@ -40,8 +41,10 @@ static void find_openssl(void)
         handle = dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
     if (handle == NULL)
         return;
-    symbol = dlsym(handle, "SSL_CTX_ctrl"); /* searched for in what libcurl was linked with */
-    memcpy(&ssl_ctx_ctrl, &symbol, sizeof(symbol));
+    ctrl = dlsym(handle, "SSL_CTX_ctrl"); /* searched for in what libcurl was linked with */
+    pending = dlsym(handle, "SSL_pending");
+    memcpy(&ssl_ctx_ctrl, &ctrl, sizeof(ctrl));
+    memcpy(&ssl_pending, &pending, sizeof(pending));
     (void)dlclose(handle);
 }
 
@@ -62,6 +65,14 @@ void pusher_libcurl_read_no_further(void *ssl_context)
     enum { SET_READ_AHEAD = 41 }; /* SSL_CTRL_SET_READ_AHEAD of openssl/ssl.h */
     if (ssl_ctx_ctrl != NULL)
         (void)ssl_ctx_ctrl(ssl_context, SET_READ_AHEAD, 0, NULL);
+}
+
+bool pusher_libcurl_has_unread(CURL *easy)
+{
+    struct curl_tlssessioninfo *tls = NULL;
+    return ssl_pending != NULL && curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &tls) == CURLE_OK &&
+           tls != NULL && tls->backend == CURLSSLBACKEND_OPENSSL && tls->internals != NULL &&
+           ssl_pending(tls->internals) > 0;
 }
 
 bool pusher_libcurl_initialize(void)

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "../clock.h"
-#include "internal.h"
+#include "network.h"
 
 enum { STACK_BYTES = 512 << 10 };
 

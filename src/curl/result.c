@@ -16,12 +16,16 @@ static bool is_aborted_handshake(const char *message)
 
 enum { TOO_LARGE = 100 };
 
-/* When a single header line is too long for it, libcurl before 8.6 reports "out of memory", a later
- * one CURLE_TOO_LARGE, which older headers do not know. */
+/* When a single line is too long for it, libcurl before 8.6 reports "out of memory", in a trailer
+ * only as text, a later one CURLE_TOO_LARGE, which older headers do not know. It has a limit for
+ * all header lines together, too. */
 static bool is_too_large(const pusher_transfer *transfer, CURLcode result)
 {
     return transfer->overflow || result == CURLE_FILESIZE_EXCEEDED || (int)result == TOO_LARGE ||
-           (result == CURLE_OUT_OF_MEMORY && transfer->head_begun && !transfer->head_complete);
+           (result == CURLE_OUT_OF_MEMORY && !pusher_transfer_unsent(transfer, result)) ||
+           strstr(transfer->error, "Out of memory in chunked") != NULL ||
+           strstr(transfer->error, "bytes header (max is") != NULL ||
+           strstr(transfer->error, "Too large response headers") != NULL;
 }
 
 static const char *code_of(const pusher_transfer *transfer, CURLcode result)
@@ -47,6 +51,13 @@ static const char *code_of(const pusher_transfer *transfer, CURLcode result)
     }
 }
 
+/* Whether the host is an IP address: libcurl looks up no name then. */
+static bool has_address(const pusher_request *request)
+{
+    const char *host = strstr(request->text.data + request->url, "://") + 3;
+    return host[0] == '[' || host[strspn(host, "0123456789.")] == ':';
+}
+
 /* libcurl's own message is the best there is, but it may contain names from a hostile certificate,
  * and it quotes all of a malformed proxy, the password too. */
 static const char *message_of(pusher_transfer *transfer, CURLcode result)
@@ -54,10 +65,15 @@ static const char *message_of(pusher_transfer *transfer, CURLcode result)
     const char *proxy = transfer->settings->proxy;
     if (is_too_large(transfer, result))
         return "the response is larger than max_response_bytes, or its headers than 64 KiB";
+    if (result == CURLE_OPERATION_TIMEDOUT && pusher_transfer_is_unresolved(transfer) &&
+        (transfer->error[0] == '\0' || has_address(transfer->request)))
+        return PUSHER_EXPIRED;
     if (result == CURLE_OK && transfer->head_complete)
         return "malformed response: its status is not one of HTTP";
     if (result == CURLE_OK)
         return "incomplete response: the server closed the connection";
+    if (transfer->refused)
+        return "the server refused the request's stream";
     if (transfer->stopped != PUSHER_NOT_STOPPED)
         return "the kept connection broke before the response";
     if (transfer->error[0] == '\0' ||
@@ -74,6 +90,8 @@ static const char *message_of(pusher_transfer *transfer, CURLcode result)
 bool pusher_transfer_unsent(const pusher_transfer *transfer, CURLcode result)
 {
     curl_off_t ready_us = 1;
+    if (transfer->refused)
+        return !transfer->repeated;
     /* CURLE_UNSUPPORTED_PROTOCOL is about the protocol of a response. */
     if (result == CURLE_SEND_FAIL_REWIND || result == CURLE_UNSUPPORTED_PROTOCOL ||
         transfer->begun || transfer->repeated)
@@ -154,6 +172,11 @@ int pusher_fail_call(lua_State *L, const char *message, const char *code, bool u
     else
         lua_pushnil(L);
     return 4;
+}
+
+int pusher_fail_closed(lua_State *L)
+{
+    return pusher_fail_call(L, "the transport is closed", "closed", true);
 }
 
 static void push_buffer(lua_State *L, const pusher_buffer *buffer)

@@ -13,6 +13,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -32,14 +33,22 @@ void pusher_sockets_init(pusher_sockets *sockets)
     sockets->owner = pusher_process_generation();
 }
 
-/* libcurl (7.88) closes a socket that never got connected without calling close_socket(). */
+static void forget_at(pusher_sockets *sockets, size_t index)
+{
+    sockets->list[index] = sockets->list[--sockets->count];
+}
+
+/* While transfers have it, what is known of the socket is kept, without its descriptor. libcurl
+ * (7.88) closes a socket that never got connected without calling close_socket(). */
 static void forget(pusher_sockets *sockets, int fd)
 {
     for (size_t i = 0; i < sockets->count; i++) {
-        if (sockets->list[i].fd == fd) {
-            sockets->list[i] = sockets->list[--sockets->count];
-            return;
-        }
+        if (sockets->list[i].fd != fd)
+            continue;
+        sockets->list[i].fd = -1;
+        if (sockets->list[i].users == 0)
+            forget_at(sockets, i);
+        return;
     }
 }
 
@@ -61,7 +70,8 @@ static void record(pusher_sockets *sockets, int fd)
     sockets->list[sockets->count++] = (pusher_socket){.fd = fd,
                                                       .device = status.st_dev,
                                                       .inode = status.st_ino,
-                                                      .serial = ++sockets->last_serial};
+                                                      .serial = ++sockets->last_serial,
+                                                      .last_stream = ULONG_MAX};
 }
 
 typedef int get_name(int, struct sockaddr *, socklen_t *);
@@ -151,7 +161,7 @@ static pusher_socket *find_ends(const pusher_sockets *sockets, const pusher_ends
     pusher_socket *found = NULL;
     for (size_t i = 0; i < sockets->count; i++) {
         pusher_socket *s = &sockets->list[i];
-        if (has_ports(s, ends) && (found == NULL || has_peer(s, ends->peer_ip)))
+        if (s->fd >= 0 && has_ports(s, ends) && (found == NULL || has_peer(s, ends->peer_ip)))
             found = s;
     }
     return found;
@@ -168,16 +178,17 @@ static pusher_socket *find_used(const pusher_sockets *sockets, const pusher_sock
 bool pusher_sockets_join(pusher_sockets *sockets, pusher_socket_use *use, const pusher_ends *ends,
                          bool exclusive)
 {
-    if (ends->port == use->port && find_used(sockets, use) != NULL)
+    pusher_socket *s = find_used(sockets, use);
+    if (s != NULL && s->fd >= 0 && ends->port == use->port)
         return true;
     pusher_sockets_leave(sockets, use);
-    pusher_socket *s = find_ends(sockets, ends);
+    s = find_ends(sockets, ends);
     if (s == NULL)
         return true;
     if (exclusive && s->users > 0 && !s->http2)
         return false;
     s->users++;
-    *use = (pusher_socket_use){s->serial, ends->port};
+    *use = (pusher_socket_use){s->serial, ends->port, s->heard};
     return true;
 }
 
@@ -187,8 +198,10 @@ void pusher_sockets_leave(pusher_sockets *sockets, pusher_socket_use *use)
     if (s != NULL) {
         s->users--;
         s->kept = true;
+        if (s->fd < 0 && s->users == 0)
+            forget_at(sockets, (size_t)(s - sockets->list));
     }
-    *use = (pusher_socket_use){0, 0};
+    *use = (pusher_socket_use){0, 0, 0};
 }
 
 void pusher_sockets_set_http2(pusher_sockets *sockets, const pusher_socket_use *use)
@@ -202,6 +215,37 @@ bool pusher_sockets_has_http2(const pusher_sockets *sockets, const pusher_socket
 {
     const pusher_socket *s = find_used(sockets, use);
     return s != NULL && s->http2;
+}
+
+void pusher_sockets_hear(pusher_sockets *sockets, const pusher_socket_use *use)
+{
+    pusher_socket *s = find_used(sockets, use);
+    if (s != NULL) {
+        s->heard++;
+        s->silent = false;
+    }
+}
+
+void pusher_sockets_note_timeout(pusher_sockets *sockets, const pusher_socket_use *use)
+{
+    pusher_socket *s = find_used(sockets, use);
+    if (s != NULL && s->http2 && s->heard == use->heard)
+        s->silent = true;
+}
+
+void pusher_sockets_limit_streams(pusher_sockets *sockets, const pusher_socket_use *use,
+                                  unsigned long last_stream)
+{
+    pusher_socket *s = find_used(sockets, use);
+    if (s != NULL && last_stream < s->last_stream)
+        s->last_stream = last_stream;
+}
+
+bool pusher_sockets_refuses(const pusher_sockets *sockets, const pusher_socket_use *use,
+                            unsigned long stream)
+{
+    const pusher_socket *s = find_used(sockets, use);
+    return s != NULL && stream > s->last_stream;
 }
 
 /* ---- idle connections ---- */
@@ -250,9 +294,10 @@ bool pusher_sockets_end_stale(pusher_sockets *sockets, const pusher_socket_use *
     pusher_socket *s = find_used(sockets, use);
     struct pollfd polled = {s != NULL ? s->fd : -1, POLLIN, 0};
     bool reused = s != NULL && (s->kept || s->users > 1);
-    if (!reused || s->http2 || poll(&polled, 1, 0) <= 0 || !is_open(s))
+    if (!reused || !(s->http2 ? s->silent : poll(&polled, 1, 0) > 0) || !is_open(s))
         return false;
-    end(s);
+    if (!s->http2 || s->users == 1)
+        end(s);
     return true;
 }
 

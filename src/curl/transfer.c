@@ -55,15 +55,26 @@ static size_t read_body(char *bytes, size_t size, size_t count, void *data)
     return size;
 }
 
+static void start_body(pusher_transfer *transfer)
+{
+    const pusher_request *request = transfer->request;
+    transfer->body_left = request->text.data + request->body;
+    transfer->body_left_size = request->body_size;
+}
+
 /* When a kept connection breaks before the response, libcurl sends the request again, unless it
  * cannot rewind the body: then it fails with CURLE_SEND_FAIL_REWIND (CURLOPT_SEEKFUNCTION(3)). A
- * body of which nothing was read is at its start already: libcurl 8, having failed to rewind one
- * request, rewinds at the start of the next. */
+ * libcurl that calls back before a request is stopped there. A body of which nothing was read is at
+ * its start already: libcurl 8, having failed to rewind one request, rewinds at the start of the
+ * next. */
 static int rewind_body(void *data, curl_off_t offset, int origin)
 {
-    const pusher_transfer *transfer = data;
-    bool untouched = transfer->body_left_size == transfer->body_size;
-    return offset == 0 && origin == SEEK_SET && untouched ? CURL_SEEKFUNC_OK : CURL_SEEKFUNC_FAIL;
+    pusher_transfer *transfer = data;
+    bool untouched = transfer->body_left_size == transfer->request->body_size;
+    if (offset != 0 || origin != SEEK_SET || !(untouched || pusher_libcurl_has_prereq()))
+        return CURL_SEEKFUNC_FAIL;
+    start_body(transfer);
+    return CURL_SEEKFUNC_OK;
 }
 
 static CURLcode set_body(pusher_transfer *transfer)
@@ -76,8 +87,7 @@ static CURLcode set_body(pusher_transfer *transfer)
     PUSHER_SET(POSTFIELDS, request->once ? NULL : body);
     if (!request->once)
         return CURLE_OK;
-    transfer->body_left = body;
-    transfer->body_left_size = transfer->body_size = request->body_size;
+    start_body(transfer);
     PUSHER_SET(READFUNCTION, read_body);
     PUSHER_SET(READDATA, transfer);
     PUSHER_SET(SEEKFUNCTION, rewind_body);
@@ -170,8 +180,12 @@ static CURLcode prepare(pusher_transfer *transfer, long timeout_ms)
     pusher_buffer_clear(&transfer->response->body);
     transfer->stopped = PUSHER_NOT_STOPPED;
     transfer->begun = transfer->head_begun = transfer->head_complete = false;
-    transfer->interim = transfer->overflow = false;
+    transfer->interim = transfer->http1 = transfer->overflow = false;
+    transfer->refused = false;
+    transfer->stream = 0;
     transfer->error[0] = '\0';
+    PUSHER_TRY(pusher_transfer_set_verbose(transfer, false));
+    PUSHER_TRY(pusher_transfer_set_surplus(transfer, false));
     PUSHER_TRY(forget_retries(transfer));
     transfer->may_have_retries = true;
     PUSHER_TRY(set_url(transfer, request->text.data + request->url, target_in_url));
@@ -191,7 +205,7 @@ CURLcode pusher_transfer_prepare(pusher_transfer *transfer, const pusher_request
 {
     transfer->request = request;
     transfer->response = response;
-    transfer->repeated = transfer->fresh = transfer->hurried = false;
+    transfer->repeated = transfer->fresh = transfer->hurried = transfer->left_alone = false;
     return prepare(transfer, timeout_ms);
 }
 
@@ -204,6 +218,18 @@ void pusher_transfer_join(pusher_transfer *transfer)
         curl_easy_getinfo(easy, CURLINFO_PRIMARY_PORT, &ends.peer_port) == CURLE_OK &&
         curl_easy_getinfo(easy, CURLINFO_PRIMARY_IP, &ends.peer_ip) == CURLE_OK)
         (void)pusher_sockets_join(transfer->sockets, &transfer->use, &ends, false);
+}
+
+void pusher_transfer_leave(pusher_transfer *transfer, CURLcode result)
+{
+    pusher_transfer_join(transfer);
+    transfer->refused =
+        !transfer->head_begun &&
+        (transfer->refused || strstr(transfer->error, "REFUSED_STREAM") != NULL ||
+         pusher_sockets_refuses(transfer->sockets, &transfer->use, transfer->stream));
+    if (result == CURLE_OPERATION_TIMEDOUT && transfer->begun)
+        pusher_sockets_note_timeout(transfer->sockets, &transfer->use);
+    pusher_sockets_leave(transfer->sockets, &transfer->use);
 }
 
 bool pusher_transfer_is_unresolved(const pusher_transfer *transfer)
@@ -232,29 +258,26 @@ CURLcode pusher_transfer_hurry(pusher_transfer *transfer, long timeout_ms)
 static bool is_broken(CURLcode result)
 {
     return result == CURLE_GOT_NOTHING || result == CURLE_SEND_ERROR ||
-           result == CURLE_RECV_ERROR || result == CURLE_HTTP2 || result == CURLE_HTTP2_STREAM;
+           result == CURLE_RECV_ERROR || result == CURLE_HTTP2;
 }
 
-/* Whether the connection carried other requests before this one, or carries them now. */
-static bool is_reused(const pusher_transfer *transfer, CURLcode result, bool shared)
+/* Whether the transfer did not open its connection itself. */
+static bool is_reused(const pusher_transfer *transfer)
 {
     long connects = 1;
-    if (shared && !pusher_transfer_unsent(transfer, result))
-        return true;
     return curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects) == CURLE_OK &&
            connects == 0;
 }
 
 /* On a connection of the request's own: an HTTP/2 server that is about to close one may refuse a
  * stream of it again and again (RFC 9113 section 6.8), but not the first. */
-bool pusher_transfer_repeat(pusher_transfer *transfer, CURLcode result, bool shared,
-                            long timeout_ms)
+bool pusher_transfer_repeat(pusher_transfer *transfer, CURLcode result, long timeout_ms)
 {
     const pusher_request *request = transfer->request;
-    bool unsent = transfer->stopped == PUSHER_CONFLICT || transfer->stopped == PUSHER_STALE;
-    bool broken = transfer->stopped == PUSHER_RETRY ||
-                  (is_broken(result) && is_reused(transfer, result, shared));
-    bool may_be_sent_twice = !transfer->head_begun && !(request->once && request->has_body);
+    bool unsent = transfer->stopped == PUSHER_CONFLICT || transfer->stopped == PUSHER_STALE ||
+                  transfer->refused;
+    bool broken = transfer->stopped == PUSHER_RETRY || (is_broken(result) && is_reused(transfer));
+    bool may_be_sent_twice = !transfer->head_begun && !pusher_request_is_once(request);
     if (transfer->fresh || timeout_ms < 1 || !(unsent || (broken && may_be_sent_twice)))
         return false;
     transfer->fresh = true;

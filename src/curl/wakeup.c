@@ -9,7 +9,7 @@
 #include <sys/eventfd.h>
 #endif
 
-#include "internal.h"
+#include "network.h"
 
 #if defined(__linux__) && !defined(PUSHER_NO_EVENTFD)
 

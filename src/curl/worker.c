@@ -4,44 +4,32 @@
 #include <stdlib.h>
 
 #include "../clock.h"
-#include "internal.h"
+#include "network.h"
 
 enum {
-    /* The waiting jobs are searched for missed deadlines at most this often. */
+    /* The waiting jobs are searched for missed deadlines at most this often. Libcurl has so much
+     * time to end one itself. */
     EXPIRY_INTERVAL_US = 10000,
-    /* How many requests libcurl sends at once over one HTTP/2 connection by default
-     * (CURLMOPT_MAX_CONCURRENT_STREAMS(3)). */
-    HTTP2_STREAMS = 100,
-    /* The limit of connections at a time where none is kept. */
-    MAX_UNKEPT_CONNECTIONS = 30,
     MAX_SLEEP_MS = 3600000,
     RETRY_SLEEP_MS = 10, /* when libcurl cannot even wait */
     /* For how long a transfer waits until another one's connection shows whether it can be shared:
      * that one may hang. */
     HURRY_US = 250000,
-    /* For how long a name look-up that hangs counts, and how many transfers may run all the same.
-     */
-    HUNG_LOOKUP_US = 30000000,
-    MIN_ACTIVE = 4,
     MIN_TIMEOUT_MS = 2 /* a transfer with less time left is not started */
 };
 
-static const char EXPIRED[] = "timed out while waiting for a connection";
-
-static long connection_limit(const pusher_network *network)
-{
-    return network->settings.pool_size > 0 ? network->settings.pool_size : MAX_UNKEPT_CONNECTIONS;
-}
-
 static bool open_multi(pusher_network *network)
 {
-    long limit = connection_limit(network);
+    long limit = pusher_network_connection_limit(network);
+    /* With one connection, which a server's GOAWAY has ended but leaves open, libcurl (7.88) lets
+     * the other transfers wait for it. */
+    long total = limit > 1 ? limit : 2;
     if (network->multi != NULL)
         return true;
     network->multi = curl_multi_init();
     if (network->multi == NULL)
         return false;
-    if (curl_multi_setopt(network->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, limit) == CURLM_OK &&
+    if (curl_multi_setopt(network->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, total) == CURLM_OK &&
         curl_multi_setopt(network->multi, CURLMOPT_MAXCONNECTS, limit) == CURLM_OK)
         return true;
     (void)curl_multi_cleanup(network->multi);
@@ -100,11 +88,17 @@ static long left_ms(const pusher_job *job, long long now_us)
     return (long)((job->deadline_us - now_us + 999) / 1000);
 }
 
+static void look_again(pusher_network *network, long long now_us)
+{
+    if (network->hurry_us < 0)
+        network->hurry_us = now_us + HURRY_US;
+}
+
 static void start(pusher_network *network, pusher_job *job, long long now_us)
 {
     long timeout_ms = left_ms(job, now_us);
     if (timeout_ms < MIN_TIMEOUT_MS) {
-        fail(network, &network->waiting, job, EXPIRED, "timeout");
+        fail(network, &network->waiting, job, PUSHER_EXPIRED, "timeout");
         return;
     }
     pusher_transfer *transfer = job->transfer = get_transfer(network);
@@ -119,26 +113,15 @@ static void start(pusher_network *network, pusher_job *job, long long now_us)
     transfer->job = job;
     pusher_jobs_remove(&network->waiting, job);
     pusher_jobs_push(&network->active, job);
-    if (network->hurry_us < 0 && pusher_transfer_may_share(transfer))
-        network->hurry_us = now_us + HURRY_US;
-}
-
-/* Over HTTP/2 as many jobs may start as fit on one connection: one more would open another. */
-static bool may_start(const pusher_network *network)
-{
-    long limit = connection_limit(network), rest = limit - network->hung_lookups;
-    if (network->seen_http2 && !network->http1_only && limit < HTTP2_STREAMS)
-        limit = HTTP2_STREAMS;
-    if (network->hung_lookups > 0 && limit > MIN_ACTIVE)
-        limit = rest > MIN_ACTIVE ? rest : MIN_ACTIVE;
-    return network->waiting.head != NULL && network->active.count < limit;
+    if (pusher_transfer_may_share(transfer))
+        look_again(network, now_us);
 }
 
 static void start_jobs(pusher_network *network, long long now_us)
 {
     if (now_us >= network->lookups_until_us)
         network->hung_lookups = 0;
-    if (!may_start(network))
+    if (!pusher_network_may_start(network))
         return;
     if (!open_multi(network)) {
         while (network->waiting.head != NULL)
@@ -151,77 +134,73 @@ static void start_jobs(pusher_network *network, long long now_us)
             pusher_transfer_join(job->transfer);
         pusher_sockets_drop_stale(&network->sockets);
     }
-    while (may_start(network))
+    while (pusher_network_may_start(network))
         start(network, network->waiting.head, now_us);
 }
 
-/* Fails the waiting jobs whose deadline has passed. libcurl keeps the deadlines of the active ones.
- */
+static void expire(pusher_network *network, pusher_job *job)
+{
+    if (job->transfer == NULL) {
+        fail(network, &network->waiting, job, PUSHER_EXPIRED, "timeout");
+        return;
+    }
+    (void)curl_multi_remove_handle(network->multi, job->transfer->easy);
+    pusher_transfer_finish(job->transfer, CURLE_OPERATION_TIMEDOUT);
+    finish(network, &network->active, job);
+}
+
+/* Fails the waiting jobs whose deadline has passed. libcurl keeps the deadlines of the active ones,
+ * but not while it lets them wait for a connection (7.88): those follow a moment later. */
 static void expire_waiting(pusher_network *network, long long now_us)
 {
     long long earliest_us = -1;
     if (network->expiry_us < 0 || now_us < network->expiry_us)
         return;
-    for (pusher_job *job = network->waiting.head, *next; job != NULL; job = next) {
-        next = job->next;
-        if (job->deadline_us <= now_us)
-            fail(network, &network->waiting, job, EXPIRED, "timeout");
-        else if (earliest_us < 0 || job->deadline_us < earliest_us)
-            earliest_us = job->deadline_us;
+    pusher_job *jobs[] = {network->waiting.head, network->active.head};
+    for (int i = 0; i < 2; i++) {
+        for (pusher_job *job = jobs[i], *next; job != NULL; job = next) {
+            bool active = job->transfer != NULL;
+            long long due_us = job->deadline_us + (active ? EXPIRY_INTERVAL_US : 0);
+            next = job->next;
+            if (active && !pusher_transfer_is_unresolved(job->transfer))
+                continue;
+            if (due_us <= now_us)
+                expire(network, job);
+            else if (earliest_us < 0 || due_us < earliest_us)
+                earliest_us = due_us;
+        }
     }
     if (earliest_us >= 0 && earliest_us < now_us + EXPIRY_INTERVAL_US)
         earliest_us = now_us + EXPIRY_INTERVAL_US;
     network->expiry_us = earliest_us;
 }
 
-/* Once a server that was offered HTTP/2 has chosen HTTP/1.1, the transport offers HTTP/2 to no
- * server any more: one name may stand for servers of both kinds. */
-static void note_version(pusher_network *network, const pusher_transfer *transfer)
-{
-    long version = 0;
-    if (!transfer->head_begun || !pusher_transfer_may_share(transfer) ||
-        curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_VERSION, &version) != CURLE_OK)
-        return;
-    if (version >= CURL_HTTP_VERSION_2_0)
-        network->seen_http2 = true;
-    else
-        network->http1_only = true;
-}
-
-/* libcurl leaves a look-up that hangs to a thread, and starts another one with the next transfer.
- * Then fewer transfers run at a time, so that their number has a limit. */
-static void note_lookup(pusher_network *network, const pusher_transfer *transfer)
-{
-    if (!pusher_transfer_is_unresolved(transfer) || pusher_transfer_is_waiting(transfer))
-        return;
-    network->hung_lookups++;
-    network->lookups_until_us = pusher_now_us() + HUNG_LOOKUP_US;
-}
-
 static void end(pusher_network *network, pusher_transfer *transfer, CURLcode result)
 {
     pusher_job *job = transfer->job;
-    long rest_ms = left_ms(job, pusher_now_us()) - 1; /* rounded down */
+    long long now_us = pusher_now_us();
+    long rest_ms = left_ms(job, now_us) - 1; /* rounded down */
     bool removed = curl_multi_remove_handle(network->multi, transfer->easy) == CURLM_OK;
-    note_version(network, transfer);
+    pusher_network_note_version(network, transfer);
     if (result == CURLE_OPERATION_TIMEDOUT)
-        note_lookup(network, transfer);
+        pusher_network_note_lookup(network, transfer);
     if (transfer->stopped == PUSHER_CONFLICT) {
         network->http1_only = true;
         transfer->multiplex = false;
     }
-    pusher_transfer_join(transfer);
-    pusher_sockets_leave(&network->sockets, &transfer->use);
-    if (removed &&
-        pusher_transfer_repeat(transfer, result, network->seen_http2 && job->request.https,
-                               rest_ms) &&
-        curl_multi_add_handle(network->multi, transfer->easy) == CURLM_OK)
+    pusher_transfer_leave(transfer, result);
+    if (removed && pusher_transfer_repeat(transfer, result, rest_ms) &&
+        curl_multi_add_handle(network->multi, transfer->easy) == CURLM_OK) {
+        look_again(network, now_us);
         return;
+    }
     pusher_transfer_finish(transfer, result);
     finish(network, &network->active, job);
 }
 
-/* The first of those that wait is left alone: its connection may be the one the others wait for. */
+/* Adds to libcurl once more what waits inside it. The first of those that wait for another one's
+ * connection is left alone once: its own may be the one they wait for. One that is to have a fresh
+ * connection may have been forgotten (7.88) where libcurl had too many when it was added. */
 static void hurry_waiting(pusher_network *network, long long now_us)
 {
     bool first = true;
@@ -231,14 +210,19 @@ static void hurry_waiting(pusher_network *network, long long now_us)
     for (pusher_job *job = network->active.head, *next; job != NULL; job = next) {
         long timeout_ms = left_ms(job, now_us);
         pusher_transfer *transfer = job->transfer;
+        bool fresh = transfer->fresh && pusher_transfer_is_unresolved(transfer);
         next = job->next;
-        if (!pusher_transfer_is_waiting(transfer) || timeout_ms < MIN_TIMEOUT_MS)
+        if (!(fresh || pusher_transfer_is_waiting(transfer)) || timeout_ms < MIN_TIMEOUT_MS)
             continue;
-        if (!first && (curl_multi_remove_handle(network->multi, transfer->easy) != CURLM_OK ||
-                       pusher_transfer_hurry(transfer, timeout_ms) != CURLE_OK ||
-                       curl_multi_add_handle(network->multi, transfer->easy) != CURLM_OK))
+        bool spared = first && !fresh && !transfer->left_alone;
+        first = first && fresh;
+        transfer->left_alone = transfer->left_alone || spared;
+        if (fresh || spared)
+            look_again(network, now_us);
+        if (!spared && (curl_multi_remove_handle(network->multi, transfer->easy) != CURLM_OK ||
+                        pusher_transfer_hurry(transfer, timeout_ms) != CURLE_OK ||
+                        curl_multi_add_handle(network->multi, transfer->easy) != CURLM_OK))
             fail(network, &network->active, job, "libcurl cannot start the transfer", "network");
-        first = false;
     }
 }
 
@@ -275,7 +259,7 @@ static void cancel(pusher_network *network, lua_Integer id)
         if (job == NULL)
             continue;
         if (job->transfer != NULL) {
-            note_lookup(network, job->transfer);
+            pusher_network_note_lookup(network, job->transfer);
             (void)curl_multi_remove_handle(network->multi, job->transfer->easy);
         }
         pusher_jobs_remove(lists[i], job);
@@ -317,7 +301,7 @@ static bool exchange(pusher_network *network, pusher_job_list *arrived)
         pusher_wakeup_raise(&network->for_host);
     }
     pusher_jobs_append(&network->outbox, &network->ended);
-    if (network->inbox.head == NULL && !network->closing && !may_start(network)) {
+    if (network->inbox.head == NULL && !network->closing && !pusher_network_may_start(network)) {
         network->sleeping = true;
         pthread_mutex_unlock(&network->lock);
         sleep_until_due(network);

@@ -27,6 +27,8 @@ local BUDGET = 0.00008
 -- How long after its deadline a call is given up by those who wait for it, in seconds.
 local GRACE = 1
 
+local CLOSED = "the transport was closed"
+
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.transport.async" }
 
@@ -108,11 +110,13 @@ function methods:send(request, parse)
   elseif self.running >= self.max_pending then
     return refuse(self, "full", "max_pending calls are in flight already")
   end
+  -- Nothing that may run a finalizer, which may step or close, stands between the id and the list.
+  local call = pending.new(self, nil, parse, request.timeout or self.call_timeout)
   local id, message, code = handle:add(request, self.is_direct(request.host, request.port))
   if not id then
     return refuse(self, code, message)
   end
-  local call = pending.new(self, id, parse, request.timeout or self.call_timeout)
+  call.id = id
   self.pendings[id] = call
   self.running = self.running + 1
   return call
@@ -156,12 +160,15 @@ local function settle_finished(self, handle)
   until not settled or core.now() >= limit
 end
 
+local function settle_orphan(self, index)
+  self.running = self.running - 1
+  pending.settle(table.remove(self.orphans, index), errors.fail("closed",
+    "the call was left to the parent process, which carries it on"))
+end
+
 local function settle_orphans(self)
-  local orphans = self.orphans
-  while orphans[1] do
-    self.running = self.running - 1
-    pending.settle(table.remove(orphans, 1), errors.fail("closed",
-      "the call was left to the parent process, which carries it on"))
+  while self.orphans[1] do
+    settle_orphan(self, 1)
   end
 end
 
@@ -226,8 +233,22 @@ function methods:close()
   for _, id in ipairs(ids_in_order(self.pendings)) do
     local call = remove(self, id)
     if call then -- a callback may have cancelled it
-      pending.settle(call, errors.fail("closed", "the transport was closed"))
+      pending.settle(call, errors.fail("closed", CLOSED))
     end
+  end
+end
+
+-- A callback that `close` runs may wait for a call that `close` has not ended yet.
+local function settle_closed(self, call)
+  for index, orphan in ipairs(self.orphans) do
+    if orphan == call then
+      settle_orphan(self, index)
+      return
+    end
+  end
+  if self.pendings[call.id] == call then
+    remove(self, call.id)
+    pending.settle(call, errors.fail("closed", CLOSED))
   end
 end
 
@@ -243,7 +264,9 @@ function methods:drive(call, seconds)
     local left = math.max(0, deadline - core.now())
     local running = self:step(left) or 0
   until call.done or running == 0 or left == 0
-  if not call.done and deadline == latest and self.pendings[call.id] == call then
+  if not self.handle then
+    settle_closed(self, call)
+  elseif not call.done and deadline == latest and self.pendings[call.id] == call then
     self:abandon(call)
     pending.settle(call, errors.fail("timeout", "the network's thread does not respond"))
   end

@@ -48,6 +48,9 @@ return {
     bytes = ("HTTP/1.1 103 E\r\nX: " .. ("y"):rep(500) .. "\r\n\r\n"):rep(300) .. sized() },
   { name = "interim responses without an end", allow = { "too_large", "network" }, ngx = { "too_large" }, why = LIMIT,
     bytes = ("HTTP/1.1 103 E\r\nX: " .. ("y"):rep(500) .. "\r\n\r\n"):rep(300), after = "close" },
+  { name = "700 interim responses", allow = { "too_large" }, why = LIMIT,
+    libcurl = { ["7.69"] = { allow = { OK } }, ["7.79"] = { allow = { OK } } },
+    bytes = ("HTTP/1.1 103 E\r\nX: " .. ("y"):rep(500) .. "\r\n\r\n"):rep(700) .. sized() },
   { name = "a header that repeats Content-Length in its value", bytes = ok("X: Content-Length: 2\nContent-Length: 8\n"),
     kept = true },
 }

@@ -46,6 +46,7 @@ return {
   { name = "407 from a server", bytes = bare("407 X\nProxy-Authenticate: Basic\nContent-Length: 0"), allow = got(407) },
   { name = "503 with a huge Retry-After", allow = got(503), kept = true,
     bytes = bare("503 X\nRetry-After: 99999999999999999999999\nContent-Length: 0") },
+  { name = "a phrase of 200,000 bytes", bytes = line("HTTP/1.1 200 " .. ("y"):rep(200000)), allow = { "too_large" } },
   { name = "no phrase", bytes = line("HTTP/1.1 200"), kept = true },
   { name = "status 000", bytes = line("HTTP/1.1 000 X"), allow = REFUSED },
   { name = "status 99", bytes = line("HTTP/1.1 99 X"), allow = REFUSED },

@@ -4,13 +4,15 @@
 -- Requests for /case get the response of the last `play` command. All others get a response of their own, JSON with
 -- their `target` and the number of their `connection`. Commands:
 --
--- play { bytes =, size =, after =, late =, ending =, together =, own_size =, surplus =, silent = } closes all connections,
--- sets the response of /case and counts its arrivals from 0:
+-- play { bytes =, size =, pieces =, after =, late =, ending =, together =, own_size =, surplus =, silent = } closes all
+-- connections, sets the response of /case and counts its arrivals from 0:
 --   bytes    what is sent, `size` bytes at a time (default: all at once, so up to 64 KB arrive at once)
+--   pieces   instead of these: a list of strings, each sent when the client's kernel has acknowledged the one before;
+--            over TLS each begins a record
 --   after    what happens then (default: keep):
 --     keep, close, cut, reset, half   the connection stays open; ends in order; ends without close_notify; ends by RST;
 --                                     ends in the direction to the client only
---     early    `bytes` are sent before the request's body is read; then `ending`
+--     early    they are sent before the request's body is read; then `ending`
 --     late     at the command `settle` the server sends `late` without a request; then `ending`
 --     reuse    a later request for /case on the same connection gets `late` instead of `bytes`; then `ending`
 --   ending   keep, close, cut, reset or half (default: keep)
@@ -112,8 +114,21 @@ local function skip_body(link, length)
   return true
 end
 
+local function send_pieces(link, pieces)
+  for _, piece in ipairs(pieces) do
+    if not write(link, piece) then
+      return false
+    end
+    wait_until_acknowledged(link)
+  end
+  return true
+end
+
 -- Returns whether all were sent.
 local function send_bytes(link, script)
+  if script.pieces then
+    return send_pieces(link, script.pieces)
+  end
   local bytes, fd = script.bytes, link.socket:pollfd()
   local size = script.size or math.max(#bytes, 1)
   for position = 1, #bytes, size do
@@ -284,7 +299,7 @@ local function close_all(state)
 end
 
 local function check_script(script)
-  assert(type(script.bytes) == "string", "a script needs bytes")
+  assert(type(script.bytes) == "string" or type(script.pieces) == "table", "a script needs bytes or pieces")
   local after, ending = script.after or "keep", script.ending or "keep"
   assert(endings[after] or after == "early" or after == "late" or after == "reuse", "unknown after " .. after)
   assert(endings[ending], "unknown ending " .. ending)
