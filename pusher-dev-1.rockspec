@@ -40,8 +40,8 @@ build = {
       sources = {
         "src/curl/async.c", "src/curl/buffer.c", "src/curl/configure.c", "src/curl/curl.c", "src/curl/easy.c",
         "src/curl/fields.c", "src/curl/jobs.c", "src/curl/libcurl.c", "src/curl/limits.c", "src/curl/network.c",
-        "src/curl/quiesce.c", "src/curl/request.c", "src/curl/result.c", "src/curl/settings.c", "src/curl/sockets.c",
-        "src/curl/transfer.c", "src/curl/wakeup.c", "src/curl/worker.c",
+        "src/curl/observe.c", "src/curl/quiesce.c", "src/curl/request.c", "src/curl/result.c", "src/curl/settings.c",
+        "src/curl/sockets.c", "src/curl/transfer.c", "src/curl/wakeup.c", "src/curl/worker.c",
       },
       defines = { "_POSIX_C_SOURCE=200809L" },
       libraries = { "curl", "pthread" },

@@ -6,7 +6,8 @@
 -- The request is `{ method =, scheme =, host = without brackets, port =, target = path and query, headers = list of
 -- { name, value }, body = string or nil, timeout = seconds for the whole call or nil, once = boolean }`. It is signed:
 -- it is sent unchanged, with Host and Content-Length added. It may be sent again when a kept connection breaks before
--- any byte of a response; not when it has a body and `once` is set. Redirects are not followed.
+-- any byte of a response; not when it has a body and `once` is set, unless the server surely refused it unread.
+-- Redirects are not followed.
 --
 -- Failures have the codes `network`, `timeout`, `tls`, `too_large`, `invalid`, `full`, `closed` or `config`.
 -- `details.sent` is false when certainly nothing of the request reached the server.

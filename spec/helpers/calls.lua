@@ -111,4 +111,13 @@ function calls.run_preloaded(preload, ...)
     os.getenv("PUSHER_BUILD"), preload), ...)
 end
 
+--- The same with an empty file whose path is the value of an environment variable.
+function calls.run_preloaded_with_file(preload, variable, ...)
+  local path = os.tmpname()
+  local text = run(("%s=%s LD_PRELOAD=%s/pusher_test/%s.so ASAN_OPTIONS=verify_asan_link_order=0"):format(
+    variable, path, os.getenv("PUSHER_BUILD"), preload), ...)
+  os.remove(path)
+  return text
+end
+
 return calls

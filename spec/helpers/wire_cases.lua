@@ -19,7 +19,8 @@
 local errors = require "pusher.base.errors"
 
 local MEMBERS = {}
-for member in ("name bytes size pieces after late ending request allow curl ngx libcurl why again kept arrivals"):gmatch("%S+") do
+for member in ("name bytes size pieces after late ending request allow curl ngx libcurl why again kept arrivals")
+  :gmatch("%S+") do
   MEMBERS[member] = true
 end
 

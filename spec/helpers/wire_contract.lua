@@ -170,7 +170,8 @@ end
 -- @tparam table server as `local_server.start` returns
 -- @tparam function open function(options) -> `send(request) -> result | nil, message, details`, `close()`
 function contract.run(case, kind, scheme, server, open)
-  server:play { bytes = case.bytes, size = case.size, pieces = case.pieces, after = case.after, late = case.late, ending = case.ending }
+  server:play { bytes = case.bytes, size = case.size, pieces = case.pieces, after = case.after, late = case.late,
+    ending = case.ending }
   with_transport(server, open, function(send)
     local special = of_version(case, kind)
     local run = { case = case, server = server, scheme = scheme, send = send, own = special.own,

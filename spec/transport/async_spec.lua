@@ -813,6 +813,11 @@ describe("pusher.transport.async", function()
     assert.equal("good\n", calls.run_preloaded("slow_resolver", "spec/helpers/slow_resolver.lua"))
   end)
 
+  it("starts a call once whose name takes long to look up", function()
+    assert.equal("good\n",
+      calls.run_preloaded_with_file("slow_resolver", "LATE_LOOKUPS", "spec/helpers/late_resolver.lua"))
+  end)
+
   -- In a program of its own: OpenSSL reads the authorities once, and the heap of the specs is not a game's.
   describe("no step and no trigger of a game takes long:", function()
     local SECONDS = 1

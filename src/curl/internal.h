@@ -227,12 +227,12 @@ typedef struct pusher_transfer {
     bool may_have_retries; /* that libcurl has counted in the handle */
     bool fresh;            /* it gets a connection of its own */
     bool hurried;          /* it does not wait for another one's connection */
-    bool left_alone;       /* it was not hurried when the others were */
     pusher_stop stopped;   /* why it was stopped before its request was sent */
     bool repeated;
     bool verbose;         /* libcurl reports to note_event() */
     unsigned long stream; /* of HTTP/2, when libcurl has reported it; else 0 */
     bool refused;         /* the server has refused to process the request */
+    bool looking_up;      /* libcurl has begun to look up its host */
     bool begun;           /* the request may have been sent */
     bool head_begun;      /* a status line has arrived */
     bool head_complete;   /* the empty line after the headers, too */
@@ -266,8 +266,6 @@ static inline bool pusher_transfer_may_share(const pusher_transfer *transfer)
 
 /* Sets what never changes. */
 CURLcode pusher_transfer_configure(pusher_transfer *transfer);
-/* With `verbose` libcurl reports what it does, which costs time. */
-CURLcode pusher_transfer_set_verbose(pusher_transfer *transfer, bool verbose);
 /* With `surplus` libcurl closes the connection when the transfer ends. */
 CURLcode pusher_transfer_set_surplus(pusher_transfer *transfer, bool surplus);
 
@@ -292,6 +290,13 @@ CURLcode pusher_transfer_hurry(pusher_transfer *transfer, long timeout_ms);
  * more, for a new connection. False when it may not be repeated. */
 bool pusher_transfer_repeat(pusher_transfer *transfer, CURLcode result, long timeout_ms);
 void pusher_transfer_close(pusher_transfer *transfer);
+
+/* ---- observe.c: what libcurl reports while a transfer runs ---- */
+
+/* Sets the callbacks by which it reports. */
+CURLcode pusher_transfer_observe(pusher_transfer *transfer);
+/* With `verbose` libcurl reports what it does, which costs time. */
+CURLcode pusher_transfer_set_verbose(pusher_transfer *transfer, bool verbose);
 
 /* ---- result.c: how a transfer ended ---- */
 

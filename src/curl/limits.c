@@ -20,8 +20,9 @@ long pusher_network_connection_limit(const pusher_network *network)
     return network->settings.pool_size > 0 ? network->settings.pool_size : MAX_UNKEPT_CONNECTIONS;
 }
 
-/* libcurl may open one connection more than the limit when that is one, see worker.c. */
-static bool may_use_http1(const pusher_network *network)
+/* With a limit of one, libcurl may open two, see worker.c: so no two plain-HTTP jobs run at once.
+ * Over TLS the first response shows whether a connection is shared. */
+static bool may_start_plain(const pusher_network *network)
 {
     const pusher_job *job = network->active.head;
     if (network->waiting.head->request.https || pusher_network_connection_limit(network) > 1)
@@ -39,7 +40,8 @@ bool pusher_network_may_start(const pusher_network *network)
         limit = HTTP2_STREAMS;
     if (network->hung_lookups > 0 && limit > MIN_ACTIVE)
         limit = rest > MIN_ACTIVE ? rest : MIN_ACTIVE;
-    return network->waiting.head != NULL && network->active.count < limit && may_use_http1(network);
+    return network->waiting.head != NULL && network->active.count < limit &&
+           may_start_plain(network);
 }
 
 /* Once a server that was offered HTTP/2 has chosen HTTP/1.1, the transport offers HTTP/2 to no

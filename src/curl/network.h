@@ -65,10 +65,10 @@ typedef struct pusher_network {
     pusher_job_list waiting, active, ended;
     pusher_transfer *idle;
     pusher_sockets sockets;
-    long long expiry_us; /* when the next waiting job may expire; -1 for never */
-    long long hurry_us;  /* when those that wait for another one's connection stop; -1 for never */
-    long long lookups_until_us; /* until then: */
-    long hung_lookups;          /* may hold threads of libcurl's */
+    long long expiry_us;        /* when the next job may expire; -1: never */
+    long long hurry_us;         /* when to add again what waits inside libcurl; -1: never */
+    long long lookups_until_us; /* when hung_lookups counts no more */
+    long hung_lookups; /* look-ups that were given up; each may hold a thread of libcurl's */
     bool seen_http2;
     bool http1_only; /* a server that was offered HTTP/2 has chosen HTTP/1.1 */
 } pusher_network;

@@ -51,13 +51,6 @@ static const char *code_of(const pusher_transfer *transfer, CURLcode result)
     }
 }
 
-/* Whether the host is an IP address: libcurl looks up no name then. */
-static bool has_address(const pusher_request *request)
-{
-    const char *host = strstr(request->text.data + request->url, "://") + 3;
-    return host[0] == '[' || host[strspn(host, "0123456789.")] == ':';
-}
-
 /* libcurl's own message is the best there is, but it may contain names from a hostile certificate,
  * and it quotes all of a malformed proxy, the password too. */
 static const char *message_of(pusher_transfer *transfer, CURLcode result)
@@ -65,17 +58,18 @@ static const char *message_of(pusher_transfer *transfer, CURLcode result)
     const char *proxy = transfer->settings->proxy;
     if (is_too_large(transfer, result))
         return "the response is larger than max_response_bytes, or its headers than 64 KiB";
-    if (result == CURLE_OPERATION_TIMEDOUT && pusher_transfer_is_unresolved(transfer) &&
-        (transfer->error[0] == '\0' || has_address(transfer->request)))
+    if (result == CURLE_OPERATION_TIMEDOUT && pusher_transfer_is_waiting(transfer))
         return PUSHER_EXPIRED;
     if (result == CURLE_OK && transfer->head_complete)
         return "malformed response: its status is not one of HTTP";
     if (result == CURLE_OK)
         return "incomplete response: the server closed the connection";
-    if (transfer->refused)
+    if (transfer->refused && result != CURLE_OPERATION_TIMEDOUT)
         return "the server refused the request's stream";
-    if (transfer->stopped != PUSHER_NOT_STOPPED)
+    if (transfer->stopped == PUSHER_RETRY)
         return "the kept connection broke before the response";
+    if (transfer->stopped != PUSHER_NOT_STOPPED)
+        return "the kept connection cannot carry the request, and there is no time for another one";
     if (transfer->error[0] == '\0' ||
         (proxy != NULL && proxy[0] != '\0' && strstr(transfer->error, proxy) != NULL))
         return curl_easy_strerror(result);

@@ -289,12 +289,18 @@ void pusher_sockets_drop_stale(pusher_sockets *sockets)
     }
 }
 
+static bool is_stale(const pusher_socket *s)
+{
+    struct pollfd polled = {s->fd, POLLIN, 0};
+    if (!s->kept && s->users < 2)
+        return false;
+    return (s->http2 ? s->silent : poll(&polled, 1, 0) > 0) && is_open(s);
+}
+
 bool pusher_sockets_end_stale(pusher_sockets *sockets, const pusher_socket_use *use)
 {
     pusher_socket *s = find_used(sockets, use);
-    struct pollfd polled = {s != NULL ? s->fd : -1, POLLIN, 0};
-    bool reused = s != NULL && (s->kept || s->users > 1);
-    if (!reused || !(s->http2 ? s->silent : poll(&polled, 1, 0) > 0) || !is_open(s))
+    if (s == NULL || !is_stale(s))
         return false;
     if (!s->http2 || s->users == 1)
         end(s);

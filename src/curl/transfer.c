@@ -165,9 +165,27 @@ static CURLcode forget_retries(pusher_transfer *transfer)
     if (!transfer->may_have_retries)
         return CURLE_OK;
     curl_easy_reset(transfer->easy);
-    transfer->may_have_retries = false;
     transfer->url.used = 0;
-    return pusher_transfer_configure(transfer);
+    PUSHER_TRY(pusher_transfer_configure(transfer)); /* else it is reset again the next time */
+    transfer->may_have_retries = false;
+    return CURLE_OK;
+}
+
+/* What is known of the attempt before. */
+static CURLcode forget_attempt(pusher_transfer *transfer)
+{
+    pusher_buffer_clear(&transfer->response->head);
+    pusher_buffer_clear(&transfer->response->body);
+    transfer->stopped = PUSHER_NOT_STOPPED;
+    transfer->looking_up = transfer->begun = transfer->refused = false;
+    transfer->head_begun = transfer->head_complete = transfer->interim = false;
+    transfer->http1 = transfer->overflow = false;
+    transfer->stream = 0;
+    transfer->error[0] = '\0';
+    PUSHER_TRY(forget_retries(transfer));
+    transfer->may_have_retries = true;
+    PUSHER_TRY(pusher_transfer_set_verbose(transfer, false));
+    return pusher_transfer_set_surplus(transfer, false);
 }
 
 static CURLcode prepare(pusher_transfer *transfer, long timeout_ms)
@@ -176,18 +194,7 @@ static CURLcode prepare(pusher_transfer *transfer, long timeout_ms)
     const pusher_request *request = transfer->request;
     const char *target = request->text.data + request->target;
     bool target_in_url = target[0] == '\0';
-    pusher_buffer_clear(&transfer->response->head);
-    pusher_buffer_clear(&transfer->response->body);
-    transfer->stopped = PUSHER_NOT_STOPPED;
-    transfer->begun = transfer->head_begun = transfer->head_complete = false;
-    transfer->interim = transfer->http1 = transfer->overflow = false;
-    transfer->refused = false;
-    transfer->stream = 0;
-    transfer->error[0] = '\0';
-    PUSHER_TRY(pusher_transfer_set_verbose(transfer, false));
-    PUSHER_TRY(pusher_transfer_set_surplus(transfer, false));
-    PUSHER_TRY(forget_retries(transfer));
-    transfer->may_have_retries = true;
+    PUSHER_TRY(forget_attempt(transfer));
     PUSHER_TRY(set_url(transfer, request->text.data + request->url, target_in_url));
     PUSHER_SET(REQUEST_TARGET, target_in_url ? NULL : target);
     PUSHER_TRY(set_method(transfer));
@@ -205,7 +212,7 @@ CURLcode pusher_transfer_prepare(pusher_transfer *transfer, const pusher_request
 {
     transfer->request = request;
     transfer->response = response;
-    transfer->repeated = transfer->fresh = transfer->hurried = transfer->left_alone = false;
+    transfer->repeated = transfer->fresh = transfer->hurried = false;
     return prepare(transfer, timeout_ms);
 }
 
@@ -225,7 +232,7 @@ void pusher_transfer_leave(pusher_transfer *transfer, CURLcode result)
     pusher_transfer_join(transfer);
     transfer->refused =
         !transfer->head_begun &&
-        (transfer->refused || strstr(transfer->error, "REFUSED_STREAM") != NULL ||
+        (transfer->refused ||
          pusher_sockets_refuses(transfer->sockets, &transfer->use, transfer->stream));
     if (result == CURLE_OPERATION_TIMEDOUT && transfer->begun)
         pusher_sockets_note_timeout(transfer->sockets, &transfer->use);
@@ -242,8 +249,7 @@ bool pusher_transfer_is_unresolved(const pusher_transfer *transfer)
 
 bool pusher_transfer_is_waiting(const pusher_transfer *transfer)
 {
-    return pusher_transfer_may_share(transfer) && !transfer->fresh && !transfer->hurried &&
-           pusher_transfer_is_unresolved(transfer);
+    return !transfer->looking_up && pusher_transfer_is_unresolved(transfer);
 }
 
 CURLcode pusher_transfer_hurry(pusher_transfer *transfer, long timeout_ms)

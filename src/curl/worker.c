@@ -7,8 +7,8 @@
 #include "network.h"
 
 enum {
-    /* The waiting jobs are searched for missed deadlines at most this often. Libcurl has so much
-     * time to end one itself. */
+    /* The jobs are searched for missed deadlines at most this often. libcurl has this long after a
+     * deadline to end a transfer itself. */
     EXPIRY_INTERVAL_US = 10000,
     MAX_SLEEP_MS = 3600000,
     RETRY_SLEEP_MS = 10, /* when libcurl cannot even wait */
@@ -18,11 +18,13 @@ enum {
     MIN_TIMEOUT_MS = 2 /* a transfer with less time left is not started */
 };
 
+static const char CANNOT_START[] = "libcurl cannot start the transfer";
+
 static bool open_multi(pusher_network *network)
 {
     long limit = pusher_network_connection_limit(network);
-    /* With one connection, which a server's GOAWAY has ended but leaves open, libcurl (7.88) lets
-     * the other transfers wait for it. */
+    /* When the only connection has had a GOAWAY but stays open, libcurl (7.88) lets the other
+     * transfers wait for it for ever. */
     long total = limit > 1 ? limit : 2;
     if (network->multi != NULL)
         return true;
@@ -88,7 +90,7 @@ static long left_ms(const pusher_job *job, long long now_us)
     return (long)((job->deadline_us - now_us + 999) / 1000);
 }
 
-static void look_again(pusher_network *network, long long now_us)
+static void schedule_hurry(pusher_network *network, long long now_us)
 {
     if (network->hurry_us < 0)
         network->hurry_us = now_us + HURRY_US;
@@ -107,14 +109,14 @@ static void start(pusher_network *network, pusher_job *job, long long now_us)
     if (transfer == NULL ||
         pusher_transfer_prepare(transfer, &job->request, &job->response, timeout_ms) != CURLE_OK ||
         curl_multi_add_handle(network->multi, transfer->easy) != CURLM_OK) {
-        fail(network, &network->waiting, job, "libcurl cannot start the transfer", "network");
+        fail(network, &network->waiting, job, CANNOT_START, "network");
         return;
     }
     transfer->job = job;
     pusher_jobs_remove(&network->waiting, job);
     pusher_jobs_push(&network->active, job);
     if (pusher_transfer_may_share(transfer))
-        look_again(network, now_us);
+        schedule_hurry(network, now_us);
 }
 
 static void start_jobs(pusher_network *network, long long now_us)
@@ -145,13 +147,15 @@ static void expire(pusher_network *network, pusher_job *job)
         return;
     }
     (void)curl_multi_remove_handle(network->multi, job->transfer->easy);
+    pusher_network_note_lookup(network, job->transfer);
+    pusher_transfer_leave(job->transfer, CURLE_OPERATION_TIMEDOUT);
     pusher_transfer_finish(job->transfer, CURLE_OPERATION_TIMEDOUT);
     finish(network, &network->active, job);
 }
 
-/* Fails the waiting jobs whose deadline has passed. libcurl keeps the deadlines of the active ones,
- * but not while it lets them wait for a connection (7.88): those follow a moment later. */
-static void expire_waiting(pusher_network *network, long long now_us)
+/* Ends the jobs whose deadline has passed. libcurl keeps the deadlines of the active ones, but not
+ * while it lets them wait for a connection (7.88): those are ended here, a moment later. */
+static void expire_overdue(pusher_network *network, long long now_us)
 {
     long long earliest_us = -1;
     if (network->expiry_us < 0 || now_us < network->expiry_us)
@@ -159,11 +163,8 @@ static void expire_waiting(pusher_network *network, long long now_us)
     pusher_job *jobs[] = {network->waiting.head, network->active.head};
     for (int i = 0; i < 2; i++) {
         for (pusher_job *job = jobs[i], *next; job != NULL; job = next) {
-            bool active = job->transfer != NULL;
-            long long due_us = job->deadline_us + (active ? EXPIRY_INTERVAL_US : 0);
+            long long due_us = job->deadline_us + (job->transfer != NULL ? EXPIRY_INTERVAL_US : 0);
             next = job->next;
-            if (active && !pusher_transfer_is_unresolved(job->transfer))
-                continue;
             if (due_us <= now_us)
                 expire(network, job);
             else if (earliest_us < 0 || due_us < earliest_us)
@@ -191,38 +192,40 @@ static void end(pusher_network *network, pusher_transfer *transfer, CURLcode res
     pusher_transfer_leave(transfer, result);
     if (removed && pusher_transfer_repeat(transfer, result, rest_ms) &&
         curl_multi_add_handle(network->multi, transfer->easy) == CURLM_OK) {
-        look_again(network, now_us);
+        schedule_hurry(network, now_us);
         return;
     }
     pusher_transfer_finish(transfer, result);
     finish(network, &network->active, job);
 }
 
-/* Adds to libcurl once more what waits inside it. The first of those that wait for another one's
- * connection is left alone once: its own may be the one they wait for. One that is to have a fresh
- * connection may have been forgotten (7.88) where libcurl had too many when it was added. */
+static bool add_again(pusher_network *network, pusher_transfer *transfer, long timeout_ms)
+{
+    return curl_multi_remove_handle(network->multi, transfer->easy) == CURLM_OK &&
+           pusher_transfer_hurry(transfer, timeout_ms) == CURLE_OK &&
+           curl_multi_add_handle(network->multi, transfer->easy) == CURLM_OK;
+}
+
+/* Adds to libcurl once more what waits inside it, to wait for no other transfer's connection: that
+ * one may hang. It may also have been forgotten (7.88) where libcurl had too many connections when
+ * it was added, so this goes on until it waits no longer. */
 static void hurry_waiting(pusher_network *network, long long now_us)
 {
-    bool first = true;
     if (network->hurry_us < 0 || now_us < network->hurry_us)
         return;
     network->hurry_us = -1;
     for (pusher_job *job = network->active.head, *next; job != NULL; job = next) {
         long timeout_ms = left_ms(job, now_us);
         pusher_transfer *transfer = job->transfer;
-        bool fresh = transfer->fresh && pusher_transfer_is_unresolved(transfer);
         next = job->next;
-        if (!(fresh || pusher_transfer_is_waiting(transfer)) || timeout_ms < MIN_TIMEOUT_MS)
+        if (!pusher_transfer_is_waiting(transfer) || timeout_ms < MIN_TIMEOUT_MS)
             continue;
-        bool spared = first && !fresh && !transfer->left_alone;
-        first = first && fresh;
-        transfer->left_alone = transfer->left_alone || spared;
-        if (fresh || spared)
-            look_again(network, now_us);
-        if (!spared && (curl_multi_remove_handle(network->multi, transfer->easy) != CURLM_OK ||
-                        pusher_transfer_hurry(transfer, timeout_ms) != CURLE_OK ||
-                        curl_multi_add_handle(network->multi, transfer->easy) != CURLM_OK))
-            fail(network, &network->active, job, "libcurl cannot start the transfer", "network");
+        schedule_hurry(network, now_us);
+        if (!add_again(network, transfer, timeout_ms)) {
+            pusher_response_fail(&job->response, CANNOT_START, "network",
+                                 pusher_transfer_unsent(transfer, CURLE_FAILED_INIT));
+            finish(network, &network->active, job);
+        }
     }
 }
 
@@ -365,10 +368,10 @@ void *pusher_network_run(void *data)
         while (arrived.head != NULL)
             accept_job(network, pusher_jobs_take(&arrived));
         long long now_us = pusher_now_us();
-        expire_waiting(network, now_us);
         hurry_waiting(network, now_us);
         start_jobs(network, now_us);
         run_transfers(network);
+        expire_overdue(network, pusher_now_us());
         pusher_quiesce_leave();
     }
     pusher_jobs_free(&arrived);

@@ -100,7 +100,8 @@ end
 
 --- Starts one request.
 -- @tparam table request `{ method =, scheme =, host =, port =, target =, headers =, body =, timeout =, once = }`,
---   copied; `once`: a body is sent at most once, also where a kept connection breaks before the response
+--   copied; `once`: a body reaches the server's program at most once: it is sent again only when nothing was sent or an
+--   HTTP/2 server refused it unread (RFC 9113 section 8.7)
 -- @tparam function parse called with status, body and the header lines; the pending ends with what it returns
 -- @treturn table pending; done already when nothing was started: code `invalid`, `full`, `network` or `closed`
 function methods:send(request, parse)

@@ -60,7 +60,7 @@ local function exchange(self, request, plan, bytes, deadline, fresh)
   local response
   response, message, details = link:exchange(bytes, request.method, self.max_response_bytes, deadline)
   link:release(self.keep and response and response.persistent)
-  if link.stale and not fresh and not request.once then
+  if link.stale and not fresh and not (request.once and request.body) then
     response, message, details = exchange(self, request, plan, bytes, deadline, true)
     if details and details.sent == false then
       details.sent = nil -- the server may have read the first one

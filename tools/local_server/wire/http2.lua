@@ -7,33 +7,30 @@
 -- play { script =, unready = } closes all connections and forgets the requests. `script` is a list: what happens at the
 -- first request from now on, whichever connection it comes on, at the second and so on. An item is {}, or has
 --   reset    RST_STREAM with this error code instead of a response
---   goaway   GOAWAY, whose last stream is this number above that of the request; before the response or instead of it
+--   goaway   GOAWAY, whose last stream is the request's plus this number (-2: the request is refused), or several, given
+--            as a list; before the response or instead of it
 --   respond  true: with `goaway` the response is sent, too; false: nothing comes for this request
+--   hold     true: the response is sent at the command `release`
+--   head     true: the response has a head and no end
 --   close    true: then the connection ends
 --   silent   true: nothing more comes on this connection, and it stays open
--- So many connections as `unready` says are accepted first, and nothing more: not even a TLS handshake.
+-- The first `unready` connections are accepted and nothing more happens on them: no TLS handshake.
+-- release {} sends the responses that are held.
 -- inspect {} -> `{ requests = { { connection =, stream = }, … }, connections = }`
 
 local here = arg[0]:match("^(.*)/") or "."
 package.path = here .. "/../../../?.lua;" .. package.path
 
 local cjson = require "cjson"
-local cqueues = require "cqueues"
-local cs = require "cqueues.socket"
+local connections = require "tools.local_server.wire.link"
 local program = require "tools.local_server.http.program"
 local tls = require "tools.local_server.http.tls"
-
-local LIMIT = 10 -- seconds: how long a peer may take to shake hands and to read
 
 -- RFC 9113 section 6
 local DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY = 0, 1, 3, 4, 6, 7
 local END_STREAM, ACK, END_HEADERS = 1, 1, 4
 local PREFACE_BYTES, HEAD_BYTES = 24, 9
 local STATUS_200 = "\136" -- RFC 7541 appendix A, index 8
-
-local function quiet(_, _, code)
-  return code
-end
 
 -- ---- frames ----
 
@@ -59,7 +56,7 @@ local function frame(kind, flags, stream, payload)
 end
 
 local function write(link, ...)
-  return link.socket:xwrite(table.concat { ... }, "bn", LIMIT)
+  return connections.write(link.socket, table.concat { ... })
 end
 
 local function read_frame(link)
@@ -79,6 +76,13 @@ local function respond(link, stream)
     frame(DATA, END_STREAM, stream, cjson.encode { connection = link.number, stream = stream }))
 end
 
+local function send_goaways(link, stream, list)
+  for _, above in ipairs(list) do
+    link.last_stream = math.max(0, stream + above)
+    write(link, frame(GOAWAY, 0, 0, uint32(link.last_stream) .. uint32(0)))
+  end
+end
+
 -- Returns false when the connection is to end. After GOAWAY the requests above its last stream are ignored.
 local function serve_request(state, link, stream)
   if stream > (link.last_stream or math.huge) then
@@ -90,8 +94,11 @@ local function serve_request(state, link, stream)
   if link.silent then
     return true
   elseif item.goaway then
-    link.last_stream = math.max(0, stream + item.goaway)
-    write(link, frame(GOAWAY, 0, 0, uint32(link.last_stream) .. uint32(0)))
+    send_goaways(link, stream, type(item.goaway) == "table" and item.goaway or { item.goaway })
+  elseif item.hold then
+    state.held[#state.held + 1] = { link = link, stream = stream }
+  elseif item.head then
+    write(link, frame(HEADERS, END_HEADERS, stream, STATUS_200))
   elseif item.reset then
     write(link, frame(RST_STREAM, 0, stream, uint32(item.reset)))
   end
@@ -117,24 +124,18 @@ end
 
 -- ---- connections ----
 
-local function read_to_end(link)
-  while link.socket:xread(-65536) do
-    cqueues.poll(0)
-  end
-end
-
 -- A socket that is closed with input unread sends RST, and the peer may lose what it has not read.
 local function close(link)
   link.socket:shutdown("w")
-  read_to_end(link)
+  connections.read_to_end(link.socket)
   link.socket:close()
 end
 
 local function serve(state, link)
   if state.unready > 0 then
     state.unready = state.unready - 1
-    read_to_end(link)
-  elseif link.socket:starttls(state.context, LIMIT) then
+    connections.read_to_end(link.socket)
+  elseif link.socket:starttls(state.context, connections.LIMIT) then
     serve_frames(state, link)
   end
   close(link)
@@ -142,39 +143,44 @@ local function serve(state, link)
 end
 
 local function listen(state, cq, options)
-  local listening = cs.listen { host = options.host, port = options.port }
-  assert(listening:listen())
-  cq:wrap(function()
-    while true do
-      local socket = listening:accept { nodelay = true }
-      socket:onerror(quiet)
-      socket:setmode("b", "bn")
-      state.connections = state.connections + 1
-      local link = { socket = socket, number = state.connections }
-      state.links[link] = true
-      cq:wrap(serve, state, link)
-    end
+  return connections.listen(cq, options.host, options.port, function(socket)
+    state.connections = state.connections + 1
+    local link = { socket = socket, number = state.connections }
+    state.links[link] = true
+    cq:wrap(serve, state, link)
   end)
-  return (select(3, listening:localname()))
 end
 
+local MEMBERS = { reset = true, goaway = true, respond = true, hold = true, head = true, close = true, silent = true }
+
 local function play(state, given)
+  for _, item in ipairs(given.script or {}) do
+    for name in pairs(item) do
+      assert(MEMBERS[name], "unknown member " .. name)
+    end
+  end
   for link in pairs(state.links) do
     link.closed = true
     link.socket:shutdown("rw")
   end
-  state.script, state.unready, state.requests = given.script or {}, given.unready or 0, {}
+  state.script, state.unready, state.requests, state.held = given.script or {}, given.unready or 0, {}, {}
 end
 
 program.run(function(cq, options)
-  options = { host = options.host or "127.0.0.1", port = options.port or 0 }
+  options = connections.options(options)
   local authority = tls.new_authority("Local test authority")
-  local state = { links = {}, connections = 0, script = {}, unready = 0, requests = {} }
+  local state = { links = {}, connections = 0, script = {}, unready = 0, requests = {}, held = {} }
   state.context = tls.new_context(authority,
     { names = { "localhost" }, addresses = { "127.0.0.1" }, protocols = { "h2" } })
   local commands = {
     play = function(given)
       play(state, given)
+    end,
+    release = function()
+      for _, held in ipairs(state.held) do
+        respond(held.link, held.stream)
+      end
+      state.held = {}
     end,
     inspect = function()
       return { requests = state.requests, connections = state.connections }

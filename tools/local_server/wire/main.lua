@@ -31,20 +31,16 @@ package.path = here .. "/../../../?.lua;" .. package.path
 local cjson = require "cjson"
 local condition = require "cqueues.condition"
 local cqueues = require "cqueues"
-local cs = require "cqueues.socket"
+local connections = require "tools.local_server.wire.link"
 local posix = require "tools.local_server.http.posix"
 local program = require "tools.local_server.http.program"
 local tls = require "tools.local_server.http.tls"
 
--- In seconds: how long a peer may take to shake hands, to read, and to acknowledge; and the poll interval of the last.
-local LIMIT, POLL = 10, 0.001
-
-local function quiet(_, _, code)
-  return code
-end
+local LIMIT = connections.LIMIT
+local POLL = 0.001 -- seconds
 
 local function write(link, bytes)
-  return link.socket:xwrite(bytes, "bn", LIMIT)
+  return connections.write(link.socket, bytes)
 end
 
 local function wait_until_acknowledged(link)
@@ -195,9 +191,7 @@ end
 -- Returns false at the end of the client's direction.
 local function stay_silent(state, link)
   state.script.silent, link.busy = nil, false
-  while link.socket:xread(-65536) do
-    cqueues.poll(0)
-  end
+  connections.read_to_end(link.socket)
   return false
 end
 
@@ -226,21 +220,13 @@ local function serve(state, link)
   state.changed:signal()
 end
 
-local function open(state, cq, options, context)
-  local listening = cs.listen { host = options.host, port = context and 0 or options.port } -- the TLS port is always any
-  assert(listening:listen())
-  cq:wrap(function()
-    while true do
-      local socket = listening:accept { nodelay = true }
-      socket:onerror(quiet)
-      socket:setmode("b", "bn")
-      state.connections = state.connections + 1
-      local link = { socket = socket, context = context, number = state.connections, busy = true }
-      state.links[link] = true
-      cq:wrap(serve, state, link)
-    end
+local function open(state, cq, host, port, context)
+  return connections.listen(cq, host, port, function(socket)
+    state.connections = state.connections + 1
+    local link = { socket = socket, context = context, number = state.connections, busy = true }
+    state.links[link] = true
+    cq:wrap(serve, state, link)
   end)
-  return (select(3, listening:localname()))
 end
 
 -- ---- commands ----
@@ -307,10 +293,7 @@ local function check_script(script)
 end
 
 program.run(function(cq, options)
-  for name in pairs(options) do
-    assert(name == "host" or name == "port", "unknown option " .. name)
-  end
-  options = { host = options.host or "127.0.0.1", port = options.port or 0 }
+  options = connections.options(options)
   local state = { cq = cq, links = {}, connections = 0, arrivals = 0, changed = condition.new() }
   local authority = tls.new_authority("Local test authority")
   local context = tls.new_context(authority, { names = { "localhost" }, addresses = { "127.0.0.1" } })
@@ -326,8 +309,8 @@ program.run(function(cq, options)
   }
   program.start(cq, commands, {
     host = options.host,
-    port = open(state, cq, options),
-    tls_port = open(state, cq, options, context),
+    port = open(state, cq, options.host, options.port),
+    tls_port = open(state, cq, options.host, 0, context),
     ca_file = program.write_file("ca.pem", authority.pem),
   })
 end)

@@ -59,7 +59,8 @@ local function connect_in_time(socket, plan, pool, down, deadline)
     return "alarm", nil, "timeout"
   end)
   local first, ok, cause = wait_for_first(connecting, alarm)
-  ngx.thread.kill(first == "alarm" and connecting or alarm)
+  ngx.thread.kill(connecting) -- either may have raised; the one that has ended is not harmed
+  ngx.thread.kill(alarm)
   return first, ok, cause
 end
 

@@ -45,12 +45,11 @@ end
 function readable.check(socket)
   -- The upstream of stream {} has another layout, and the function may be there all the same: one process may have both
   -- modules. ngx_lua before 0.10.18 lacks it, and the call raises.
-  local ok, waiting = ngx.config.subsystem == "http", nil
-  if ok then
-    ok, waiting = pcall(peek, socket)
-  end
-  if ok then
-    return waiting
+  if ngx.config.subsystem == "http" then
+    local ok, waiting = pcall(peek, socket)
+    if ok then
+      return waiting
+    end
   end
   return read(socket)
 end
