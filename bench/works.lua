@@ -24,7 +24,8 @@ local time = {
   { name = "authorize_private", title = "authorize private channel",
     targets = targets({ both("go", 4) }, { both("node", 4) }) },
   { name = "authorize_presence", title = "authorize presence channel",
-    targets = targets({ both("go", 3) }, { both("node", 3) }) },
+    -- On Lua 5.4 encoding the member and quoting the result take half of the time.
+    targets = targets({ both("go", 3, 1) }, { both("node", 3, 1) }) },
   { name = "authorize_encrypted", title = "authorize encrypted channel",
     targets = targets({ both("go", 4) }, { both("node", 4) }) },
   { name = "webhook", title = "webhook check and decode",

@@ -142,6 +142,7 @@ function fake.new(options)
       return unpack(results[first], 1, 4)
     end,
     kill = function(thread)
+      assert(coroutine.status(thread) ~= "dead", "no co ctx found") -- as ngx_lua raises
       record.killed[#record.killed + 1] = coroutine.status(thread)
     end,
   }

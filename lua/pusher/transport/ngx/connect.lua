@@ -45,13 +45,17 @@ local function wait_for_first(...)
   return nil, nil, tostring(name) -- it raised
 end
 
+local function has_ended(thread)
+  local status = coroutine.status(thread)
+  return status == "dead" or status == "zombie"
+end
+
 -- Only resolver_timeout (30 s by default) limits nginx's lookup of a name, so a second light thread watches the clock.
 local function connect_in_time(socket, plan, pool, down, deadline)
   local connecting = ngx.thread.spawn(function()
     return "connect", connect_to_any_address(socket, plan, pool, down, deadline)
   end)
-  local status = coroutine.status(connecting)
-  if status == "dead" or status == "zombie" then
+  if has_ended(connecting) then
     return wait_for_first(connecting)
   end
   local alarm = ngx.thread.spawn(function()
@@ -59,8 +63,7 @@ local function connect_in_time(socket, plan, pool, down, deadline)
     return "alarm", nil, "timeout"
   end)
   local first, ok, cause = wait_for_first(connecting, alarm)
-  ngx.thread.kill(connecting) -- either may have raised; the one that has ended is not harmed
-  ngx.thread.kill(alarm)
+  ngx.thread.kill(has_ended(connecting) and alarm or connecting)
   return first, ok, cause
 end
 
