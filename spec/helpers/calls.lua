@@ -104,18 +104,21 @@ function calls.run(...)
   return run("", ...)
 end
 
+local function preloading(preload)
+  return ("LD_PRELOAD=%s/pusher_test/%s.so ASAN_OPTIONS=verify_asan_link_order=0"):format(
+    os.getenv("PUSHER_BUILD"), preload)
+end
+
 --- The same.
 -- @tparam string preload the C helper to preload
 function calls.run_preloaded(preload, ...)
-  return run(("LD_PRELOAD=%s/pusher_test/%s.so ASAN_OPTIONS=verify_asan_link_order=0"):format(
-    os.getenv("PUSHER_BUILD"), preload), ...)
+  return run(preloading(preload), ...)
 end
 
 --- The same with an empty file whose path is the value of an environment variable.
 function calls.run_preloaded_with_file(preload, variable, ...)
   local path = os.tmpname()
-  local text = run(("%s=%s LD_PRELOAD=%s/pusher_test/%s.so ASAN_OPTIONS=verify_asan_link_order=0"):format(
-    variable, path, os.getenv("PUSHER_BUILD"), preload), ...)
+  local text = run(("%s=%s %s"):format(variable, path, preloading(preload)), ...)
   os.remove(path)
   return text
 end

@@ -33,9 +33,7 @@ extern const curl_version_info_data *pusher_libcurl;
 /* For an SSL_CTX of libcurl's: makes OpenSSL read a record at a time, so that what else has arrived
  * stays in the socket, where it can be seen. */
 void pusher_libcurl_read_no_further(void *ssl_context);
-/* Whether OpenSSL holds bytes that libcurl has not read of the connection on which the transfer
- * runs.
- */
+/* Whether OpenSSL holds bytes of the transfer's connection that libcurl has not read. */
 bool pusher_libcurl_has_unread(CURL *easy);
 /* Whether this libcurl calls back before it sends a request. */
 bool pusher_libcurl_has_prereq(void);

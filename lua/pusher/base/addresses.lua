@@ -7,6 +7,7 @@ local addresses = {}
 
 --- The prefix of an IPv4 address that is written as IPv6 (RFC 4291 2.5.5.2).
 addresses.MAPPED = ("\0"):rep(10) .. "\255\255"
+addresses.MAPPED_BITS = 8 * #addresses.MAPPED
 
 local MAX_ADDRESS_BYTES = 45
 
@@ -64,7 +65,7 @@ function addresses.read(text)
   end
   local short = addresses.ipv4(text)
   if short then
-    return addresses.MAPPED .. short, 8 * #addresses.MAPPED
+    return addresses.MAPPED .. short, addresses.MAPPED_BITS
   end
   local long = ipv6(text)
   if long then

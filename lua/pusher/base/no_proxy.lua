@@ -24,7 +24,7 @@ if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
 
 local no_proxy = {}
 
-local MAPPED, MAPPED_BITS = addresses.MAPPED, 8 * #addresses.MAPPED
+local MAPPED, MAPPED_BITS = addresses.MAPPED, addresses.MAPPED_BITS
 
 -- Not string.lower, which depends on the locale.
 local function lower(text)
