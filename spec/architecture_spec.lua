@@ -58,6 +58,7 @@ local MAY_SEE_NGX = {
 -- Specs of something else than one Lua module: files, or folders that end in a slash.
 local OTHER_SPECS = {
   "spec/architecture_spec.lua", "spec/readme_spec.lua", -- the tree and its text
+  "spec/hostile_arguments_spec.lua", -- all public calls
   "spec/core_spec.lua", "spec/core/", "spec/curl_spec.lua", "spec/curl/", -- C modules
   "spec/client/", -- the client against a server
   "spec/transport/async/", -- the network's thread, whose C files have no Lua module of their own

@@ -84,9 +84,13 @@ describe("pusher.beams", function()
       assert(client:delete_user(user))
       assert.are.equal("/customer_api/v1/instances/i-123/users/" .. escaped, transport.last.target)
     end
-    for _, user in ipairs { ".", ".." } do
-      assert.are.equal("invalid", select(3, client:delete_user(user)).code)
+    local sent = #transport.requests
+    for _, user in ipairs { ".", "..", "a/../b", "..\\a", "%2e%2e", "%2e" } do
+      local _, message, details = client:delete_user(user)
+      assert.matches("cannot be part of a path", message)
+      assert.are.equal("invalid", details.code)
     end
+    assert.are.equal(sent, #transport.requests)
   end)
 
   it("does not modify the caller's table", function()
@@ -117,6 +121,19 @@ describe("pusher.beams", function()
       assert.are.equal(0, #transport.requests)
     end)
 
+    it("what its codec encodes while it closes the client", function()
+      local client
+      local transport = fake.new()
+      client = assert(new { transport = transport, json = { decode = cjson.decode, encode = function(value)
+        if type(value) == "table" then
+          client:close()
+        end
+        return cjson.encode(value)
+      end } })
+      refused("closed", client:publish_to_interests({ "a" }, PUBLISH))
+      assert.are.equal(0, #transport.requests)
+    end)
+
     it("a request without a payload, or with a value that JSON does not have", function()
       local client = assert(new())
       refused("invalid", client:publish_to_interests({ "a" }, {}))
@@ -141,6 +158,13 @@ describe("pusher.beams", function()
       refused("config", new { instance_id = "evil.example/" })
       refused("config", new { secret_key = "a\r\nX: y" })
       refused("config", new { webhook_secret = "" })
+      for _, name in ipairs { "secret_key", "webhook_secret" } do
+        for _, value in ipairs { "hunter2\n", " hunter2", "hunter2\r\n", "hunt\0er2" } do
+          assert.are.equal(('option "%s" must not contain spaces or control characters'):format(name),
+            refused("config", new { [name] = value }))
+        end
+      end
+      refused("config", new { base_url = "https://h/../x" })
       refused("config", new { base_url = "nowhere" })
       refused("config", new { timeout = 0 })
       refused("config", new { timeout = 0 / 0 })

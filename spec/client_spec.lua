@@ -61,6 +61,49 @@ describe("pusher.client", function()
     refused("invalid", client:terminate_user_connections("a\nb"))
   end)
 
+  it("sends nothing whose path has a step, in any call", function()
+    local client, transport = new()
+    for _, step in ipairs { ".", "..", "%2e%2e", "a/..", "..\\a" } do
+      local message = refused("invalid", client:terminate_user_connections(step))
+      assert.truthy(message:find("cannot be part of a path", 1, true))
+    end
+    for _, channel in ipairs { ".", "..", "..;a", ".;" } do
+      refused("invalid", client:channel(channel))
+      refused("invalid", client:channel_users(channel))
+    end
+    for _, path in ipairs { "/channels/..", "/channels/../x", "/./x", "/%2e%2e/x", "/users/%252e/x" } do
+      refused("invalid", client:get(path))
+      refused("invalid", client:post(path, "{}"))
+      refused("invalid", client:build_request("GET", path))
+    end
+    assert.equal(0, #transport.requests)
+    assert.truthy(client:terminate_user_connections("a.b/c"))
+    assert.equal("/apps/3/users/a.b%2Fc/terminate_connections?", transport.last.target:match("^[^?]*%?"))
+  end)
+
+  it("fails when the codec closes the client, whatever the call", function()
+    for _, call in ipairs {
+      function(client) return client:trigger("a", "e", {}) end,
+      function(client) return client:trigger_batch { { channel = "a", name = "e", data = {} } } end,
+      function(client) return client:send_to_user("u", "e", {}) end,
+      function(client) return client:notify({ "a" }, { fcm = {} }) end,
+      function(client) return client:post("/x", {}) end,
+      function(client) return client:build_request("POST", "/x", nil, {}) end,
+      function(client) return client:authorize_channel("socket_id=1.2&channel_name=presence-a", { user_id = "u" }) end,
+      function(client) return client:authenticate_user("socket_id=1.2", { id = "u" }) end,
+    } do
+      local client, transport
+      client, transport = new(nil, { json = { decode = cjson.decode, encode = function(value)
+        if type(value) == "table" then
+          client:close()
+        end
+        return cjson.encode(value)
+      end } })
+      refused("closed", call(client))
+      assert.equal(0, #transport.requests)
+    end
+  end)
+
   it("writes a user id with quotes safely", function()
     local client, transport = new()
     client:send_to_user('a","b', "e", "x")

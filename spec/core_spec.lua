@@ -331,10 +331,19 @@ describe("core's clock", function()
   end)
 
   it("raises on a time that cannot be meant", function()
-    for _, seconds in ipairs { -1, 0 / 0, 1e9 } do
+    for _, seconds in ipairs { -1, 0 / 0 } do
       assert.error_matches(function()
         core.sleep(seconds)
       end, "seconds expected")
+    end
+  end)
+
+  it("sleeps for a day at most, and raises on no time that is longer", function()
+    for _, seconds in ipairs { "1e9", "1e308", "math.huge" } do
+      local program = assert(io.popen(([[timeout %g %s -e 'io.stdout:write("asleep") io.stdout:flush()
+        require("pusher.core").sleep(%s) print("awake")' 2>&1]]):format(time_scale, os.getenv("PUSHER_LUA"), seconds)))
+      assert.equal("asleep", program:read("*a"))
+      program:close()
     end
   end)
 end)

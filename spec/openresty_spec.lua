@@ -139,6 +139,60 @@ describe("pusher.openresty", function()
     end)
   end)
 
+  it("refuses options that are unknown or wrong, and logs which", function()
+    for _, case in ipairs { { "authorize_channel", { json = true } }, { "authorize_channel", { jsonp = "yes" } },
+      { "authenticate_user", { max_body_bytes = "5" } }, { "authenticate_user", { max_body_bytes = 0 / 0 } },
+      { "webhook", { max_ages = 5 } }, { "webhook", { max_age = "5" } }, { "webhook", { extra_tokens = 5 } } } do
+      local handler, options = case[1], case[2]
+      local given = handler == "webhook" and {} or function() return true end
+      local status, text, _, record = handle({ body = GOOD, content_type = FORM }, handler, given, options)
+      assert.same({ 500, '{"error":"internal error"}' }, { status, text })
+      assert.is_truthy(record.log[1]:find("^error: pusher " .. handler .. ": 500, .*option \"" .. next(options)), record.log[1])
+    end
+    local status, text, _, record = handle({ body = "x" }, "webhook", {}, { extra_tokens = { { key = "k" } } })
+    assert.same({ 500, '{"error":"internal error"}' }, { status, text })
+    assert.is_truthy(record.log[1]:find("extra_tokens", 1, true))
+  end)
+
+  it("calls the function of a webhook's event through a metatable, and survives one that raises", function()
+    local body = '{"time_ms":1,"events":[{"name":"channel_occupied","channel":"a"}]}'
+    local headers = { ["x-pusher-key"] = "k", ["x-pusher-signature"] = core.mac("very-secret"):hex(body) }
+    local seen
+    local inherited = setmetatable({}, { __index = { default = function(event) seen = event.channel end } })
+    assert.equal(200, (handle({ body = body, headers = headers }, "webhook", inherited)))
+    assert.equal("a", seen)
+    local strict = setmetatable({}, { __index = function(_, name) error("no " .. name) end })
+    assert.equal(500, (handle({ body = body, headers = headers }, "webhook", strict)))
+    assert.equal(500, (handle({ body = body, headers = headers }, "webhook", { default = "no function" })))
+  end)
+
+  it("has pieces that check what they are given", function()
+    rawset(_G, "ngx", (fake.new { request = { body = "12345" } }))
+    assert.equal("12345", openresty.body(5))
+    assert.same({ 413 }, { select(2, openresty.body(4)), nil })
+    for _, max_bytes in ipairs { -1, 0.5, 0 / 0, math.huge, 2 ^ 31 } do
+      assert.equal(500, (select(2, openresty.body(max_bytes))))
+    end
+    assert.equal(200, openresty.reply(200, "{}", "app.receive"))
+    for _, case in ipairs { { 99 }, { 200.5 }, { 0 / 0 }, { 600 }, { 200, "alert(1)//" }, { 200, "" } } do
+      local status, message, details = openresty.reply(case[1], "{}", case[2])
+      assert.is_nil(status)
+      assert.is_string(message)
+      assert.equal("invalid", details.code)
+    end
+    for _, name in ipairs { "authorize_channel", "authenticate_user", "webhook" } do
+      for _, call in ipairs { openresty[name], openresty.decide[name] } do
+        local ok, message = pcall(function()
+          local status = call({ not_a = "client" }, print, "x")
+          return status
+        end)
+        assert.is_false(ok)
+        local expected = ("bad argument #1 to '%s' (client expected, got another table)"):format(name)
+        assert.is_truthy(message:find("openresty_spec.lua:%d+: ") and message:find(expected, 1, true), message)
+      end
+    end
+  end)
+
   it("logs the message in one line, without secrets", function()
     local _, _, _, record = handle({ body = GOOD, content_type = FORM }, "authorize_channel", function()
       return nil, "banned\nforged line"

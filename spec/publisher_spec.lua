@@ -164,6 +164,23 @@ for _, deferred in ipairs { false, true } do
         assert.equal("x x", world:took("a") .. " " .. world:took("b"))
       end)
 
+      it("waits an hour at most, whatever a server or a transport says", function()
+        local function server(text)
+          return function() return 429, "slow down", "Retry-After: " .. text .. "\r\n" end
+        end
+        local function transport(seconds)
+          return function() return errors.fail("network", "failed", { retry_after = seconds }) end
+        end
+        for _, respond in ipairs { server "99999999999", server(("9"):rep(400)), server "Fri, 31 Dec 9999 23:59:59 GMT",
+          transport(1e12), transport(math.huge), transport(0 / 0), transport(-1e12), transport("1e12") } do
+          local world, publisher = new { respond }
+          publisher:trigger("a", "e", "x")
+          assert.is_true(publisher:flush(3700))
+          assert.equal(2, #world.calls)
+          assert.is_true(world.calls[2].time <= 1000 + 3601)
+        end
+      end)
+
       it("gives up after as many attempts as allowed", function()
         local world, publisher = new(function() return 500, "broken", "" end,
           { publisher = { retry = { attempts = 3 } } })
@@ -357,12 +374,21 @@ for _, deferred in ipairs { false, true } do
 
       it("refuses times that cannot be meant", function()
         local _, publisher = new()
-        for _, seconds in ipairs { -1, 0 / 0, math.huge } do
+        for _, seconds in ipairs { -1, 0 / 0, -math.huge } do
           refused("invalid", publisher:step(seconds))
           refused("invalid", publisher:flush(seconds))
           refused("invalid", publisher:close(seconds))
         end
         assert.is_true(publisher:trigger("a", "e", "x"))
+      end)
+
+      it("takes infinity for no limit", function()
+        local _, publisher = new()
+        assert.is_true(publisher:trigger("a", "e", "x"))
+        assert.is_number(publisher:step(math.huge))
+        assert.is_true(publisher:flush(math.huge))
+        assert.is_true(publisher:trigger("a", "e", "x"))
+        assert.is_true(publisher:close(math.huge))
       end)
 
       it("says how much is left when the flush takes too long", function()
@@ -539,6 +565,52 @@ for _, deferred in ipairs { false, true } do
         assert.equal("pusher.publisher (1 waiting, 0 in flight)", tostring(publisher))
         publisher:close(0)
         assert.equal("pusher.publisher (0 waiting, 0 in flight, closed)", tostring(publisher))
+      end)
+
+      -- A codec whose encode calls the function `during` once, when it gets data that says so.
+      local function with_codec()
+        local codec = { decode = cjson.decode }
+        function codec.encode(value)
+          local during = type(value) == "table" and value.marked and codec.during
+          if during then
+            codec.during = nil
+            during()
+          end
+          return cjson.encode(value)
+        end
+        local world, publisher = new(nil, { client = { json = codec } })
+        return codec, world, publisher
+      end
+
+      it("loses no event when the codec flushes while a replacement is written", function()
+        local codec, world, publisher = with_codec()
+        assert.is_true(publisher:trigger("a", "e", "old", { replace = "k", tag = "old" }))
+        codec.during = function()
+          assert.is_true(publisher:flush(5))
+        end
+        assert.is_true(publisher:trigger("a", "e", { marked = true }, { replace = "k", tag = "new" }))
+        assert.is_nil(codec.during)
+        assert.is_true(publisher:flush(5))
+        assert.equal("old:ok new:ok", outcomes(world))
+        assert.equal('old {"marked":true}', world:took("a"))
+        assert.same({ 2, 0 }, { counts(publisher).sent, counts(publisher).replaced })
+      end)
+
+      it("accepts nothing when the codec closes the publisher or the client, or fills the queue", function()
+        for code, close in pairs { ["closed"] = "publisher", ["closed "] = "client" } do
+          local codec, world, publisher = with_codec()
+          codec.during = function()
+            local object = close == "client" and world.client or publisher
+            object:close()
+          end
+          refused((code:gsub(" ", "")), publisher:trigger("a", "e", { marked = true }))
+          assert.equal(0, counts(publisher).accepted)
+        end
+        local codec, _, publisher = with_codec()
+        codec.during = function()
+          while publisher:trigger("b", "e", "x") do end
+        end
+        refused("full", publisher:trigger("a", "e", { marked = true }))
       end)
 
       it("checks its options", function()

@@ -422,6 +422,40 @@ describe("pusher.push", function()
       assert.are.equal(0, b.left)
     end)
 
+    it("take no time that cannot be meant", function()
+      local made = registry { a = recorder() }
+      for _, call in ipairs { "step", "flush", "stop" } do
+        for _, seconds in ipairs { -1, 0 / 0 } do
+          local ok, message, details = made[call](made, seconds)
+          assert.is_nil(ok)
+          assert.matches("^" .. call .. ": seconds must be 0 or more", message)
+          assert.are.equal("invalid", details.code)
+        end
+        assert.truthy(made[call](made, math.huge))
+      end
+    end)
+
+    it("start no handler while they stop it", function()
+      local a, made = recorder(), nil
+      local codes = {}
+      local function start()
+        codes[#codes + 1] = select(3, made:init '[{"name":"a"}]').code
+        return 0
+      end
+      a.step = start
+      function a.stop()
+        assert.is_true(made:stop())
+        return start()
+      end
+      made = registry { a = a }
+      assert(made:init '[{"name":"a"}]')
+      assert.is_true(made:stop())
+      assert.are.same({ "closed", "closed" }, codes)
+      assert.is_false(made:stats().a.ready)
+      assert.is_true(made:init '[{"name":"a"}]')
+      assert.is_true(made:stats().a.ready)
+    end)
+
     it("keep registrations: init starts the handlers anew", function()
       local a = recorder()
       local made = registry { a = a }
@@ -431,6 +465,25 @@ describe("pusher.push", function()
       assert.are.equal(1, made:push(receipt()))
       assert.are.equal(2, #a.configs)
     end)
+  end)
+
+  it("logs errors where the other parts log them, without a log of the application's own", function()
+    local real = io.stderr
+    local lines = {}
+    rawset(io, "stderr", { write = function(_, ...) lines[#lines + 1] = table.concat { ... } end })
+    local a = recorder()
+    a.stats = function() error("boom") end
+    local ok, message = pcall(function()
+      local made = registry { a = a }
+      assert(made:init '[{"name":"a"}]')
+      made:stats()
+      a.push = function() return errors.fail("full", "no place") end
+      made:push(receipt()) -- a warning, which push returns
+    end)
+    rawset(io, "stderr", real)
+    assert(ok, message)
+    assert.are.equal(1, #lines)
+    assert.matches("^pusher: error: push handler a: stats raised: .*boom", lines[1])
   end)
 
   it("keeps registries apart", function()

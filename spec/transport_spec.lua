@@ -48,6 +48,14 @@ describe("pusher.transport", function()
     assert.equal(own, resolved(own))
   end)
 
+  it("takes objects that raise for names they do not know", function()
+    local object = setmetatable({ send = print }, { __index = function(_, name) error("unknown: " .. name) end })
+    assert.equal(object, transport.resolve { transport = object })
+    assert.same({ nil, "text", { code = "invalid" } }, { transport.refuse(object, "text", { code = "invalid" }) })
+    local _, _, details = transport.resolve { transport = setmetatable({}, getmetatable(object)) }
+    assert.equal("config", details.code)
+  end)
+
   it("refuses anything else", function()
     for _, wanted in ipairs { "http", "", 5, true, {}, { send = true } } do
       local result, message, details = transport.resolve { transport = wanted }

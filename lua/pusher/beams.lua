@@ -6,6 +6,7 @@ local arguments = require "pusher.base.arguments"
 local audience = require "pusher.beams.audience"
 local closed = require "pusher.base.closed"
 local core = require "pusher.core"
+local credential = require "pusher.base.credential"
 local endpoint = require "pusher.base.endpoint"
 local errors = require "pusher.base.errors"
 local http = require "pusher.base.http"
@@ -22,6 +23,8 @@ local metatable = { __index = methods, __name = "pusher.beams" }
 
 local TOKEN_SECONDS = 24 * 60 * 60
 local SHOWN_BODY_BYTES = 2048
+
+local CLOSED = "the Beams client is closed"
 
 local fail, argument = errors.fail, arguments.check
 
@@ -47,12 +50,12 @@ local function check_options(checked)
   elseif not checked.instance_id:find("^[%w%-]+$") then
     return fail("config", 'option "instance_id" is part of a host name and may have only letters, digits and "-"',
       { field = "instance_id" })
-  elseif not checked.secret_key or checked.secret_key == "" then
-    return fail("config", 'option "secret_key" is missing', { field = "secret_key" })
-  elseif checked.secret_key:find("[%c%s]") then
-    return fail("config", 'option "secret_key" must not have spaces or control characters', { field = "secret_key" })
-  elseif checked.webhook_secret == "" then
-    return fail("config", 'option "webhook_secret" must not be empty', { field = "webhook_secret" })
+  end
+  for _, name in ipairs { "secret_key", checked.webhook_secret and "webhook_secret" } do
+    local fault = credential.fault(checked[name])
+    if fault then
+      return fail("config", ('option "%s" %s'):format(name, fault), { field = name })
+    end
   end
   return endpoint.parse(checked.base_url or ("https://%s.pushnotifications.pusher.com"):format(checked.instance_id),
     "base_url")
@@ -120,24 +123,28 @@ local function deleted()
 end
 
 local function call(self, method, path, body, shape)
+  if not self.authorization then
+    return transports.refuse(self.transport, select(2, fail("closed", CLOSED))) -- by the codec
+  end
   local headers = { self.authorization, standard_headers.LIBRARY, body and { "Content-Type", "application/json" } }
   return self.transport:send(endpoint.request(self.at, method, path, headers, body, self.timeout), parser(self, shape))
 end
 
 -- A copy of the caller's table, with the audience in it, as JSON.
 local function encode(self, name, list, publish)
-  local limit, message, details = audience.check(name, list)
-  if not limit then
-    return nil, message, details
-  elseif publish.apns == nil and publish.fcm == nil and publish.web == nil then
-    return fail("invalid", "a publish request must have at least one of apns, fcm and web", { field = "publish" })
+  local entries, limit, details = audience.check(name, list)
+  if not entries then
+    return nil, limit, details
   end
   local copy = {}
-  for key, value in pairs(publish) do
+  for key, value in next, publish do
     copy[key] = value
   end
-  copy[name] = list
-  local body
+  if copy.apns == nil and copy.fcm == nil and copy.web == nil then
+    return fail("invalid", "a publish request must have at least one of apns, fcm and web", { field = "publish" })
+  end
+  copy[name] = entries
+  local body, message
   body, message, details = self.json.encode(copy)
   if not body then
     return nil, message, details
@@ -200,9 +207,9 @@ end
 function methods:delete_user(user_id)
   argument("delete_user", 1, user_id, "string")
   local ok, message, details = audience.check_user(user_id)
-  if user_id == "." or user_id == ".." then
-    -- Servers and proxies read these as path segments even when they are escaped (RFC 3986 section 5.2.4).
-    ok, message, details = fail("invalid", 'a user id of "." or ".." cannot be part of a path', { field = "user_id" })
+  if ok and url.has_step(user_id) then
+    ok, message, details = fail("invalid", ('user id %s cannot be part of a path: "." and ".." are steps there'):format(
+      arguments.show(user_id)), { field = "user_id" })
   end
   if not ok then
     return transports.refuse(self.transport, message, details)
@@ -237,7 +244,7 @@ end
 local SENDS_NOTHING = { generate_token = true, webhook = true }
 
 local function refuse_closed(self, method)
-  local _, message, details = fail("closed", "the Beams client is closed")
+  local _, message, details = fail("closed", CLOSED)
   if SENDS_NOTHING[method] then
     return nil, message, details
   end

@@ -99,6 +99,9 @@ end
 
 -- `body` may be nil, and the failure of making it follow.
 local function post(self, parse, path, body, message, details)
+  if self.closed then
+    body, message, details = errors.fail("closed", "the client is closed") -- by the codec
+  end
   return send(self, parse, body and self.build("POST", path, nil, body), message, details)
 end
 
@@ -110,7 +113,9 @@ local function build(self, method, path, params, body)
     text, message, details = self.payload:text(body)
     ok = text
   end
-  if not ok then
+  if ok and self.closed then
+    return errors.fail("closed", "the client is closed") -- by the codec
+  elseif not ok then
     return nil, message, details
   end
   return self.build(method, path, params, text)
@@ -165,6 +170,9 @@ end
 function methods:terminate_user_connections(user_id)
   argument("terminate_user_connections", 1, user_id, "string")
   local ok, message, details = validate.user_id(user_id)
+  if ok then
+    ok, message, details = validate.path_part(user_id, "user id", "user_id")
+  end
   return post(self, self.parse.published, "/users/" .. url.escape(user_id) .. "/terminate_connections",
     ok and "{}", message, details)
 end
@@ -209,7 +217,12 @@ function methods:notify(interests, notification)
   argument("notify", 1, interests, "table")
   argument("notify", 2, notification, "table")
   local body, message, details = notify.body(self.parts.json, interests, notification)
-  local signed = body and self.build("POST", "/notifications", nil, body, self.push_endpoint)
+  local signed, _
+  if self.closed then
+    _, message, details = errors.fail("closed", "the client is closed") -- by the codec
+  elseif body then
+    signed = self.build("POST", "/notifications", nil, body, self.push_endpoint)
+  end
   return send(self, self.parse.notified, signed, message, details)
 end
 

@@ -5,7 +5,9 @@
 -- Cross-origin headers and rate limits are nginx's own business (`add_header`, `limit_req`).
 
 local arguments = require "pusher.base.arguments"
+local errors = require "pusher.base.errors"
 local form = require "pusher.channels.form"
+local options = require "pusher.base.options"
 local reply = require "pusher.openresty.reply"
 local subscriber = require "pusher.openresty.subscriber"
 local webhook = require "pusher.openresty.webhook"
@@ -15,10 +17,28 @@ local openresty = {}
 -- A form with a hundred channel names of full length fits; a webhook is at most a few hundred KB.
 local MAX_FORM_BYTES = 64 * 1024
 local MAX_HOOK_BYTES = 1024 * 1024
+local MAX_BYTES = 2 ^ 31 -- less than that may be allowed
 
-local DEFAULTS = {}
+local FORM_OPTIONS = {
+  jsonp = { "boolean", default = false },
+  max_body_bytes = { "number", default = MAX_FORM_BYTES, min = 1, integer = true },
+}
+local HOOK_OPTIONS = {
+  extra_tokens = { "table" }, -- this and max_age are read by client:webhook
+  max_age = { "number" },
+  max_body_bytes = { "number", default = MAX_HOOK_BYTES, min = 1, integer = true },
+}
+local FORM_DEFAULTS, HOOK_DEFAULTS = options.check({}, FORM_OPTIONS), options.check({}, HOOK_OPTIONS)
 
 local FORM = "^application/x%-www%-form%-urlencoded%f[^%w%-]"
+
+-- Raises unless the first argument has the method of a client that the function calls.
+local function check_client(call, client, method)
+  arguments.check(call, 1, client, "table")
+  if not arguments.method(client, method) then
+    arguments.refuse(call, 1, "client", "another table")
+  end
+end
 
 -- ---- pieces ----
 
@@ -26,6 +46,10 @@ local FORM = "^application/x%-www%-form%-urlencoded%f[^%w%-]"
 -- @tparam number max_bytes
 -- @treturn string|nil body, "" when there is none; nil, status, message for the log otherwise
 function openresty.body(max_bytes)
+  arguments.check("body", 1, max_bytes, "number")
+  if not (max_bytes >= 0 and max_bytes < MAX_BYTES and max_bytes % 1 == 0) then
+    return nil, 500, ("max_bytes must be a whole number from 0 to %.0f, got %s"):format(MAX_BYTES - 1, max_bytes)
+  end
   local request = ngx.req
   request.read_body()
   local data = request.get_body_data()
@@ -47,9 +71,18 @@ end
 --- Responds to the current request; the response is never cached.
 -- @tparam number status
 -- @tparam string text JSON
--- @tparam[opt] string callback wraps the text as JSONP; checked before
--- @treturn number status
+-- @tparam[opt] string callback wraps the text as JSONP: a plain reference such as `app.receive`
+-- @treturn number|nil status; nil, message, details (code `invalid`) when nothing was sent
 function openresty.reply(status, text, callback)
+  arguments.check("reply", 1, status, "number")
+  arguments.check("reply", 2, text, "string")
+  arguments.check("reply", 3, callback, "string or nil")
+  if not (status >= 200 and status <= 599 and status % 1 == 0) then
+    return errors.fail("invalid", "status must be a whole number from 200 to 599, got " .. status, { field = "status" })
+  elseif callback and not reply.is_callback(callback) then
+    return errors.fail("invalid", "callback must be a plain reference such as app.receive, got "
+      .. arguments.show(callback), { field = "callback" })
+  end
   local headers = ngx.header
   if status ~= 200 then
     ngx.status = status
@@ -70,11 +103,30 @@ end
 --- What the handlers decide, without nginx. Each function returns status, JSON text, and a message for the log or nil:
 -- `authorize_channel(client, authorize, form)`, `authenticate_user(client, identify, form)` with the url-encoded form,
 -- `webhook(client, handlers, headers, body [, options])` with what client:webhook takes.
-openresty.decide = {
-  authorize_channel = subscriber.authorize_channel,
-  authenticate_user = subscriber.authenticate_user,
-  webhook = webhook.receive,
-}
+openresty.decide = {}
+
+function openresty.decide.authorize_channel(client, authorize, text)
+  check_client("authorize_channel", client, "authorize_channel")
+  arguments.check("authorize_channel", 2, authorize, "function")
+  arguments.check("authorize_channel", 3, text, "string")
+  return subscriber.authorize_channel(client, authorize, text)
+end
+
+function openresty.decide.authenticate_user(client, identify, text)
+  check_client("authenticate_user", client, "authenticate_user")
+  arguments.check("authenticate_user", 2, identify, "function")
+  arguments.check("authenticate_user", 3, text, "string")
+  return subscriber.authenticate_user(client, identify, text)
+end
+
+function openresty.decide.webhook(client, handlers, headers, body, given)
+  check_client("webhook", client, "webhook")
+  arguments.check("webhook", 2, handlers, "table")
+  arguments.check("webhook", 3, headers, "table or function")
+  arguments.check("webhook", 4, body, "string")
+  arguments.check("webhook", 5, given, "table or nil")
+  return webhook.receive(client, handlers, headers, body, given)
+end
 
 -- ---- handlers ----
 
@@ -105,8 +157,8 @@ local function read_post(handler, allowed, max_bytes)
 end
 
 -- The form of a POST, or of a JSONP request's query and its callback; or nil and the status of the refusal.
-local function read_form(handler, options)
-  if options.jsonp and ngx.req.get_method() == "GET" then
+local function read_form(handler, allowed)
+  if allowed.jsonp and ngx.req.get_method() == "GET" then
     local query = ngx.var.args or ""
     local fields = form.fields(query)
     if not fields or not reply.is_callback(fields.callback) then
@@ -114,17 +166,24 @@ local function read_form(handler, options)
     end
     return query, fields.callback
   end
-  return read_post(handler, options.jsonp and "GET, POST" or "POST", options.max_body_bytes or MAX_FORM_BYTES)
+  return read_post(handler, allowed.jsonp and "GET, POST" or "POST", allowed.max_body_bytes)
 end
 
 -- Responds to a form. Its content type is looked up only when the form is refused: to nginx that costs about as much as
 -- the whole signature.
-local function respond(handler, client, application, options)
-  local text, callback = read_form(handler, options or DEFAULTS)
+local function respond(handler, client, application, given)
+  local allowed, fault = FORM_DEFAULTS, nil
+  if given then
+    allowed, fault = options.check(given, FORM_OPTIONS)
+  end
+  if not allowed then
+    return refuse(handler, 500, fault)
+  end
+  local text, callback = read_form(handler, allowed)
   if not text then
     return callback -- the status
   end
-  local status, json, message = openresty.decide[handler](client, application, text)
+  local status, json, message = subscriber[handler](client, application, text)
   if status == 400 and not callback and text ~= "" then
     local content_type = ngx.var.content_type
     if not content_type or not content_type:lower():find(FORM) then
@@ -140,42 +199,51 @@ end
 -- @tparam client client
 -- @tparam function authorize (socket_id, channel_name, form) -> a member for a presence channel, true for another; or
 --   nil, message (the response is 403; the message is for the log)
--- @tparam[opt] table options `jsonp` = true responds to GET with a callback, too; `max_body_bytes` (64 KiB)
+-- @tparam[opt] table given `jsonp` = true responds to GET with a callback, too; `max_body_bytes` (64 KiB)
 -- @treturn number status of the response
-function openresty.authorize_channel(client, authorize, options)
-  arguments.check("authorize_channel", 1, client, "table")
+function openresty.authorize_channel(client, authorize, given)
+  check_client("authorize_channel", client, "authorize_channel")
   arguments.check("authorize_channel", 2, authorize, "function")
-  return respond("authorize_channel", client, authorize, options)
+  arguments.check("authorize_channel", 3, given, "table or nil")
+  return respond("authorize_channel", client, authorize, given)
 end
 
 --- Responds to connections that sign in.
 -- @tparam client client
 -- @tparam function identify (socket_id, form) -> user `{ id =, user_info =, watchlist = }`; or nil, message
--- @tparam[opt] table options as for authorize_channel
+-- @tparam[opt] table given options as for authorize_channel
 -- @treturn number status of the response
-function openresty.authenticate_user(client, identify, options)
-  arguments.check("authenticate_user", 1, client, "table")
+function openresty.authenticate_user(client, identify, given)
+  check_client("authenticate_user", client, "authenticate_user")
   arguments.check("authenticate_user", 2, identify, "function")
-  return respond("authenticate_user", client, identify, options)
+  arguments.check("authenticate_user", 3, given, "table or nil")
+  return respond("authenticate_user", client, identify, given)
 end
 
 --- Receives webhooks: verified first, then a function is called for each event.
 -- @tparam client client
 -- @tparam table handlers event name (`member_added`, `channel_vacated`, …) -> function(event, hook); `default` is
 --   called for all others. What one raises is logged and makes the sender try again
--- @tparam[opt] table options `extra_tokens`, `max_age` (see client:webhook), `max_body_bytes` (1 MiB)
+-- @tparam[opt] table given `extra_tokens`, `max_age` (see client:webhook), `max_body_bytes` (1 MiB)
 -- @treturn number status of the response
-function openresty.webhook(client, handlers, options)
-  arguments.check("webhook", 1, client, "table")
+function openresty.webhook(client, handlers, given)
+  check_client("webhook", client, "webhook")
   arguments.check("webhook", 2, handlers, "table")
-  options = options or DEFAULTS
-  local body, refused = read_post("webhook", "POST", options.max_body_bytes or MAX_HOOK_BYTES)
+  arguments.check("webhook", 3, given, "table or nil")
+  local allowed, fault = HOOK_DEFAULTS, nil
+  if given then
+    allowed, fault = options.check(given, HOOK_OPTIONS)
+  end
+  if not allowed then
+    return refuse("webhook", 500, fault)
+  end
+  local body, refused = read_post("webhook", "POST", allowed.max_body_bytes)
   if not body then
     return refused
   end
   -- All headers: by default only the first hundred count. nginx limits their size.
   return finish("webhook", nil, webhook.receive(client, handlers, ngx.req.get_headers(0), body,
-    { extra_tokens = options.extra_tokens, max_age = options.max_age }))
+    { extra_tokens = allowed.extra_tokens, max_age = allowed.max_age }))
 end
 
 return openresty

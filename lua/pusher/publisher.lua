@@ -63,12 +63,8 @@ function publisher.new(client, options)
 end
 
 -- What a later event needs to replace this one, or false. No event name has a zero byte.
-local function replace_key(event, params)
-  local ok, message, details = arguments.members(params, PARAMS, "trigger parameter")
-  local key = params.replace
-  if not ok then
-    return nil, message, details
-  elseif key == nil then
+local function replace_key(event, key)
+  if key == nil then
     return false
   elseif type(key) ~= "string" and type(key) ~= "number" then
     return errors.fail("invalid", ("replace must be a string or a number, got a %s"):format(type(key)),
@@ -104,26 +100,45 @@ local function enqueue(self, channel, event, text, params, key)
   return true
 end
 
--- The types of the arguments are valid: replace, enqueue or refuse.
-local function accept(self, channel, event, data, params)
-  local key, old, head, text, message, details
-  if params then
-    key, message, details = replace_key(event, params)
-    if details then
-      return nil, message, details
-    end
-    old = key and self.queue:find(channel, key)
-  end
-  if not old and not self.queue:accepts() then
+local function is_closed(self)
+  return self.closed or self.is_client_closed()
+end
+
+local function refuse_closed(self)
+  return errors.fail("closed", self.closed and "the publisher is closed" or "the client is closed")
+end
+
+-- The text of an event, when there is a place for it.
+local function compose(self, channel, event, data, params, key)
+  if not (key and self.queue:find(channel, key)) and not self.queue:accepts() then
     return refuse_full(self)
   end
-  head, message, details = self.heads:get(channel, event)
-  if head then
-    text, message, details = self.payload:compose(head, channel, data, params)
+  local head, message, details = self.heads:get(channel, event)
+  if not head then
+    return nil, message, details
+  end
+  return self.payload:compose(head, channel, data, params)
+end
+
+-- The types of the arguments are valid: replace, enqueue or refuse.
+local function accept(self, channel, event, data, given)
+  local params, key, text, message, details
+  if given then
+    params, message, details = arguments.read(given, PARAMS, "trigger parameter")
+    if params then
+      key, message, details = replace_key(event, params.replace)
+    end
+  end
+  if not message then
+    text, message, details = compose(self, channel, event, data, params, key)
   end
   if not text then
     return nil, message, details
-  elseif not old then
+  elseif is_closed(self) then -- the codec may have used the publisher
+    return refuse_closed(self)
+  end
+  local old = key and self.queue:find(channel, key)
+  if not old then
     return enqueue(self, channel, event, text, params, key)
   end
   self.accepted = self.accepted + 1
@@ -145,19 +160,10 @@ function methods:trigger(channel, event, data, params)
   if params ~= nil then
     argument("trigger", 4, params, "table or nil")
   end
-  if self.closed or self.is_client_closed() then
-    return errors.fail("closed", self.closed and "the publisher is closed" or "the client is closed")
+  if is_closed(self) then
+    return refuse_closed(self)
   end
   return accept(self, channel, event, data, params)
-end
-
-local function check_seconds(call, seconds, default)
-  seconds = seconds or default
-  if not (seconds >= 0 and seconds < math.huge) then
-    return errors.fail("invalid", ("%s: seconds must be a finite number, 0 or more, got %s"):format(call, seconds),
-      { field = "seconds" })
-  end
-  return seconds
 end
 
 -- Once the client is closed nothing can be sent.
@@ -177,7 +183,7 @@ function methods:step(seconds)
   if seconds ~= nil then
     argument("step", 1, seconds, "number")
   end
-  local limit, message, details = check_seconds("step", seconds, 0)
+  local limit, message, details = arguments.seconds("step", seconds, 0)
   if not limit then
     return nil, message, details
   elseif self.outcomes:is_reporting() then
@@ -194,7 +200,7 @@ end
 --   `details.left` is the number of events that are not settled
 function methods:flush(seconds)
   argument("flush", 1, seconds, "number or nil")
-  local limit, message, details = check_seconds("flush", seconds, DEFAULT_WAIT)
+  local limit, message, details = arguments.seconds("flush", seconds, DEFAULT_WAIT)
   local left = self.delivery:unsettled()
   if not limit then
     return nil, message, details
@@ -223,7 +229,7 @@ end
 -- @treturn true|nil true; nil, message, details otherwise; `details.left` is the number of events that were given up
 function methods:close(seconds)
   argument("close", 1, seconds, "number or nil")
-  local limit, message, details = check_seconds("close", seconds, DEFAULT_WAIT)
+  local limit, message, details = arguments.seconds("close", seconds, DEFAULT_WAIT)
   if not limit then
     return nil, message, details
   end
@@ -254,8 +260,8 @@ end
 
 -- For event loops: what cqueues expects. A transport without these methods has nothing to watch.
 local function ask_transport(self, name)
-  local transport = self.transport
-  return transport[name] and transport[name](transport)
+  local ask = arguments.method(self.transport, name)
+  return ask and ask(self.transport)
 end
 
 --- The descriptor that is readable when `step` has something to do.

@@ -10,6 +10,7 @@ local arguments = require "pusher.base.arguments"
 local callback = require "pusher.base.callback"
 local configs = require "pusher.push.config"
 local core = require "pusher.core"
+local driver = require "pusher.driver.choose"
 local errors = require "pusher.base.errors"
 local json_codec = require "pusher.base.json"
 local options = require "pusher.base.options"
@@ -33,7 +34,7 @@ local SLICE = 0.05 -- seconds that a handler may take while others wait for thei
 local OPTIONS = {
   strict = { "boolean", default = false },
   json = json_codec.OPTION,
-  log = { "function", default = function() end },
+  log = { "function", default = driver.log_errors },
   clock = { "function", default = os.time },
   now = { "function", default = core.now },
 }
@@ -57,11 +58,11 @@ end
 function methods:register(name, handler)
   argument("register", 1, name, "string")
   if handler == nil then
-    error("Register: push handler is nil", 2)
-  elseif type(handler) ~= "table" or type(handler.push) ~= "function" then
-    error(("bad argument #2 to 'register' (table with a function push expected, got %s)"):format(type(handler)), 2)
+    arguments.raise("Register: push handler is nil")
+  elseif type(handler) ~= "table" or not arguments.method(handler, "push") then
+    arguments.refuse("register", 2, "table with a function push", type(handler))
   elseif self.by_name[name] then
-    error("Register: called twice for handler " .. name, 2)
+    arguments.raise("Register: called twice for handler " .. name)
   end
   self.by_name[name] = slots.new(name, handler, self.callbacks)
   self.slots[#self.slots + 1] = self.by_name[name]
@@ -85,6 +86,9 @@ end
 -- @treturn true|nil true; nil, message, details otherwise
 function methods:init(config)
   argument("init", 1, config, "string or table")
+  if self.stopping then
+    return fail("closed", "the registry is being stopped; init may be called when stop has returned")
+  end
   local list, message, details = configs.entries(config, self.options.json)
   local ok = list
   for _, entry in ipairs(list or {}) do
@@ -177,8 +181,11 @@ end
 --   failed
 function methods:step(seconds)
   argument("step", 1, seconds, "number or nil")
-  local _, unsettled, failure =
-    step_each(self, running(self, "step"), self.options.now() + (seconds or 0), math.huge)
+  local limit, message, details = arguments.seconds("step", seconds, 0)
+  if not limit then
+    return nil, message, details
+  end
+  local _, unsettled, failure = step_each(self, running(self, "step"), self.options.now() + limit, math.huge)
   return outcome(unsettled, failure)
 end
 
@@ -187,7 +194,11 @@ end
 -- @treturn true|nil true; nil, message, details otherwise (code `timeout` when something is left)
 function methods:flush(seconds)
   argument("flush", 1, seconds, "number or nil")
-  local unsettled, failure = drain(self, running(self, "step"), self.options.now() + (seconds or FLUSH_SECONDS))
+  local limit, message, details = arguments.seconds("flush", seconds, FLUSH_SECONDS)
+  if not limit then
+    return nil, message, details
+  end
+  local unsettled, failure = drain(self, running(self, "step"), self.options.now() + limit)
   if unsettled > 0 and not failure then
     return fail("timeout", ("%d items are not settled yet"):format(unsettled))
   end
@@ -200,16 +211,23 @@ end
 -- @treturn true|nil true; nil, message, details otherwise
 function methods:stop(seconds)
   argument("stop", 1, seconds, "number or nil")
-  local deadline = self.options.now() + (seconds or STOP_SECONDS)
+  local limit, message, details = arguments.seconds("stop", seconds, STOP_SECONDS)
+  if not limit then
+    return nil, message, details
+  end
+  local deadline = self.options.now() + limit
   local workers, stoppers = running(self, "step"), running(self, "stop")
   for _, slot in ipairs(self.slots) do
     slot:stop()
   end
+  local outermost = not self.stopping
+  self.stopping = true -- until all is done: a callback may call init
   local _, failure = drain(self, workers, deadline)
   for _, slot in ipairs(stoppers) do
-    local _, message, details = slot:call("stop", math.max(0, deadline - self.options.now()))
+    _, message, details = slot:call("stop", math.max(0, deadline - self.options.now()))
     failure = failure or message and { message = message, details = details }
   end
+  self.stopping = not outermost
   return outcome(true, failure)
 end
 

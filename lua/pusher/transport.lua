@@ -37,7 +37,7 @@ function transport.resolve(given)
     local api = rawget(_G, "ngx")
     wanted = type(api) == "table" and type(api.socket) == "table" and "ngx" or "curl"
   end
-  if type(wanted) == "table" and type(wanted.send) == "function" then
+  if type(wanted) == "table" and arguments.method(wanted, "send") then
     return wanted
   elseif not NAMES[wanted] then
     return errors.fail("config", ('option "transport" must be "curl", "async", "ngx" or an object with a send method, '
@@ -56,8 +56,9 @@ end
 -- @tparam table details
 -- @return nil, message, details; over async a pending that is done
 function transport.refuse(chosen, message, details)
-  if type(chosen.fail) == "function" then
-    return chosen:fail(message, details)
+  local fail = arguments.method(chosen, "fail")
+  if fail then
+    return fail(chosen, message, details)
   end
   return nil, message, details
 end

@@ -18,6 +18,7 @@ describe("pusher.base.endpoint", function()
   local bad = {
     "", "fcm.googleapis.com", "ftp://x", "https://", "https://user:hunter2@host", "https://host/?q=1", "https://host/#f",
     "https://host:0", "https://host:65536", "https://host:", "https://ho st", "https://host/a b", "HTTPS://host",
+    "https://host/..", "https://host/a/./b", "https://host/%2e%2e/a", "https://host/a\n",
     "https://host\r\nX: y", "https://[::1", 5, {}, false,
   }
   for _, url in ipairs(bad) do

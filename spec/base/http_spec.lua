@@ -31,6 +31,34 @@ describe("pusher.base.http", function()
     assert.is_nil(http.header(nil, "date"))
   end)
 
+  it("lets no parser see a response that is none, from whatever transport", function()
+    local parse = http.check_encoding(function() return "parsed" end)
+    assert.equal("parsed", parse(200, "x", ""))
+    assert.equal("parsed", parse(200, "x", nil))
+    for _, response in ipairs { { 0.5, "", "" }, { 0 / 0, "", "" }, { math.huge, "", "" }, { "200", "", "" }, { 200, {}, "" },
+      { 200, nil, "" }, { 200, "", { ["Content-Encoding"] = "gzip" } }, { nil, "", "" } } do
+      local result, message, details = parse(response[1], response[2], response[3])
+      assert.is_nil(result)
+      assert.truthy(message:find("must have a whole number as its status", 1, true))
+      assert.equal("response", details.code)
+    end
+  end)
+
+  it("waits an hour at most, whatever a server says", function()
+    assert.equal(3600, http.MAX_RETRY_AFTER)
+    for given, expected in pairs { [0] = 0, [7] = 7, [0.5] = 0.5, [3600] = 3600, [3601] = 3600, [1e308] = 3600,
+      [math.huge] = 3600, [-1] = 0, [-math.huge] = 0, ["7"] = 7, ["1e9"] = 3600 } do
+      assert.equal(expected, http.wait(given))
+    end
+    for _, given in ipairs { 0 / 0, "soon", {}, true } do
+      assert.is_nil(http.wait(given))
+    end
+    assert.is_nil(http.wait(nil))
+    assert.equal(3600, http.retry_after("Retry-After: 99999999999\r\n", 0))
+    assert.equal(3600, http.retry_after("Retry-After: " .. ("9"):rep(400) .. "\r\n", 0))
+    assert.equal(3600, http.retry_after("Retry-After: Fri, 16 Nov 2012 17:49:49 GMT\r\n", 0))
+  end)
+
   it("reads Retry-After in both forms", function()
     local now = http.date("Fri, 16 Nov 2012 17:49:39 GMT")
     assert.equal(7, http.retry_after("Retry-After: 7\r\n", now))

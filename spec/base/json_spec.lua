@@ -77,6 +77,25 @@ describe("pusher.base.json", function()
     end
   end)
 
+  it("reads what a custom codec lets through, however deep", function()
+    local deep = { 1.0 }
+    for _ = 1, 300000 do
+      deep = { deep }
+    end
+    local lax = json.new { encode = print, decode = function(text)
+      return text == "deep" and deep or { 1.0 }
+    end }
+    assert.is_table(lax.decode("deep"))
+  end)
+
+  it("takes a codec's functions from its class, and refuses one that raises when it is looked at", function()
+    local class = { encode = function() return "x" end, decode = function() return 7 end }
+    class.__index = class
+    assert.equal("x", json.new(setmetatable({}, class)).encode(1))
+    local _, message = json.new(setmetatable({}, { __index = error }))
+    assert.truthy(message:find('option "json" must be', 1, true))
+  end)
+
   it("refuses a codec without its two functions", function()
     for _, given in ipairs { {}, { encode = print }, { encode = print, decode = "no" } } do
       local made, message, details = json.new(given)

@@ -1,3 +1,4 @@
+local growth = require "spec.helpers.growth"
 local url = require "pusher.base.url"
 
 describe("pusher.base.url", function()
@@ -20,6 +21,24 @@ describe("pusher.base.url", function()
     end
     local all = table.concat(bytes)
     assert.equal(all, url.unescape(url.escape(all)))
+  end)
+
+  it("finds steps in paths, however they are encoded", function()
+    for _, text in ipairs { ".", "..", "/.", "/..", "a/..", "../a", "/a/../b", "/a/./b", "a\\..\\b", "..;x", "/a/..;/b",
+      "%2e", "%2E%2e", ".%2e", "/a/%2e%2e/b", "a%2f..", "a%5c..", "%252e%252e", "%25%32%65" } do
+      assert.is_true(url.has_step(text), text)
+    end
+    for _, text in ipairs { "", "/", "...", "a.b", ".a", "a.", "/.well-known/x", "/a..b/...", "%", "%2", "100%", "a%2fb" } do
+      assert.is_false(url.has_step(text), text)
+    end
+  end)
+
+  it("looks for steps in linear time", function()
+    growth.assert_linear(function(n)
+      url.has_step(("%2"):rep(math.floor(n / 2)))
+      url.has_step(("/"):rep(n))
+      url.has_step(("%25"):rep(math.floor(n / 3)))
+    end, 100000)
   end)
 
   it("splits host and port", function()

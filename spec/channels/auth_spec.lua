@@ -161,11 +161,11 @@ describe("pusher.channels.auth", function()
     assert.is_nil(listed)
     assert.equal("1", details.field)
     refused("invalid", subject:authorize_channel("socket_id=1.2&channel_name=private-a", { user_id = "1", x = 1 }))
-    -- An object may show a codec more than its plain fields.
+    -- What an object shows beyond its own fields is not signed.
     local object = setmetatable({ user_id = "1" }, { __index = { user_info = { a = 1 } },
       __pairs = function() return next, { user_id = "1", password = "hunter2" } end })
     local response = cjson.decode(subject:authorize_channel(params, object))
-    assert.same({ user_id = "1", user_info = { a = 1 } }, cjson.decode(response.channel_data))
+    assert.same({ user_id = "1" }, cjson.decode(response.channel_data))
   end)
 
   it("refuses a list of channels", function()
@@ -200,6 +200,30 @@ describe("pusher.channels.auth", function()
     for _, params in ipairs { "", "socket_id=1", "socket_id=1.2&socket_id=1.2", {}, { socket_id = { "1.2" } } } do
       refused("invalid", subject:authenticate_user(params, { id = "7" }))
     end
+  end)
+
+  it("signs id, user_info and watchlist of a user, and refuses any other field by name", function()
+    local text, message, details = new():authenticate_user("socket_id=1.2", { id = "1", password = "hunter2" })
+    assert.is_nil(text)
+    assert.same({ "invalid", "password" }, { details.code, details.field })
+    assert.is_nil(message:find("hunter2", 1, true))
+  end)
+
+  it("fails when the codec closes the client", function()
+    local subject
+    local codec = { decode = cjson.decode, encode = function(value)
+      if subject and type(value) == "table" then
+        subject.mac:close()
+        subject:close()
+      end
+      return cjson.encode(value)
+    end }
+    local function closing()
+      subject = auth.new { key = "k", mac = core.mac("s"), json = json.new(codec), sealer = encryption.new() }
+      return subject
+    end
+    refused("closed", closing():authorize_channel("socket_id=1.2&channel_name=presence-a", { user_id = "1" }))
+    refused("closed", closing():authenticate_user("socket_id=1.2", { id = "1" }))
   end)
 
   it("keeps the caller's tables", function()

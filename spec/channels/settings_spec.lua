@@ -65,7 +65,7 @@ describe("pusher.channels.settings", function()
     refused(with { app_id = -3 }, "app_id")
     refused(with { app_id = 1.5 }, "app_id")
     refused(with { app_id = 0 / 0 }, "app_id")
-    refused(with { key = "a:b" }, 'option "key" must not contain spaces, colons')
+    refused(with { key = "a:b" }, 'option "key" must not contain colons')
     refused(with { host = "https://example.org" }, 'option "host" must be a host name or "host:port"')
     refused(with { host = "h:70000" }, "host")
     refused(with { host = "a b" }, "host")
@@ -87,6 +87,50 @@ describe("pusher.channels.settings", function()
     refused(with { push_notification_host = "a b" }, "push_notification_host")
     refused(with { push_notification_host = "h:0" }, "push_notification_host")
     refused(with { transport = 7 }, "transport")
+  end)
+
+  it("refuses spaces and control characters in app_id, key and secret, wherever they come from", function()
+    for _, name in ipairs { "app_id", "key", "secret" } do
+      for _, value in ipairs { " hunter2", "hunter2 ", "hunter2\n", "hunter2\r\n", "hun\tter2", "hunter2\0", "hunter2\127" } do
+        local given = with { [name] = value }
+        local url = "https://" .. given.key .. ":" .. given.secret .. "@h/apps/" .. given.app_id -- 5.1's %s ends at "\0"
+        local escaped = url:gsub("[%c ]", function(char) return ("%%%02X"):format(char:byte()) end)
+        for way, options in pairs { options = given, url = settings.from_url(escaped) or {},
+          environment = settings.from_env("X", nil, function() return escaped end) or {} } do
+          local checked, message, details = settings.check(options)
+          assert.is_nil(checked)
+          assert.equal(('option "%s" must not contain spaces or control characters'):format(name), message, way)
+          assert.equal("config", details.code)
+        end
+        -- An URL with the bytes themselves, as a file with a line break has it.
+        local read = settings.from_url(url)
+        assert.is_nil(read and settings.check(read))
+      end
+    end
+  end)
+
+  it("shows nothing of a URL whose secret is not percent-encoded", function()
+    for _, secret in ipairs { "hun@ter2", "h@hunter2/x", "h@h/hunter2", "h@h/apps/hunter2", "hun/ter2" } do
+      local read, message = settings.from_url("https://key:" .. secret .. "@h/apps/3")
+      assert.is_nil(read)
+      assert.is_nil(message:find("unter2", 1, true), message)
+    end
+  end)
+
+  it("refuses steps of a path", function()
+    for _, step in ipairs { ".", ".." } do
+      refused(with { app_id = step }, 'option "app_id" must consist')
+      for _, prefix in ipairs { "/" .. step, "/a/" .. step, "/" .. step .. "/a", "/" .. step .. "/" } do
+        refused(with { path_prefix = prefix }, 'option "path_prefix" must be a path')
+      end
+    end
+    assert.truthy(settings.check(with { app_id = "a..b", path_prefix = "/a../.b/..." }))
+  end)
+
+  it("refuses a master key with a line break", function()
+    for _, bad in ipairs { "\n", " ", "\r\n", "\0" } do
+      refused(with { encryption_master_key_base64 = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=" .. bad }, "not valid base64")
+    end
   end)
 
   it("never shows a secret that has the wrong type", function()

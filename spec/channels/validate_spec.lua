@@ -97,14 +97,34 @@ describe("pusher.channels.validate", function()
 
   it("checks all arguments of a trigger", function()
     assert.same({ "a" }, validate.trigger("a", "e"))
-    assert.same({ "a", "b" }, validate.trigger({ "a", "b" }, "e", { socket_id = "1.2", info = "user_count" }))
+    assert.same({ "a", "b" }, validate.trigger({ "a", "b" }, "e"))
     refused(validate.trigger("a b", "e"))
     refused(validate.trigger("a", ""))
-    refused(validate.trigger("a", "e", { nonsense = 1 }))
     local list, _, details = validate.trigger({ "a", "private-encrypted-b" }, "e")
     assert.is_nil(list)
     assert.equal("encryption", details.code)
     assert.truthy(validate.trigger({ "private-encrypted-b" }, "e"))
+  end)
+
+  it("refuses steps of a path", function()
+    for _, path in ipairs { "/.", "/..", "/a/../b", "/a/./b", "/%2e%2e/a", "/a/.%2E/b", "/a/%2e", "/%252e%252e/a", "/..;x/a",
+      "/a/..%2fb", "/a%5c..%5cb" } do
+      local ok, _, details = validate.target("GET", path)
+      assert.is_nil(ok)
+      assert.same({ "invalid", "path" }, { details.code, details.field })
+    end
+    for _, path in ipairs { "/a..", "/...", "/a/..b/.c", "/%2e%2e%2e", "/a=@,.;b" } do
+      assert.is_true(validate.target("GET", path))
+    end
+    for _, part in ipairs { ".", "..", "a/../b", "..\\a", "%2e%2e", "%252e.", "..;a" } do
+      local ok, message, details = validate.path_part(part, "user id", "user_id")
+      assert.is_nil(ok)
+      assert.truthy(message:find("user id ", 1, true))
+      assert.same({ "invalid", "user_id" }, { details.code, details.field })
+    end
+    for _, part in ipairs { "...", "a.b", ".a", "a/b", "auth0|5f7c", "100%" } do
+      assert.is_true(validate.path_part(part, "user id", "user_id"))
+    end
   end)
 
   it("takes encoded paths only", function()

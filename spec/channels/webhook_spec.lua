@@ -66,7 +66,14 @@ describe("pusher.channels.webhook", function()
     refused("unauthorized", new():read(signed(BODY, "old", "s"), BODY, { extra_tokens = tokens }))
     refused("unauthorized", new():read(signed(BODY, "k", "older"), BODY, { extra_tokens = tokens }))
     refused("unauthorized", new():read(signed(BODY, "old", "older"), BODY))
-    refused("unauthorized", new():read(signed(BODY, "x", "s"), BODY, { extra_tokens = { 7, {}, { key = "x" } } }))
+    for _, wrong in ipairs { 5, "x", true, { 7 }, { {} }, { { key = "x" } }, { { key = "x", secret = "" } },
+      { { key = "x", secret = "s\n" } }, { { key = " x", secret = "s" } }, { { key = "x", secret = "s" }, nil, 7 },
+      { { key = 5, secret = "s" } }, { a = { key = "x", secret = "s" } } } do
+      for _, headers in ipairs { signed(BODY, "x", "s"), signed(BODY) } do
+        local _, message, details = refused("config", new():read(headers, BODY, { extra_tokens = wrong }))
+        assert.is_nil(message and message:find('"s', 1, true), details)
+      end
+    end
   end)
 
   it("refuses missing, repeated, wrong and forged headers", function()
@@ -129,6 +136,9 @@ describe("pusher.channels.webhook", function()
     refused("unauthorized", at((NOW - 301) * 1000, 300))
     refused("unauthorized", at((NOW + 301) * 1000, 300))
     assert.truthy(at(1, nil))
+    for _, wrong in ipairs { "5", 0 / 0, -1, math.huge, true, {} } do
+      refused("config", at(NOW * 1000, wrong))
+    end
   end)
 
   it("decrypts client events of encrypted channels; one that fails leaves the rest alone", function()
@@ -159,6 +169,6 @@ describe("pusher.channels.webhook", function()
   end)
 
   it("refuses unknown options", function()
-    refused("invalid", new():read(signed(BODY), BODY, { extra_token = {} }))
+    refused("config", new():read(signed(BODY), BODY, { extra_token = {} }))
   end)
 end)

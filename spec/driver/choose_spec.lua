@@ -24,6 +24,14 @@ local function collect()
 end
 
 describe("pusher.driver.choose", function()
+  it("takes a result that raises for names it does not know as a result", function()
+    local done, seen = collect()
+    local strict = setmetatable({}, { __index = function(_, name) error("no " .. name) end })
+    choose.send({ send = function() return strict end }, {}, print, done, "owner", "item")
+    assert.equal(1, #seen)
+    assert.is_true(rawequal(strict, seen[1].result))
+  end)
+
   it("cancels what can be cancelled", function()
     local cancelled = 0
     for _, given in ipairs { {}, { cancel = true }, { cancel = function() cancelled = cancelled + 1 end } } do
@@ -43,6 +51,7 @@ describe("pusher.driver.choose", function()
       assert.same({ "pusher.driver.blocking", true }, { kind_of {} })
       assert.same({ "pusher.driver.stepped", false }, { kind_of { step = function() end } })
       assert.same({ "pusher.driver.blocking", true }, { kind_of { step = 7 } })
+      assert.same({ "pusher.driver.blocking", true }, { kind_of(setmetatable({}, { __index = error })) })
       with_ngx({ timer = {} }, function()
         assert.same({ "pusher.driver.nginx", false }, { kind_of {} })
         assert.same({ "pusher.driver.stepped", false }, { kind_of { step = function() end } })

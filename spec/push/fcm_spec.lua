@@ -247,6 +247,23 @@ describe("pusher.push.fcm", function()
       end
     end)
 
+    it("are read without their metatables", function()
+      local raising = { __index = error, __len = error, __pairs = error, __ipairs = error }
+      for _, found in ipairs { setmetatable({}, raising), { [ANN] = setmetatable({}, raising) },
+        { [ANN] = { setmetatable({}, raising) } } } do
+        local fake = world.new()
+        local handler = fake:handler(function() return found end)
+        assert(handler:push(world.receipt { [ANN] = {} }))
+        assert.is_true(handler:flush(10))
+        assert.are.equal(0, #fake.calls)
+      end
+      local fake = world.new()
+      local handler = fake:handler { [ANN] = { setmetatable({ device_id = "a", platform = "web" }, raising) } }
+      assert(handler:push(world.receipt { [ANN] = {} }))
+      assert.is_true(handler:flush(10))
+      assert.are.equal("a", fake.calls[1].message.token)
+    end)
+
     it("of nobody fail nothing", function()
       local fake = world.new()
       local handler = fake:handler {}
@@ -507,6 +524,98 @@ describe("pusher.push.fcm", function()
         assert(handler:push(world.receipt { [ANN] = {} }))
         assert(handler:flush(10))
         assert.are.same({ sent = 8 }, fake:outcomes())
+      end)
+
+      it("is not started anew by a callback while it stops", function()
+        local fake = world.new { deferred = deferred, latency = 1 }
+        local handler
+        local codes = {}
+        handler = fake:handler(devices(5), { max_in_flight = 2 }, { on_result = function(_, device, what)
+          fake.results[#fake.results + 1] = { outcome = what, device = device }
+          local ok, _, details = handler:init { enabled = true, credentials = account.new() }
+          codes[#codes + 1] = ok and "started" or details.code
+        end })
+        assert(handler:push(world.receipt { [ANN] = {} }))
+        handler:stop(2.5)
+        assert.are.equal("closed closed closed closed closed", table.concat(codes, " "))
+        local counts = fake:outcomes()
+        assert.are.equal(5, counts.sent + counts.closed)
+        assert.is_true(counts.closed > 0 and counts.sent > 0)
+        assert.is_true(handler:init { enabled = true, credentials = account.new() })
+        assert.is_true(handler:is_ready())
+      end)
+
+      it("keeps the deadline of a call when a callback flushes", function()
+        local fake = world.new { deferred = deferred, latency = 1 }
+        local handler
+        local deadlines = {}
+        handler = fake:handler(devices(4), { max_in_flight = 1 }, { on_result = function()
+          local before = handler.sender.deadline
+          handler:flush(0)
+          deadlines[#deadlines + 1] = { before, handler.sender.deadline }
+        end })
+        assert(handler:push(world.receipt { [ANN] = {} }))
+        assert.is_true(handler:flush(100))
+        assert.are.equal(4, #deadlines)
+        for _, pair in ipairs(deadlines) do
+          assert.are.equal(pair[1], pair[2])
+        end
+        assert.is_nil(handler.sender.deadline)
+      end)
+
+      it("gives up the message that is being made when its codec stops the handler", function()
+        for _, sent in ipairs { "push", "send" } do
+          local fake = world.new { deferred = deferred }
+          local handler
+          local codec = { decode = cjson.decode, encode = function(value)
+            if type(value) == "table" and handler then
+              handler:stop(0)
+            end
+            return cjson.encode(value)
+          end }
+          handler = fake:handler(devices(2), {}, { json = codec })
+          if sent == "push" then
+            assert(handler:push(world.receipt { [ANN] = {} }))
+            handler:flush(10)
+            local counts = fake:outcomes()
+            assert.are.equal(2, #fake.results)
+            assert.is_true(counts.closed >= 1) -- the stop itself may have sent the other one
+            assert.are.equal(counts.sent or 0, #fake.calls)
+          else
+            assert.are.equal("closed", select(3, handler:send { token = "t", data = { a = "b" } }).code)
+            assert.are.same({ {}, {} }, { fake.results, fake.calls })
+          end
+        end
+      end)
+
+      it("takes no time that cannot be meant, and infinity for no limit", function()
+        local handler = world.new({ deferred = deferred }):handler(devices(2))
+        for _, call in ipairs { "step", "flush", "stop" } do
+          for _, seconds in ipairs { -1, 0 / 0, -math.huge } do
+            local ok, message, details = handler[call](handler, seconds)
+            assert.is_nil(ok)
+            assert.matches("^" .. call .. ": seconds must be 0 or more", message)
+            assert.are.equal("invalid", details.code)
+          end
+          assert(handler:push(world.receipt { [ANN] = {} }))
+          assert.truthy(handler[call](handler, math.huge))
+        end
+      end)
+
+      it("fails no step whose callback stops the handler, and with it the transport", function()
+        for _, call in ipairs { "step", "flush" } do
+          local fake = world.new { deferred = deferred }
+          local handler
+          handler = fake:handler(devices(1), {}, { on_result = function()
+            handler:stop(0)
+          end })
+          handler.owns_transport = true
+          assert(handler:push(world.receipt { [ANN] = {} }))
+          for _ = 1, 3 do
+            assert.truthy(handler[call](handler, 1))
+          end
+          assert.is_true(fake.transport.closed)
+        end
       end)
 
       it("may be stopped from its own callbacks", function()

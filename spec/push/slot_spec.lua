@@ -15,6 +15,17 @@ describe("pusher.push.slot", function()
     assert.are.equal(6, new(handler):call("twice", 3))
   end)
 
+  it("finds methods in a class, and none where the look-up raises", function()
+    local class = { init = function() return 7 end }
+    class.__index = class
+    assert.are.equal(7, new(setmetatable({}, class)):call("init"))
+    local strict = new(setmetatable({ push = function() end }, { __index = function(_, name) error("no " .. name) end }))
+    assert.is_false(strict:has("init"))
+    assert.is_true(strict:start({}))
+    assert.is_true(strict:is_ready())
+    assert.is_true(strict:push {})
+  end)
+
   it("reads no result as success, and raising as a failure", function()
     assert.is_true(new({ init = function() end }):call("init"))
     local result, message, details = new({ init = function()

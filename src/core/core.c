@@ -35,12 +35,15 @@ static int l_now(lua_State *L)
     return 1;
 }
 
-/* sleep(seconds): blocks the thread. A signal ends it early, so that Ctrl-C works. */
+/* sleep(seconds): blocks the thread, for a day at most. A signal ends it early, so that Ctrl-C
+ * works. */
 static int l_sleep(lua_State *L)
 {
     lua_Number seconds = luaL_checknumber(L, 1);
     struct timespec t;
-    luaL_argcheck(L, seconds >= 0 && seconds <= MAX_SLEEP_S, 1, "0 to 86400 seconds expected");
+    luaL_argcheck(L, seconds >= 0, 1, "0 or more seconds expected"); /* not NaN */
+    if (seconds > MAX_SLEEP_S)
+        seconds = MAX_SLEEP_S;
     t.tv_sec = (time_t)seconds;
     t.tv_nsec = (long)((seconds - (lua_Number)t.tv_sec) * 1e9);
     nanosleep(&t, NULL);

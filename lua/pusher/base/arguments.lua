@@ -1,11 +1,18 @@
 --- Checks of arguments, and how a value is shown in a message. Pure.
 
-local callback = require "pusher.base.callback"
 local errors = require "pusher.base.errors"
 
 local arguments = {}
 
 local MAX_SHOWN_BYTES = 60
+
+local rawlen = rawget(_G, "rawlen") or function(list) -- Lua 5.1, where no metatable has a say
+  return #list
+end
+
+local function index(object, name)
+  return object[name]
+end
 
 --- Shows a value in a message: a string quoted, shortened, and without bytes that could break a log line.
 -- @param value
@@ -18,8 +25,35 @@ function arguments.show(value)
   return '"' .. text:gsub("[%c\127]", "?") .. '"'
 end
 
---- Raises as Lua's own functions do, at the line of the method's caller, when an argument has the wrong type.
--- @tparam string call the method's name
+-- Raises at the line of the caller of the public function: the first one outside the file that checks its arguments.
+-- `level` is the first that may be it. Lua 5.1 counts tail calls as levels.
+local function raise(message, level)
+  local getinfo = debug and debug.getinfo
+  local own = getinfo and getinfo(level - 1, "S")
+  local outer, info = level, own
+  while info and (info.what == "tail" or info.source == own.source) do
+    info, outer = getinfo(outer, "S"), outer + 1
+  end
+  error(message, info and outer - 1 or level)
+end
+
+--- Raises at the line of the caller of the public function that calls this.
+-- @tparam string message
+function arguments.raise(message)
+  raise(message, 4)
+end
+
+--- The same, as Lua's own functions do for an argument.
+-- @tparam string call the function's name
+-- @tparam number position of the argument, the object itself not counted
+-- @tparam string expected
+-- @tparam string got
+function arguments.refuse(call, position, expected, got)
+  raise(("bad argument #%d to '%s' (%s expected, got %s)"):format(position, call, expected, got), 4)
+end
+
+--- Raises when an argument has the wrong type.
+-- @tparam string call the function's name
 -- @tparam number position of the argument, the object itself not counted
 -- @param value the argument
 -- @tparam string expected a type name, or several with " or " between
@@ -29,64 +63,94 @@ function arguments.check(call, position, value, expected)
     return
   end
   local got = value == nil and "no value" or actual
-  error(("bad argument #%d to '%s' (%s expected, got %s)"):format(position, call, expected, got), 3)
+  raise(("bad argument #%d to '%s' (%s expected, got %s)"):format(position, call, expected, got), 4)
 end
 
---- Refuses unknown members of an argument table.
+--- A function of an object that the caller made. Its metatable counts, for it may have a class.
+-- @tparam table object
+-- @tparam string name
+-- @treturn function|nil nil, too, when the look-up raises, as objects do that refuse unknown names
+function arguments.method(object, name)
+  local ok, found = pcall(index, object, name)
+  return ok and type(found) == "function" and found or nil
+end
+
+--- The text of a name, for a failure's details: of text its beginning, of anything but text and numbers the type.
+-- @param name a key of a table
+-- @treturn string
+function arguments.name(name)
+  local kind = type(name)
+  return kind == "number" and tostring(name) or kind == "string" and name:sub(1, MAX_SHOWN_BYTES) or kind
+end
+
+--- Copies an argument table, and refuses unknown members. Its metatable does not count.
 -- @tparam table given
 -- @tparam table known set of names
 -- @tparam string what e.g. "trigger parameter"
--- @treturn true|nil failures have the code `invalid`
-function arguments.members(given, known, what)
-  for name in pairs(given) do
+-- @treturn table|nil a fresh table; failures have the code `invalid`
+function arguments.read(given, known, what)
+  local copy = {}
+  for name, value in next, given do
     if not known[name] then
       return errors.fail("invalid", ("unknown %s %s"):format(what, arguments.show(name)),
-        { field = callback.text(name) })
+        { field = arguments.name(name) })
     end
+    copy[name] = value
   end
-  return true
+  return copy
 end
 
---- The length of a plain list: its keys are 1 to n and nothing else.
+--- The length of a table as a list; its metatable does not count.
 -- @tparam table list
--- @treturn number|nil n, or nil when it is no plain list
-function arguments.list_length(list)
-  local count = 0
-  for _ in pairs(list) do
-    count = count + 1
-  end
-  for index = 1, count do
-    if list[index] == nil then
-      return nil
-    end
-  end
-  return count
+-- @treturn number
+function arguments.length(list)
+  return rawlen(list)
 end
 
---- Checks a time to wait.
+--- Copies a plain list: its keys are 1 to n and nothing else. Its metatable does not count.
+-- @tparam table list
+-- @treturn table|nil a fresh list, or nil when it is no plain list
+-- @treturn number how many members the table has
+function arguments.list(list)
+  local copy, count = {}, 0
+  for key, value in next, list do
+    copy[key], count = value, count + 1
+  end
+  for position = 1, count do
+    if copy[position] == nil then
+      return nil, count
+    end
+  end
+  return copy, count
+end
+
+--- Checks a time to wait: 0 or more, in seconds; infinity is no limit.
 -- @tparam string call the method's name as the caller wrote it
--- @tparam number seconds
+-- @tparam number|nil seconds
+-- @tparam[opt] number default
 -- @treturn number|nil
-function arguments.seconds(call, seconds)
-  if seconds >= 0 then -- which NaN is not
+function arguments.seconds(call, seconds, default)
+  if seconds == nil then
+    return default
+  elseif seconds >= 0 then -- which NaN is not
     return seconds
   end
-  return errors.fail("invalid", ("%s: seconds must be 0 or more, got %s"):format(call, seconds))
+  return errors.fail("invalid", ("%s: seconds must be 0 or more, got %s"):format(call, seconds), { field = "seconds" })
 end
 
---- Checks that a list has 1 to `max` entries and no other keys.
+--- Copies a list, which must have 1 to `max` entries and no other keys.
 -- @tparam table list
 -- @tparam number max
 -- @tparam string field name of the list in the message and in the failure's details
 -- @tparam string entries what they are, e.g. "names"
--- @treturn number|nil how many there are
-function arguments.count(list, max, field, entries)
-  local count = arguments.list_length(list)
-  if not count or count == 0 or count > max then
+-- @treturn table|nil a fresh list
+function arguments.entries(list, max, field, entries)
+  local copy, count = arguments.list(list)
+  if not copy or count == 0 or count > max then
     return errors.fail("invalid", ("%s must be a list of 1 to %d %s, got %s"):format(
-      field, max, entries, count or "a table with other keys"), { field = field, limit = max })
+      field, max, entries, copy and count or "a table with other keys"), { field = field, limit = max })
   end
-  return count
+  return copy
 end
 
 return arguments

@@ -19,7 +19,7 @@ function endpoint.parse(url, name)
     scheme, authority, path = url:match("^(https?)://([^/?#%s]+)(.*)$")
   end
   local host, port
-  if scheme and (path == "" or path:find("^/[%w%-_.~/%%:]*$")) then
+  if scheme and (path == "" or path:find("^/[%w%-_.~/%%:]*$")) and not urls.has_step(path) then
     host, port = urls.split_host(authority)
   end
   if not host then

@@ -4,6 +4,9 @@ local errors = require "pusher.base.errors"
 
 local http = {}
 
+-- The longest wait that a server can ask for, in seconds.
+http.MAX_RETRY_AFTER = 3600
+
 local MAX_SHOWN_BYTES = 200
 
 local CODE_BY_STATUS = {
@@ -95,6 +98,13 @@ local ENCODED_HINT = "switch compression off in the server or in the proxy befor
 --   other is parsed with an empty body, since its status says enough
 function http.check_encoding(parse)
   return function(status, body, headers)
+    -- A custom transport, or another HTTP client, may pass anything.
+    if type(status) ~= "number" or status % 1 ~= 0 or type(body) ~= "string"
+      or (headers ~= nil and type(headers) ~= "string")
+    then
+      return errors.fail("response", "the response must have a whole number as its status, and strings as its body and "
+        .. "header lines")
+    end
     -- The headers of the common responses are not searched.
     local encoding = body ~= "{}" and body ~= "" and headers and headers:lower():find("content-encoding", 1, true)
       and content_encoding(headers)
@@ -121,9 +131,9 @@ function http.request_header(headers, name, canonical)
   if type(headers) == "function" then
     value = headers(canonical)
   else
-    value = headers[canonical] or headers[name]
+    value = rawget(headers, canonical) or rawget(headers, name)
     if value == nil then
-      for key, found in pairs(headers) do
+      for key, found in next, headers do
         if type(key) == "string" and #key == #name and key:lower() == name then
           value = found
         end
@@ -140,11 +150,22 @@ end
 --- The seconds of a Retry-After header (RFC 9110 10.2.3).
 -- @tparam string|nil headers raw header lines
 -- @tparam number now Unix seconds
--- @treturn number|nil whole seconds from now, not negative; nil without a valid header
+-- @treturn number|nil whole seconds from now, at most an hour; nil without a valid header
 function http.retry_after(headers, now)
   local value = http.header(headers, "retry-after") or ""
   local date = http.date(value)
-  return tonumber(value:match("^%d+$")) or (date and math.max(0, math.floor(date - now))) or nil
+  return http.wait(tonumber(value:match("^%d+$")) or date and math.floor(date - now))
+end
+
+--- A wait that a server asked for, within bounds. Nothing in the library waits longer for a server's word.
+-- @param seconds what the server, or a custom transport, said
+-- @treturn number|nil seconds from 0 to an hour; nil when they are no number
+function http.wait(seconds)
+  seconds = tonumber(seconds)
+  if not seconds or seconds ~= seconds then
+    return nil
+  end
+  return math.max(0, math.min(seconds, http.MAX_RETRY_AFTER))
 end
 
 --- The failure code that an HTTP status stands for.

@@ -3,6 +3,7 @@
 -- The default codec is lua-cjson. What it would silently corrupt is refused here: holes in arrays, NaN, integers with
 -- more digits than it keeps.
 
+local arguments = require "pusher.base.arguments"
 local callback = require "pusher.base.callback"
 local errors = require "pusher.base.errors"
 
@@ -47,7 +48,7 @@ local function corrupted_integer(encode, value, depth)
   if type(value) ~= "table" or depth > MAX_DEPTH then
     return false
   end
-  for key, member in pairs(value) do
+  for key, member in next, value do
     if corrupted_integer(encode, key, depth + 1) or corrupted_integer(encode, member, depth + 1) then
       return true
     end
@@ -56,25 +57,25 @@ local function corrupted_integer(encode, value, depth)
 end
 
 -- Whether the codec rounds big integers, and whether it reads integers as floats.
-local function probe(codec)
-  local ok, text = pcall(codec.encode, EXACT_INTEGER)
+local function probe(encode, decode)
+  local ok, text = pcall(encode, EXACT_INTEGER)
   local rounds = not ok or text ~= "9007199254740992"
   local floats = false
   if math_type then
-    local decoded, list = pcall(codec.decode, "[1]")
-    floats = decoded and type(list) == "table" and math_type(list[1]) == "float"
+    local decoded, list = pcall(decode, "[1]")
+    floats = decoded and type(list) == "table" and math_type(rawget(list, 1)) == "float"
   end
   return rounds, floats
 end
 
--- Turns 3.0 into 3, where Lua has integers and the codec only floats.
-local function restore_integers(value)
-  for key, member in pairs(value) do
+-- Turns 3.0 into 3, where Lua has integers and the codec only floats; not below the depth that lua-cjson reads.
+local function restore_integers(value, depth)
+  for key, member in next, value do
     local kind = type(member)
     if kind == "number" then
       value[key] = math.tointeger(member) or member
-    elseif kind == "table" then
-      restore_integers(member)
+    elseif kind == "table" and depth < MAX_DEPTH then
+      restore_integers(member, depth + 1)
     end
   end
   return value
@@ -101,8 +102,11 @@ function json.is_null(value)
 end
 
 local function wrap(codec, custom)
-  local raw_encode, raw_decode = codec.encode, codec.decode
-  local rounds, floats = probe(codec)
+  local raw_encode, raw_decode = arguments.method(codec, "encode"), arguments.method(codec, "decode")
+  if not raw_encode or not raw_decode then
+    return errors.fail("config", 'option "json" must be { encode = function, decode = function }', { field = "json" })
+  end
+  local rounds, floats = probe(raw_encode, raw_decode)
   -- cjson writes numbers with printf; a plain search is faster than a pattern.
   local exponent, plain = custom and "[eE]%+" or "e+", not custom
   local wrapped = { quote = custom and quote or raw_encode }
@@ -131,7 +135,7 @@ local function wrap(codec, custom)
   function wrapped.restore(value)
     local kind = floats and type(value)
     if kind == "table" then
-      return restore_integers(value)
+      return restore_integers(value, 1)
     end
     return kind == "number" and math.tointeger(value) or value
   end
@@ -150,9 +154,6 @@ end
 --   `decode(text)` -> value, or a failure with code `response`; `parse(text)`, `restore(value)`: the halves of `decode`
 --   (`parse` may leave integers as floats, `restore` visits every member and turns them back); `quote(string)` -> text
 function json.new(codec)
-  if codec and (type(codec.encode) ~= "function" or type(codec.decode) ~= "function") then
-    return errors.fail("config", 'option "json" must be { encode = function, decode = function }', { field = "json" })
-  end
   if codec then
     return wrap(codec, true)
   end

@@ -6,13 +6,11 @@
 -- place, or nil, message, details.
 
 local arguments = require "pusher.base.arguments"
-local callback = require "pusher.base.callback"
 local errors = require "pusher.base.errors"
 
 local options = {}
 
 local MAX_NUMBER = 2 ^ 31 - 1
-local MAX_NAME_BYTES = 60
 
 --- What every transport understands, wherever its options are given.
 options.TRANSPORT = {
@@ -31,7 +29,7 @@ options.TRANSPORT = {
   log = { "function" },
 }
 
--- Edit distance, for the "did you mean" of a misspelt option.
+-- Edit distance.
 local function distance(a, b)
   local row = {}
   for column = 0, #b do
@@ -49,11 +47,12 @@ local function distance(a, b)
   return row[#b]
 end
 
-local function nearest(name, declared)
+-- The option that a misspelt name may stand for: at most half of its letters differ. Nil when there is none.
+local function similar(name, declared)
   local best, best_distance
   for candidate in pairs(declared) do
     local d = distance(name, candidate)
-    if not best or d < best_distance or (d == best_distance and candidate < best) then
+    if d <= #candidate / 2 and (not best or d < best_distance or (d == best_distance and candidate < best)) then
       best, best_distance = candidate, d
     end
   end
@@ -83,7 +82,7 @@ local function mismatch(rule, value)
     end
   elseif kind == "string" and rule.one_of and not contains(rule.one_of, value) then
     return '"' .. table.concat(rule.one_of, '" or "') .. '"', arguments.show(value)
-  elseif kind == "table" and rule.fields and value[1] ~= nil then
+  elseif kind == "table" and rule.fields and rawget(value, 1) ~= nil then
     return "a table with named fields", "a list"
   end
 end
@@ -102,12 +101,13 @@ local function check_value(rule, name, value, how)
 end
 
 local function unknown(declared, prefix, name, how)
-  local text = callback.text(name):sub(1, MAX_NAME_BYTES)
+  local text = arguments.name(name)
   if how.unknown then
     return how.unknown(prefix .. text)
   end
-  return errors.fail("config", ('unknown option %s; did you mean "%s"?'):format(
-    arguments.show(prefix .. text), prefix .. nearest(text, declared)), { field = prefix .. text })
+  local meant = similar(text, declared)
+  return errors.fail("config", ("unknown option %s%s"):format(arguments.show(prefix .. text),
+    meant and ('; did you mean "%s"?'):format(prefix .. meant) or ""), { field = prefix .. text })
 end
 
 local function complete(checked, declared, how, prefix)
@@ -127,7 +127,7 @@ end
 
 function check(given, declared, how, prefix)
   local checked = {}
-  for name, value in pairs(given) do
+  for name, value in next, given do
     local rule = declared[name]
     local _, message, details
     if not rule then
@@ -142,7 +142,8 @@ function check(given, declared, how, prefix)
   return complete(checked, declared, how, prefix)
 end
 
---- Checks options and fills in the defaults. The given table is not changed, and each value is read once.
+--- Checks options and fills in the defaults. The given table is not changed, its metatable does not count, and each
+-- value is read once.
 -- @tparam table given
 -- @tparam table declared names to declarations, see above
 -- @tparam[opt] table how what differs from the options of a Lua caller: `name` = function(name) -> how a message calls

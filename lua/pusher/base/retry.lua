@@ -2,9 +2,6 @@
 
 local retry = {}
 
---- The longest wait that a server can ask for, in seconds.
-retry.MAX_RETRY_AFTER = 3600
-
 local MAX_EXPONENT = 30
 
 --- A random number for the jitter.
@@ -20,7 +17,7 @@ end
 -- for in full, with jitter on top.
 -- @tparam table rules `base` and `max` in seconds
 -- @tparam number attempts how many have been made, 1 or more
--- @tparam number|nil retry_after seconds, from the server
+-- @tparam number|nil retry_after seconds, as http.wait returns them
 -- @tparam number chance 0 <= chance < 1
 -- @treturn number seconds
 function retry.delay(rules, attempts, retry_after, chance)
@@ -29,7 +26,7 @@ function retry.delay(rules, attempts, retry_after, chance)
   if not retry_after then
     return delay
   end
-  return math.max(delay, math.min(retry_after, retry.MAX_RETRY_AFTER) + rules.base * chance)
+  return math.max(delay, retry_after + rules.base * chance)
 end
 
 return retry

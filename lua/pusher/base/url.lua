@@ -30,6 +30,31 @@ function url.unescape(text)
   return (text:gsub("%%(%x%x)", hex_unescape))
 end
 
+-- Of a path's segments, each ends where some server or proxy sees an end: Windows at a backslash, Java at a semicolon.
+local SEGMENTS = "[^/\\;]+"
+
+local MAX_DECODINGS = 3
+
+--- Whether a path, or what becomes a part of one, has a segment "." or "..": servers and proxies read these as steps,
+-- also when they are percent-encoded, some even when that was done twice (RFC 3986 sections 5.2.4 and 6.2.2.2). A
+-- request must not get another path than the one that was signed.
+-- @tparam string text
+-- @treturn boolean
+function url.has_step(text)
+  for _ = 1, MAX_DECODINGS do
+    for segment in text:gmatch(SEGMENTS) do
+      if segment == "." or segment == ".." then
+        return true
+      end
+    end
+    if not text:find("%", 1, true) then
+      return false
+    end
+    text = url.unescape(text)
+  end
+  return false
+end
+
 --- Splits "host", "host:port", "[::1]:port".
 -- @tparam string text
 -- @treturn string|nil host without brackets; nil when the text is something else, or the port is not 1 to 65535

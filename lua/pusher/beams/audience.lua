@@ -50,19 +50,20 @@ end
 --- Checks a list of interests or of users.
 -- @tparam string name "interests" or "users"
 -- @tparam table list
--- @treturn number|nil the limit of a request to such an audience, in bytes
+-- @treturn table|nil a fresh list
+-- @return the limit of a request to such an audience, in bytes; or message, details
 function audience.check(name, list)
   local rules = AUDIENCES[name]
-  local count, message, details = arguments.count(list, rules.max, name, rules.entries)
-  for index = 1, count or 0 do
+  local copy, message, details = arguments.entries(list, rules.max, name, rules.entries)
+  for index, entry in ipairs(copy or {}) do
     local ok
-    ok, message, details = check_entry(rules, list[index], name)
+    ok, message, details = check_entry(rules, entry, name)
     if not ok then
       details.index = index
       return nil, message, details
     end
   end
-  return count and rules.max_body_bytes, message, details
+  return copy, message or rules.max_body_bytes, details
 end
 
 return audience

@@ -4,7 +4,6 @@
 -- `socket_id:channel[:channel_data]` and `socket_id::user::user_data`.
 
 local arguments = require "pusher.base.arguments"
-local callback = require "pusher.base.callback"
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
 local form = require "pusher.channels.form"
@@ -43,16 +42,9 @@ local function decode_object(self, text, id_name)
   return object
 end
 
--- Nothing but these two fields of the application's object is ever signed.
-local function check_fields(member)
-  for name in next, member do
-    if name ~= "user_id" and name ~= "user_info" then
-      return fail("invalid", "a member has user_id and user_info only, got " .. arguments.show(name),
-        { field = callback.text(name) })
-    end
-  end
-  return true
-end
+-- Nothing but these fields of the application's objects is ever signed.
+local MEMBER = { user_id = true, user_info = true }
+local USER = { id = true, user_info = true, watchlist = true }
 
 local function check_member_text(self, text)
   local ok
@@ -60,7 +52,7 @@ local function check_member_text(self, text)
   if member and type(member.user_id) ~= "string" and type(member.user_id) ~= "number" then
     return fail("invalid", "user_id must be a string or a number, got " .. type(member.user_id), { field = "user_id" })
   elseif member then
-    ok, message, details = check_fields(member)
+    ok, message, details = arguments.read(member, MEMBER, "field of a member")
   end
   return ok and text, message, details
 end
@@ -72,16 +64,14 @@ local function id_text(id)
   return id
 end
 
--- A plain table is written by the codec in one go; an object, which may show other fields to the codec, is copied.
-local function member_text(self, member)
-  if type(member) == "string" then
-    return check_member_text(self, member)
+local function member_text(self, given)
+  if type(given) == "string" then
+    return check_member_text(self, given)
   end
-  local ok, message, details = check_fields(member)
-  if type(member.user_id) == "number" or getmetatable(member) ~= nil then
-    member = { user_id = id_text(member.user_id), user_info = member.user_info }
-  end
-  if ok then
+  local ok
+  local member, message, details = arguments.read(given, MEMBER, "field of a member")
+  if member then
+    member.user_id = id_text(member.user_id)
     ok, message, details = validate.user_id(member.user_id)
   end
   if not ok then
@@ -117,6 +107,8 @@ local function sign(self, socket_id, channel, is_presence, member)
   local data, message, details = channel_data(self, is_presence, member)
   if not data then
     return nil, message, details
+  elseif self.closed then
+    return fail("closed", "the client is closed") -- by the codec
   end
   return self.mac:wrap(self.front, '","channel_data":' .. self.json.quote(data) .. rest:sub(2),
     socket_id, ":", channel, ":", data)
@@ -150,19 +142,22 @@ function methods:authorize_channel(params, member)
 end
 
 -- Servers find a user by the id, which must be a string.
-local function user_text(self, user)
-  if type(user) ~= "string" then
-    local ok, message, details = validate.user_id(user.id)
-    if not ok then
-      return nil, message, details
-    end
-    return self.json.encode(user)
+-- A text is written on purpose, so it may have fields of the application's own, as in other libraries.
+local function user_text(self, given)
+  local is_text = type(given) == "string"
+  local user, ok, message, details
+  if is_text then
+    user, message, details = decode_object(self, given, "id")
+  else
+    user, message, details = arguments.read(given, USER, "field of a user")
   end
-  local object, message, details = decode_object(self, user, "id")
-  if object and type(object.id) ~= "string" then
-    return fail("invalid", "the id of a user must be a string, got " .. type(object.id), { field = "id" })
+  if user then
+    ok, message, details = validate.user_id(user.id)
   end
-  return object and user, message, details
+  if not ok then
+    return nil, message, details
+  end
+  return is_text and given or self.json.encode(user)
 end
 
 --- Authenticates a user's connection (sign-in).
@@ -177,13 +172,15 @@ function methods:authenticate_user(params, user)
   end
   if not data then
     return nil, message, details
+  elseif self.closed then
+    return fail("closed", "the client is closed") -- by the codec
   end
   return self.mac:wrap(self.front, '","user_data":' .. self.json.quote(data) .. "}", socket_id, "::user::", data)
 end
 
---- Forgets the master key.
+--- Forgets the master key, and signs nothing more.
 function methods:close()
-  self.master_key = nil
+  self.master_key, self.closed = nil, true
 end
 
 return auth

@@ -70,9 +70,14 @@ end
 
 -- Returns the socket id with the fields, or nil, message, details.
 local function read_fields(given)
-  local fields, message, details = given, nil, nil
+  local fields, message, details
   if type(given) == "string" then
     fields, message, details = form.fields(given)
+  else
+    fields = {}
+    for name, value in next, given do
+      fields[name] = value
+    end
   end
   local socket_id
   if fields then
@@ -92,16 +97,16 @@ end
 -- Adds the value of `channel_name[]`, `channel_name[0]`, …; anything else between the brackets is ignored.
 local function add_listed(channels, name, value)
   local index = name:match("^channel_name%[(%d*)%]$")
-  local values = type(value) == "table" and value or { value }
+  local values = type(value) == "table" and arguments.list(value) or { value }
   if index and index ~= "" and #values > 1 then
     return fail("invalid", "channel_name has an index that is given more than once", { field = "channel_name" })
   end
-  for position = 1, index and #values or 0 do
-    local ok, message, details = check_channel(values[position])
+  for _, channel in ipairs(index and values or {}) do
+    local ok, message, details = check_channel(channel)
     if not ok then
       return nil, message, details
     end
-    channels[#channels + 1] = values[position]
+    channels[#channels + 1] = channel
   end
   return true
 end

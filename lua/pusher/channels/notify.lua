@@ -19,24 +19,24 @@ local LEVELS = { INFO = true, DEBUG = true }
 
 local function interests_text(json, interests)
   local quoted = {}
-  local count, message, details = arguments.count(interests, notify.MAX_INTERESTS, "interests", "names")
-  for index = 1, count or 0 do
-    local name = interests[index]
+  local list, message, details = arguments.entries(interests, notify.MAX_INTERESTS, "interests", "names")
+  for index, name in ipairs(list or {}) do
     if type(name) ~= "string" or name == "" then
       return fail("invalid", ("interest %d must be a name, got %s"):format(index, arguments.show(name)),
         { field = "interests", index = index })
     end
     quoted[index] = json.quote(name)
   end
-  return count and '"interests":[' .. table.concat(quoted, ",") .. "]", message, details
+  return list and '"interests":[' .. table.concat(quoted, ",") .. "]", message, details
 end
 
-local function check_notification(notification)
-  local url, level = notification.webhook_url, notification.webhook_level
-  local ok, message, details = arguments.members(notification, MEMBERS, "notification member")
-  if not ok then
+local function read_notification(given)
+  local notification, message, details = arguments.read(given, MEMBERS, "notification member")
+  if not notification then
     return nil, message, details
-  elseif notification.apns == nil and notification.gcm == nil and notification.fcm == nil then
+  end
+  local url, level = notification.webhook_url, notification.webhook_level
+  if notification.apns == nil and notification.gcm == nil and notification.fcm == nil then
     return fail("invalid", "a notification needs at least one of apns, gcm and fcm", { field = "notification" })
   elseif url ~= nil and (type(url) ~= "string" or url:find("[%c%s]")) then
     return fail("invalid", "webhook_url must be a URL as a string, without spaces", { field = "webhook_url" })
@@ -44,7 +44,7 @@ local function check_notification(notification)
     return fail("invalid", 'webhook_level must be "INFO" or "DEBUG", got ' .. arguments.show(level),
       { field = "webhook_level" })
   end
-  return true
+  return notification
 end
 
 --- The body of a notification request.
@@ -54,18 +54,18 @@ end
 -- @treturn string|nil body
 function notify.body(json, interests, notification)
   local first, message, details = interests_text(json, interests)
-  local ok = first
-  if ok then
-    ok, message, details = check_notification(notification)
+  local read
+  if first then
+    read, message, details = read_notification(notification)
   end
-  if not ok then
+  if not read then
     return nil, message, details
   end
   local members = { first }
   for _, name in ipairs(ORDER) do
-    if notification[name] ~= nil then
+    if read[name] ~= nil then
       local text
-      text, message, details = json.encode(notification[name])
+      text, message, details = json.encode(read[name])
       if not text then
         return nil, message, details
       end

@@ -13,6 +13,7 @@ local metatable = { __index = methods, __name = "pusher.channels.payload" }
 local fail = errors.fail
 local is_encrypted = kind.is_encrypted
 
+local PARAMS = { socket_id = true, info = true }
 local BATCH_MEMBERS = { channel = true, name = true, data = true, socket_id = true, info = true }
 
 --- Makes the payloads of one client.
@@ -98,8 +99,11 @@ end
 -- @tparam[opt] table params `{ socket_id =, info = }`
 -- @treturn string|nil body
 function methods:event(channels, event, data, params)
-  local list, message, details = validate.trigger(channels, event, params)
-  if not list then
+  local list, message, details = validate.trigger(channels, event)
+  if list and params then
+    params, message, details = arguments.read(params, PARAMS, "trigger parameter")
+  end
+  if message then
     return nil, message, details
   end
   local first = list[1]
@@ -142,15 +146,15 @@ local function item_text(self, item)
   if type(item) ~= "table" then
     return fail("invalid", "must be a table, got " .. type(item))
   end
-  local ok, message, details = arguments.members(item, BATCH_MEMBERS, "member")
-  local channel, head = item.channel, nil
-  if ok then
-    head, message, details = self:head(channel, item.name)
+  local head
+  local read, message, details = arguments.read(item, BATCH_MEMBERS, "member")
+  if read then
+    head, message, details = self:head(read.channel, read.name)
   end
   if not head then
     return nil, message, details
   end
-  return self:compose(head, channel, item.data, item)
+  return self:compose(head, read.channel, read.data, read)
 end
 
 --- The body of POST /batch_events from texts as `compose` returns them.
@@ -165,15 +169,15 @@ end
 -- @treturn string|nil body
 function methods:batch(events)
   local items = {}
-  local count, message, details = arguments.count(events, self.max_batch, "events", "tables")
-  for index = 1, count or 0 do
-    items[index], message, details = item_text(self, events[index])
+  local list, message, details = arguments.entries(events, self.max_batch, "events", "tables")
+  for index, event in ipairs(list or {}) do
+    items[index], message, details = item_text(self, event)
     if message then
       details.index = index
       return nil, ("event %d: %s"):format(index, message), details
     end
   end
-  return count and self:join(items), message, details
+  return list and self:join(items), message, details
 end
 
 return payload

@@ -10,17 +10,14 @@ local CHANNELS = { filter_by_prefix = true, info = true }
 local CHANNEL = { info = true }
 
 local function params(options, known)
-  options = options or {}
-  local prefix, info = options.filter_by_prefix, options.info
-  local ok, message, details = arguments.members(options, known, "query option")
-  if ok and prefix ~= nil and type(prefix) ~= "string" then
-    return errors.fail("invalid", "filter_by_prefix must be a string, got " .. type(prefix),
+  local read, message, details = arguments.read(options or {}, known, "query option")
+  if read and read.filter_by_prefix ~= nil and type(read.filter_by_prefix) ~= "string" then
+    return errors.fail("invalid", "filter_by_prefix must be a string, got " .. type(read.filter_by_prefix),
       { field = "filter_by_prefix" })
-  elseif ok and info ~= nil then
-    info, message, details = validate.info(info)
-    ok = info
+  elseif read and read.info ~= nil then
+    read.info, message, details = validate.info(read.info)
   end
-  return ok and { filter_by_prefix = prefix, info = info }, message, details
+  return not message and read or nil, message, details
 end
 
 --- Parameters of GET /channels.
@@ -36,6 +33,9 @@ end
 -- @treturn table|nil query parameters
 function query.channel(name, options)
   local ok, message, details = validate.channel(name)
+  if ok then
+    ok, message, details = validate.path_part(name, "channel name", "channel")
+  end
   if not ok then
     return nil, message, details
   end

@@ -5,7 +5,6 @@
 -- unescaped values; escaped on the wire.
 
 local arguments = require "pusher.base.arguments"
-local callback = require "pusher.base.callback"
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
 local standard_headers = require "pusher.base.headers"
@@ -19,7 +18,9 @@ local RESERVED = {
 
 local function scalar(value)
   local kind = type(value)
-  if kind == "number" and value == math.floor(value) then
+  if kind == "number" and value - value ~= 0 then
+    return nil -- NaN and infinity
+  elseif kind == "number" and value == math.floor(value) then
     return ("%.0f"):format(value)
   end
   return (kind == "string" or kind == "number" or kind == "boolean") and tostring(value) or nil
@@ -29,22 +30,25 @@ local function query_value(value)
   if type(value) ~= "table" then
     return scalar(value)
   end
-  local texts = {}
-  for index = 1, #value do
-    texts[index] = scalar(value[index])
+  local list = arguments.list(value)
+  for index, member in ipairs(list or {}) do
+    list[index] = scalar(member)
+    if not list[index] then
+      return nil
+    end
   end
-  return #texts == #value and table.concat(texts, ",") or nil
+  return list and table.concat(list, ",")
 end
 
 -- Adds the caller's parameters to a list of { key, value }, keys in lower case.
 local function add_params(list, params)
   local seen = {}
-  for name, given in pairs(params) do
+  for name, given in next, params do
     local key = type(name) == "string" and name:lower()
     local value = query_value(given)
     if not key or key == "" or seen[key] then
       return errors.fail("invalid", ("query parameters must have distinct names, in any case, got %s"):format(
-        arguments.show(name)), { field = callback.text(name) })
+        arguments.show(name)), { field = arguments.name(name) })
     elseif RESERVED[key] then
       return errors.fail("invalid", ("query parameter %s is set by the library"):format(key), { field = key })
     elseif not value then

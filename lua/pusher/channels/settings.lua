@@ -2,6 +2,7 @@
 
 local arguments = require "pusher.base.arguments"
 local core = require "pusher.core"
+local credential = require "pusher.base.credential"
 local encryption = require "pusher.channels.encryption"
 local errors = require "pusher.base.errors"
 local json_codec = require "pusher.base.json"
@@ -46,14 +47,15 @@ local function check_credentials(checked)
     checked.app_id = ("%.0f"):format(checked.app_id)
   end
   for _, name in ipairs { "app_id", "key", "secret" } do
-    if not checked[name] or checked[name] == "" then
-      return refuse(name, "is missing")
+    local fault = credential.fault(checked[name])
+    if fault then
+      return refuse(name, fault)
     end
   end
-  if not checked.app_id:find("^[%w%-_.~]+$") then
+  if not checked.app_id:find("^[%w%-_.~]+$") or url.has_step(checked.app_id) then
     return refuse("app_id", "must consist of letters, digits and the characters - _ . ~", checked.app_id)
-  elseif checked.key:find("[%c%s:]") then
-    return refuse("key", "must not contain spaces, colons or control characters")
+  elseif checked.key:find(":", 1, true) then
+    return refuse("key", "must not contain colons")
   end
   return true
 end
@@ -81,7 +83,7 @@ end
 
 local function check_path_prefix(checked)
   local prefix = checked.path_prefix or ""
-  if prefix ~= "" and not prefix:find("^/[%w%-_.~/]*$") then
+  if prefix ~= "" and (not prefix:find("^/[%w%-_.~/]*$") or url.has_step(prefix)) then
     return refuse("path_prefix", 'must be a path such as "/pusher"', prefix)
   end
   checked.path_prefix = prefix:gsub("/+$", "")
@@ -127,14 +129,15 @@ end
 function settings.from_url(text, extra)
   local scheme, key, secret, host, prefix, app_id =
     text:match("^(https?)://([^:@/]+):([^@/]+)@([^/@?#]+)(.-)/apps/([^/?#]+)/?$")
-  if not scheme then
+  -- With a second "@", one that is not percent-encoded, a part of the secret would be read as host or path, and shown.
+  if not scheme or text:find("@.*@") then
     return errors.fail("config", "the URL must look like http[s]://KEY:SECRET@HOST[:PORT][/PREFIX]/apps/APP_ID")
   end
   local given = {
     app_id = url.unescape(app_id), key = url.unescape(key), secret = url.unescape(secret), host = host,
     secure = scheme == "https", path_prefix = prefix ~= "" and prefix or nil,
   }
-  for name, value in pairs(extra or {}) do
+  for name, value in next, extra or {} do
     given[name] = value
   end
   return given
@@ -149,7 +152,7 @@ function settings.from_env(name, extra, getenv)
   name = name or "PUSHER_URL"
   local text = (getenv or os.getenv)(name)
   if not text or text == "" then
-    return errors.fail("config", ("the environment variable %s is not set"):format(name))
+    return errors.fail("config", ("the environment variable %s is not set"):format(arguments.show(name)))
   end
   return settings.from_url(text, extra)
 end

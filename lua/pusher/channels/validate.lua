@@ -6,6 +6,7 @@ local arguments = require "pusher.base.arguments"
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
 local kind = require "pusher.channels.kind"
+local url = require "pusher.base.url"
 
 local validate = {}
 
@@ -15,8 +16,6 @@ local MAX_BYTES = 200 -- of a channel's name, an event's name, a user's id
 
 local show = arguments.show
 local is_channel_name = core.is_channel_name
-
-local TRIGGER_PARAMS = { socket_id = true, info = true }
 
 local function refuse(field, message)
   return errors.fail("invalid", message, { field = field })
@@ -69,6 +68,15 @@ function validate.user_id(id)
   return check_text(id, "user id", "user_id")
 end
 
+--- What becomes a part of a path, checked already.
+-- @treturn true|nil
+function validate.path_part(text, what, field)
+  if url.has_step(text) then
+    return refuse(field, ('%s %s cannot be part of a path: "." and ".." are steps there'):format(what, show(text)))
+  end
+  return true
+end
+
 --- Socket id: two runs of digits with a dot, to the very end of the string.
 -- @treturn true|nil
 function validate.socket_id(id)
@@ -83,12 +91,13 @@ end
 function validate.info(info)
   local text = info
   if type(info) == "table" then
-    for index = 1, #info do
-      if type(info[index]) ~= "string" then
-        return refuse_info(info[index])
+    local names = arguments.list(info)
+    for _, name in ipairs(names or {}) do
+      if type(name) ~= "string" then
+        return refuse_info(name)
       end
     end
-    text = table.concat(info, ",")
+    text = names and table.concat(names, ",")
   end
   if type(text) ~= "string" or not text:find("^[a-z_][a-z_,]*$") then
     return refuse_info(text)
@@ -104,17 +113,15 @@ function validate.channels(channels)
     local ok, message, details = validate.channel(channels)
     return ok and { channels }, message, details
   end
-  local checked = {}
-  local count, message, details = arguments.count(channels, validate.MAX_CHANNELS, "channels", "names")
-  for index = 1, count or 0 do
+  local list, message, details = arguments.entries(channels, validate.MAX_CHANNELS, "channels", "names")
+  for _, channel in ipairs(list or {}) do
     local ok
-    ok, message, details = validate.channel(channels[index])
+    ok, message, details = validate.channel(channel)
     if not ok then
       return nil, message, details
     end
-    checked[index] = channels[index]
   end
-  return count and checked, message, details
+  return list, message, details
 end
 
 local function check_none_encrypted(channels)
@@ -127,19 +134,15 @@ local function check_none_encrypted(channels)
   return true
 end
 
---- The arguments of one trigger. The values in `params` are checked where they are read, once.
+--- The channels and the event of one trigger.
 -- @tparam string|table channels
 -- @tparam string event
--- @tparam[opt] table params `{ socket_id =, info = }`
 -- @treturn table|nil a fresh list of channels
-function validate.trigger(channels, event, params)
+function validate.trigger(channels, event)
   local list, message, details = validate.channels(channels)
   local ok = list
   if ok then
     ok, message, details = validate.event(event)
-  end
-  if ok and params then
-    ok, message, details = arguments.members(params, TRIGGER_PARAMS, "trigger parameter")
   end
   if ok and list[2] then
     ok, message, details = check_none_encrypted(list)
@@ -152,6 +155,8 @@ end
 function validate.target(method, path)
   if not path:find("^/[A-Za-z0-9%-._~!$&'()*+,;=:@%%/]*$") then
     return refuse("path", "path " .. show(path) .. ' must begin with "/" and be percent-encoded, without a query')
+  elseif url.has_step(path) then
+    return refuse("path", "path " .. show(path) .. ' must not have "." or ".." as a segment')
   elseif not method:find("^[A-Z]+$") then
     return refuse("method", "method " .. show(method) .. " must be letters in upper case")
   end

@@ -5,9 +5,11 @@
 
 local arguments = require "pusher.base.arguments"
 local core = require "pusher.core"
+local credential = require "pusher.base.credential"
 local errors = require "pusher.base.errors"
 local http = require "pusher.base.http"
 local kind = require "pusher.channels.kind"
+local options = require "pusher.base.options"
 
 local webhook = {}
 local methods = {}
@@ -15,7 +17,28 @@ local metatable = { __index = methods, __name = "pusher.channels.webhook" }
 
 local fail = errors.fail
 
-local OPTIONS = { extra_tokens = true, max_age = true }
+-- Keys and secrets older than the client's own; a copy of the list.
+local function read_tokens(given)
+  local tokens = given == nil and {} or arguments.list(given)
+  for index, token in ipairs(tokens or {}) do
+    local read = type(token) == "table" and { key = rawget(token, "key"), secret = rawget(token, "secret") }
+    if not read or credential.fault(read.key) or credential.fault(read.secret) then
+      tokens = nil
+      break
+    end
+    tokens[index] = read
+  end
+  if tokens then
+    return tokens
+  end
+  return fail("config", 'option "extra_tokens" must be a list of { key =, secret = }, both of them strings without '
+    .. "spaces and control characters", { field = "extra_tokens" })
+end
+
+local OPTIONS = {
+  extra_tokens = { "table", make = read_tokens },
+  max_age = { "number" },
+}
 
 -- The documented events. Their members are strings, but for those that read_events looks at.
 local DOCUMENTED = {
@@ -36,8 +59,8 @@ local function find_mac(self, key, tokens)
   if key == self.key then
     return self.mac
   end
-  for _, token in ipairs(tokens or {}) do
-    if type(token) == "table" and token.key == key and type(token.secret) == "string" then
+  for _, token in ipairs(tokens) do
+    if token.key == key then
       return core.mac(token.secret)
     end
   end
@@ -99,12 +122,10 @@ end
 -- @tparam[opt] table opts `{ extra_tokens = { { key =, secret = }, … }, max_age = seconds }`
 -- @treturn table|nil `{ time_ms = integer, events = { { name =, channel =, … }, … } }`
 function methods:read(headers, body, opts)
-  local ok, message, details = true, nil, nil
-  if opts then
-    ok, message, details = arguments.members(opts, OPTIONS, "webhook option")
-  end
-  if ok then
-    ok, message, details = verify(self, headers, body, opts and opts.extra_tokens)
+  local ok
+  local given, message, details = options.check(opts or {}, OPTIONS)
+  if given then
+    ok, message, details = verify(self, headers, body, given.extra_tokens)
   end
   if not ok then
     return nil, message, details
@@ -114,7 +135,7 @@ function methods:read(headers, body, opts)
     return fail("invalid", "the webhook's body must be an object with time_ms and events")
   end
   hook.time_ms = self.json.restore(hook.time_ms)
-  local max_age = opts and opts.max_age
+  local max_age = given.max_age
   local age = max_age and math.abs(self.clock() - hook.time_ms / 1000)
   if age and age > max_age then
     return fail("unauthorized", ("the webhook's time must be within %.0f seconds of this clock, got %.0f"):format(

@@ -19,6 +19,7 @@
 --   prepare()           only where it is needed: before an item is added, makes sure that it will be sent. Returns
 --                       true, or nil, message, details
 
+local arguments = require "pusher.base.arguments"
 local blocking = require "pusher.driver.blocking"
 local callback = require "pusher.base.callback"
 local errors = require "pusher.base.errors"
@@ -36,7 +37,7 @@ local choose = {}
 -- @treturn table driver
 -- @treturn boolean whether a call of the transport blocks
 function choose.new(parts)
-  local kind = type(parts.transport.step) == "function" and stepped or nginx.fits() and nginx or blocking
+  local kind = arguments.method(parts.transport, "step") and stepped or nginx.fits() and nginx or blocking
   return kind.new(parts), kind == blocking
 end
 
@@ -44,6 +45,13 @@ end
 function choose.log(level, message)
   local log = nginx.fits() and nginx.log or callback.log_to_stderr
   log(level, message)
+end
+
+--- The same, for what no caller learns otherwise: only errors are logged, such as a callback that raises.
+function choose.log_errors(level, message)
+  if level == "error" then
+    choose.log(level, message)
+  end
 end
 
 -- A custom transport need not know the library's failure shape.
@@ -71,7 +79,7 @@ function choose.send(transport, request, parse, done, owner, item)
   local ok, result, message, details = pcall(transport.send, transport, request, parse)
   if not ok then
     result, message = nil, result
-  elseif type(result) == "table" and type(result.on_done) == "function" then
+  elseif type(result) == "table" and arguments.method(result, "on_done") then
     return wait_for(result, done, owner, item)
   end
   done(owner, item, well_formed(result, message, details))

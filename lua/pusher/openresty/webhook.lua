@@ -8,7 +8,15 @@ local reply = require "pusher.openresty.reply"
 
 local webhook = {}
 
-local function ignore()
+-- The metatable of the application's table counts, so a look-up may raise, too.
+local function handle(handlers, event, hook)
+  local f = handlers[event.name]
+  if f == nil then
+    f = handlers.default
+  end
+  if f ~= nil then
+    f(event, hook)
+  end
 end
 
 --- Verifies a webhook and calls a function for each of its events.
@@ -26,7 +34,7 @@ function webhook.receive(client, handlers, headers, body, options)
   end
   local first_raised
   for _, event in ipairs(hook.events) do
-    local ok, raised = pcall(handlers[event.name] or handlers.default or ignore, event, hook)
+    local ok, raised = pcall(handle, handlers, event, hook)
     if not ok then
       first_raised = first_raised or "the application raised: " .. callback.text(raised)
     end

@@ -6,6 +6,7 @@
 
 local driver = require "pusher.driver.choose"
 local errors = require "pusher.base.errors"
+local http = require "pusher.base.http"
 local leak_guard = require "pusher.publisher.leak_guard"
 local retry = require "pusher.base.retry"
 local schedule = require "pusher.base.schedule"
@@ -146,9 +147,9 @@ end
 -- Whether the failed batch will be sent again.
 local function try_again(self, batch, details)
   local now = self.now()
-  local retry_after = tonumber(details.retry_after)
+  local retry_after = http.wait(details.retry_after)
   if retry_after then
-    self.paused_until = math.max(self.paused_until, now + math.min(retry_after, retry.MAX_RETRY_AFTER))
+    self.paused_until = math.max(self.paused_until, now + retry_after)
   end
   if not details.retryable or batch.attempts >= self.retry.attempts then
     return false

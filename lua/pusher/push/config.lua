@@ -28,7 +28,7 @@ end
 function config.check(given, declared, unknown)
   if type(given) == "userdata" then
     given = {}
-  elseif type(given) ~= "table" or given[1] ~= nil then
+  elseif type(given) ~= "table" or rawget(given, 1) ~= nil then
     local kind = type(given) == "table" and "a list" or type(given)
     return config.fail("the configuration must be an object, got " .. kind, "the configuration")
   end
@@ -50,19 +50,22 @@ function config.entries(given, json)
     return config.fail(message)
   elseif is_null(list) then
     return {}
-  elseif type(list) ~= "table" or is_object or not arguments.list_length(list) then
+  end
+  local copy = type(list) == "table" and not is_object and arguments.list(list)
+  if not copy then
     return config.fail("the configuration must be a list, got "
       .. (type(list) == "table" and "an object" or type(list)))
   end
-  for _, entry in ipairs(list) do
-    local name = type(entry) == "table" and entry.name or nil
+  for index, entry in ipairs(copy) do
+    local name = type(entry) == "table" and rawget(entry, "name") or nil
     if type(entry) ~= "table" and not is_null(entry) then
       return config.fail("an entry must be { name =, config = }, got " .. type(entry))
     elseif type(name) ~= "string" and not is_null(name) then
       return config.fail("name must be a string, got " .. type(name))
     end
+    copy[index] = type(entry) == "table" and { name = name, config = rawget(entry, "config") } or entry
   end
-  return list
+  return copy
 end
 
 return config

@@ -33,7 +33,7 @@ local OPTIONS = {
   on_result = { "function" },
   transport = { "string", "table" },
   json = json_codec.OPTION,
-  log = { "function" },
+  log = { "function", default = driver.log_errors },
   clock = { "function", default = os.time },
   now = { "function", default = core.now }, -- a monotonic clock, in seconds
   sleep = { "function", default = core.sleep }, -- for a transport that blocks
@@ -44,13 +44,6 @@ local OPTIONS = {
 -- Neither the account nor the token is shown.
 function metatable.__tostring(self)
   return self.ready and "pusher.push.fcm" or "pusher.push.fcm (stopped)"
-end
-
--- Without a log of the application's own only errors are logged, such as a callback that raises.
-local function log_errors(level, message)
-  if level == "error" then
-    driver.log(level, message)
-  end
 end
 
 --- Makes a handler for `push.register`.
@@ -67,7 +60,6 @@ function fcm.new(given)
   elseif not checked.devices then
     return fail("config", 'option "devices" is missing', { field = "devices" })
   end
-  checked.log = checked.log or log_errors
   checked.callbacks = callback.new(checked.log)
   return setmetatable({ options = checked, ready = false, dropped = 0 }, metatable)
 end
@@ -100,6 +92,8 @@ end
 function methods:init(given)
   if self.started then
     return fail("config", "already initialized")
+  elseif self.stopping then
+    return fail("closed", "the FCM handler is being stopped; init may be called when stop has returned")
   end
   local config, message, details = configuration.check(given, function(name)
     callback.log(self.options.log, "warn", ("fcm: unknown configuration member %s"):format(arguments.show(name)),
@@ -165,15 +159,18 @@ local function work(self, seconds, bounded)
   if not self.running then
     return 0
   end
-  local now = self.options.now
+  local now, sending = self.options.now, self.sender
   local deadline = now() + seconds
-  self.sender:set_deadline(bounded and self.blocks and deadline or nil)
+  -- A callback may flush, too: what it sets ends with it.
+  local outer = sending:set_deadline(bounded and self.blocks and deadline or nil)
+  local ok, message, details
   repeat
-    local ok, message, details = self.driver:advance(math.max(0, deadline - now()), bounded)
-    if not ok then
-      return nil, message, details
-    end
-  until unsettled(self) == 0 or now() >= deadline
+    ok, message, details = self.driver:advance(math.max(0, deadline - now()), bounded)
+  until not ok or unsettled(self) == 0 or now() >= deadline
+  sending:set_deadline(outer)
+  if not ok then
+    return nil, message, details
+  end
   return unsettled(self)
 end
 
@@ -183,7 +180,11 @@ end
 --   when the transport fails
 function methods:step(seconds)
   argument("step", 1, seconds, "number or nil")
-  return work(self, seconds or 0)
+  local limit, message, details = arguments.seconds("step", seconds, 0)
+  if not limit then
+    return nil, message, details
+  end
+  return work(self, limit)
 end
 
 --- Works until nothing is left.
@@ -191,7 +192,11 @@ end
 -- @treturn true|nil true; nil, message, details otherwise (code `timeout` when something is left)
 function methods:flush(seconds)
   argument("flush", 1, seconds, "number or nil")
-  local left, message, details = work(self, seconds or FLUSH_SECONDS, true)
+  local left
+  local limit, message, details = arguments.seconds("flush", seconds, FLUSH_SECONDS)
+  if limit then
+    left, message, details = work(self, limit, true)
+  end
   if left and left > 0 then
     local receipts, devices = self.fanout:waiting()
     return fail("timeout", ("%d receipts and %d messages are not settled yet"):format(
@@ -203,18 +208,23 @@ end
 --- Stops the handler: nothing more is accepted, messages in flight get some time, the rest ends as `closed`.
 -- It may be called again, and the handler may be started again.
 -- @tparam[opt=5] number seconds the longest it may take
--- @treturn true
+-- @treturn true|nil true; nil, message, details otherwise (code `invalid`)
 function methods:stop(seconds)
   argument("stop", 1, seconds, "number or nil")
+  local limit, message, details = arguments.seconds("stop", seconds, STOP_SECONDS)
+  if not limit then
+    return nil, message, details
+  end
   self.ready, self.started = false, false
   if self.running and not self.stopping then
-    self.stopping = true
-    work(self, seconds or STOP_SECONDS, true)
-    self.running, self.stopping = false, false
+    self.stopping = true -- until all is done: a callback may call init
+    work(self, limit, true)
+    self.running = false
     self.sender:abandon("the handler was stopped before the message was sent", { code = "closed" })
     if self.owns_transport then
       self.transport:close()
     end
+    self.stopping = false
   end
   return true
 end

@@ -1,5 +1,6 @@
 --- One registered handler: its name, state and counts. What it raises is caught.
 
+local arguments = require "pusher.base.arguments"
 local callback = require "pusher.base.callback"
 local errors = require "pusher.base.errors"
 
@@ -22,14 +23,14 @@ end
 
 --- Whether the handler has a method.
 function methods:has(method)
-  return self.handler[method] ~= nil
+  return arguments.method(self.handler, method) ~= nil
 end
 
 --- Calls a method of the handler. One that raises has failed; one that returns nothing has succeeded.
 -- @return what it returns, true for nothing; nil, message, details when it raises
 function methods:call(method, ...)
   local ok, result, message, details =
-    self.callbacks:call(self.prefix .. method, nil, self.handler[method], self.handler, ...)
+    self.callbacks:call(self.prefix .. method, nil, arguments.method(self.handler, method), self.handler, ...)
   if not ok then
     return fail("invalid", ("%s raised: %s"):format(method, result))
   elseif result == nil and message == nil then

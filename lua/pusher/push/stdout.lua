@@ -48,7 +48,7 @@ end
 -- @tparam table|nil receipt as receipt.check returns
 -- @treturn string
 function stdout.go(receipt)
-  if not receipt then
+  if receipt == nil then
     return "<nil>"
   end
   local to, payload = {}, receipt.payload
@@ -119,6 +119,7 @@ end
 -- @tparam table given receipt
 -- @treturn true|nil true; nil, message, details otherwise
 function methods:push(given)
+  arguments.check("push", 1, given, "table")
   local line
   local receipt, message, details = receipts.check(given, self.clock())
   if receipt and self.format == "go" then

@@ -130,7 +130,10 @@ describe("pusher.push.fcm.credentials", function()
       local without = account.new { project_id = false }
       assert.are.equal("project ID is required to access Firebase Cloud Messaging client",
         refused { credentials = without })
-      assert.matches("path", refused { credentials = without, project_id = "a/b" })
+      for _, project in ipairs { "a/b", ".", "..", "a b", "a\n" } do
+        assert.matches("path", refused { credentials = without, project_id = project })
+        assert.matches("path", refused({ credentials = without }, { GOOGLE_CLOUD_PROJECT = project }))
+      end
       refused { credentials = account.new { project_id = "x\r\ny" } }
     end)
 
@@ -140,7 +143,8 @@ describe("pusher.push.fcm.credentials", function()
           assert.matches(name, refused { credentials = account.new { [name] = value } })
         end
       end
-      for _, uri in ipairs { "oauth2.googleapis.com", 'https://x/"', 5, "file:///etc/passwd" } do
+      for _, uri in ipairs { "oauth2.googleapis.com", 'https://x/"', 5, "file:///etc/passwd", "https://x/../y",
+        "https://x/y\n" } do
         assert.matches("token_uri", refused { credentials = account.new { token_uri = uri } })
       end
     end)

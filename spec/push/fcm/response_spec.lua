@@ -128,6 +128,17 @@ describe("pusher.push.fcm.response", function()
       message = "The registration token is not a valid FCM registration token" } }).dead)
   end)
 
+  it("asks nobody to wait longer than an hour", function()
+    for _, delay in ipairs { "86400s", "1e9s", ("9"):rep(400) .. "s" } do
+      local info = { { ["@type"] = "type.googleapis.com/google.rpc.RetryInfo", retryDelay = delay } }
+      local seconds = failure(429, error_body(429, "RESOURCE_EXHAUSTED", nil, info)).retry_after
+      assert.is_true(seconds == nil or seconds == 3600)
+    end
+    local info = { { ["@type"] = "type.googleapis.com/google.rpc.RetryInfo", retryDelay = "86400s" } }
+    assert.are.equal(3600, failure(429, error_body(429, "RESOURCE_EXHAUSTED", nil, info)).retry_after)
+    assert.are.equal(3600, failure(503, "", "Retry-After: 86400\r\n").retry_after)
+  end)
+
   it("says how long to wait, by header or by RetryInfo", function()
     assert.are.equal(7, failure(503, "", "Retry-After: 7\r\n").retry_after)
     assert.are.equal(30, failure(503, "", "Retry-After: Sun, 13 Sep 2020 12:27:10 GMT\r\n").retry_after)

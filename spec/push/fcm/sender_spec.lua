@@ -95,8 +95,18 @@ describe("pusher.push.fcm.sender", function()
       assert.are.same({ 0, 10, 30 }, times_of({ responding(503) }, { retry = { deadline = 69 } }))
       assert.are.same({ 0, 10 }, times_of({ responding(503) }, { time_to_live = 29 }))
       assert.are.same({ 0 }, times_of({ responding(503) }, { time_to_live = 0 }))
-      -- Longer than FCM is waited for at all.
-      assert.are.same({ 0 }, times_of { responding(503, nil, "Retry-After: 7200\r\n"), "sent" })
+      assert.are.same({ 0 }, times_of({ responding(503, nil, "Retry-After: 7200\r\n"), "sent" },
+        { retry = { deadline = 3599 } }))
+    end)
+
+    it("after an hour at most, whatever FCM asks for", function()
+      local rules = { retry = { deadline = 86400 } }
+      assert.are.same({ 0, 3600 }, times_of({ responding(503, nil, "Retry-After: 99999999999\r\n"), "sent" }, rules))
+      for _, asked in ipairs { 1e12, math.huge } do
+        assert.are.same({ 0, 3600 }, times_of({ function()
+          return require("pusher.base.errors").fail("network", "failure", { retry_after = asked })
+        end, "sent" }, rules))
+      end
     end)
 
     it("not after what will not pass", function()

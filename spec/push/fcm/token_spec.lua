@@ -170,6 +170,36 @@ describe("pusher.push.fcm.token", function()
     assert.are.equal(2, #world.asked)
   end)
 
+  it("waits an hour at most, whatever the endpoint says", function()
+    for _, header in ipairs { "99999999999", ("9"):rep(400), "Fri, 31 Dec 9999 23:59:59 GMT" } do
+      local world = keeper { respond = function(parse, number)
+        if number == 1 then
+          return parse(503, "", "Retry-After: " .. header .. "\r\n")
+        end
+        return granting(3600)(parse, number)
+      end }
+      assert.is_nil((world.keeper:current()))
+      world.time = world.time + 3599
+      assert.is_nil((world.keeper:current()))
+      world.time = world.time + 1
+      assert.are.equal("token-2", world.keeper:current())
+    end
+  end)
+
+  it("waits no longer for what a transport says", function()
+    for _, asked in ipairs { 1e12, math.huge, 0 / 0, "soon" } do
+      local world = keeper { respond = function(parse, number)
+        if number == 1 then
+          return errors.fail("network", "failure", { retry_after = asked })
+        end
+        return granting(3600)(parse, number)
+      end }
+      assert.is_nil((world.keeper:current()))
+      world.time = world.time + 3600
+      assert.are.equal("token-2", world.keeper:current())
+    end
+  end)
+
   it("passes on a failure below HTTP", function()
     local world = keeper()
     world.keeper:current()

@@ -60,6 +60,33 @@ describe("pusher.push.tinode.drafty", function()
     end
   end)
 
+  it("writes the text once, however deep the spans are", function()
+    local function measure(depth)
+      local document = { txt = ("x"):rep(100 * 1024), fmt = {} }
+      for index = 1, depth do
+        document.fmt[index] = { at = 0, len = #document.txt, tp = "ST" }
+      end
+      collectgarbage()
+      collectgarbage("stop")
+      local before = collectgarbage("count")
+      local text = drafty.to_text(document)
+      local used = collectgarbage("count") - before
+      collectgarbage("restart")
+      assert.are.equal(#document.txt + 2 * depth, #text)
+      return used
+    end
+    assert.is_true(measure(500) - measure(1) < 1024) -- KiB; a copy for each level is 50,000
+  end)
+
+  it("shows a link's text alone where it is the URL, at any level", function()
+    assert.are.equal("u", text_of(
+      '{"txt":"u","fmt":[{"len":1,"key":0},{"len":1,"key":0}],"ent":[{"tp":"LN","data":{"url":"u"}}]}'))
+    assert.are.equal("[*u*](u)", text_of(
+      '{"txt":"u","fmt":[{"len":1,"key":0},{"len":1,"tp":"ST"}],"ent":[{"tp":"LN","data":{"url":"u"}}]}'))
+    assert.are.equal("*u*", text_of(
+      '{"txt":"u","fmt":[{"len":1,"tp":"ST"},{"len":1,"key":0}],"ent":[{"tp":"LN","data":{"url":"u"}}]}'))
+  end)
+
   describe("refuses", function()
     local broken = {
       ["a key past the entities"] = '{"txt":"a","fmt":[{"len":1,"key":1}],"ent":[{"tp":"IM"}]}',
@@ -87,6 +114,23 @@ describe("pusher.push.tinode.drafty", function()
         assert.is_nil(text)
         assert.matches("UTF%-8", message)
         assert.are.equal("invalid", details.code)
+      end
+    end)
+
+    it("spans that together show more of the entities than a document may have", function()
+      for _, case in ipairs { { "LN", "url" }, { "IM", "name" }, { "EX", "name" } } do
+        local document = { txt = "x", fmt = {}, ent = { { tp = case[1], data = { [case[2]] = ("u"):rep(1024) } } } }
+        for index = 1, 256 do
+          document.fmt[index] = { at = 0, len = 1, key = 0 }
+        end
+        assert.is_string(drafty.to_text(document))
+        for _, span in ipairs { { at = 0, len = 1, key = 0 }, { at = -1, len = 0, key = 0 } } do
+          document.fmt[257] = span
+          local text, message, details = drafty.to_text(document)
+          assert.is_nil(text)
+          assert.matches("at most 262144 bytes of links and names", message)
+          assert.are.equal("too_large", details.code)
+        end
       end
     end)
 

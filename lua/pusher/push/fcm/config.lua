@@ -79,7 +79,7 @@ function config.check(given, unknown)
   if not checked.endpoint then
     return configs.fail(message, details.field)
   end
-  if type(given) == "table" and type(given.credentials) == "userdata" then
+  if type(given) == "table" and type(rawget(given, "credentials")) == "userdata" then
     checked.credentials = {} -- as in tinode: null is an account that lacks everything, not one that is absent
   end
   checked.buffer = checked.buffer > 0 and checked.buffer or DEFAULT_BUFFER -- as in tinode

@@ -5,6 +5,7 @@
 local core = require "pusher.core"
 local endpoint = require "pusher.base.endpoint"
 local errors = require "pusher.base.errors"
+local url = require "pusher.base.url"
 
 local credentials = {}
 
@@ -46,7 +47,11 @@ local function find(config, getenv, json)
     end
   end
   if type(given) == "table" then
-    return given
+    local copy = {}
+    for name, value in next, given do
+      copy[name] = value
+    end
+    return copy
   end
   local text, message, details = given, nil, nil
   if not text then
@@ -79,7 +84,7 @@ local function find_project(given, config, getenv)
   end
   if not project or project == "" then
     return refuse("project ID is required to access Firebase Cloud Messaging client", "project_id")
-  elseif not project:find("^[%w%-_.:]+$") then
+  elseif not project:find("^[%w%-_.:]+$") or url.has_step(project) then
     return refuse("project_id is part of a path and may have only letters, digits and -_.:", "project_id")
   end
   return project

@@ -1,5 +1,6 @@
 --- One receipt in, a message per device out; each message is made only when it can be sent.
 
+local arguments = require "pusher.base.arguments"
 local callback = require "pusher.base.callback"
 local errors = require "pusher.base.errors"
 local json_codec = require "pusher.base.json"
@@ -71,10 +72,14 @@ function methods:push_message(given)
   if target then
     body, message, details = messages.encode(given, self.config.validate_only, self.options.json)
   end
-  if not body then
+  ok = body
+  if body then
+    ok, message, details = check_limit(self) -- again: the codec may have used the handler
+  end
+  if not ok then
     return nil, message, details
   end
-  self.items:push { device = { device_id = given[target], kind = target }, body = body }
+  self.items:push { device = { device_id = rawget(given, target), kind = target }, body = body }
   return true
 end
 
@@ -90,9 +95,11 @@ local function refuse(device, reached)
 end
 
 local function expand_user(self, item, uid, records, reached)
-  for index = 1, #records do
-    local record = type(records[index]) == "table" and records[index] or { device_id = false }
-    local device = { uid = uid, device_id = record.device_id, platform = record.platform, kind = record.kind }
+  for index = 1, arguments.length(records) do
+    local record = rawget(records, index)
+    record = type(record) == "table" and record or { device_id = false }
+    local device = { uid = uid, device_id = rawget(record, "device_id"), platform = rawget(record, "platform"),
+      kind = rawget(record, "kind") }
     local outcome, message, details = refuse(device, reached)
     if outcome then
       self.outcomes:record(item.receipt, device, outcome, message, details)
@@ -126,8 +133,9 @@ local function expand(self, item)
   end
   local reached = reached_devices(receipt)
   for _, uid in ipairs(uids) do
-    if type(found[uid]) == "table" then
-      expand_user(self, item, uid, found[uid], reached)
+    local records = rawget(found, uid)
+    if type(records) == "table" then
+      expand_user(self, item, uid, records, reached)
     end
   end
 end

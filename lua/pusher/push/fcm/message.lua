@@ -136,7 +136,7 @@ local function count_strings(map, name)
     return invalid(name .. " must be a table, got " .. type(map), name)
   end
   local bytes = 0
-  for key, value in pairs(map) do
+  for key, value in next, map do
     if type(key) ~= "string" or type(value) ~= "string" then
       return invalid(("%s must map strings to strings, got %s under %s"):format(
         name, type(value), show(key)), name)
@@ -153,7 +153,7 @@ end
 local function find_target(given)
   local found
   for _, name in ipairs(TARGETS) do
-    local value = given[name]
+    local value = rawget(given, name)
     if value ~= nil then
       if type(value) ~= "string" or value == "" or not core.utf8_valid(value) then
         return invalid(name .. " must be a string of valid UTF-8, not empty", name)
@@ -186,14 +186,14 @@ local function check_android(given)
   elseif type(given) ~= "table" then
     return invalid("android must be a table, got " .. type(given), "android")
   end
-  local priority = given.priority
+  local priority, ttl = rawget(given, "priority"), rawget(given, "ttl")
   if priority ~= nil and not (type(priority) == "string" and PRIORITIES[priority:lower()]) then
     return invalid('android.priority must be "normal" or "high"', "android.priority")
-  elseif given.ttl ~= nil and (messages.seconds(given.ttl) or math.huge) > messages.MAX_TTL then
+  elseif ttl ~= nil and (messages.seconds(ttl) or math.huge) > messages.MAX_TTL then
     return invalid('android.ttl must be seconds such as "3600s", at most four weeks', "android.ttl")
   end
-  local notification = type(given.notification) == "table" and given.notification or {}
-  local color = notification.color
+  local notification = rawget(given, "notification")
+  local color = type(notification) == "table" and rawget(notification, "color") or nil
   if color ~= nil and not (type(color) == "string" and messages.is_color(color)) then
     return invalid("android.notification.color must be in the #RRGGBB form", "android.notification.color")
   end
@@ -203,7 +203,7 @@ end
 local function check_strings(given, target)
   local bytes = 0
   for _, name in ipairs { "data", "notification" } do
-    local count, message, details = count_strings(given[name], name)
+    local count, message, details = count_strings(rawget(given, name), name)
     if not count then
       return nil, message, details
     end
@@ -227,7 +227,7 @@ function messages.check(given)
     ok, message, details = check_strings(given, target)
   end
   if ok then
-    ok, message, details = check_android(given.android)
+    ok, message, details = check_android(rawget(given, "android"))
   end
   return ok and target, message, details
 end

@@ -7,6 +7,7 @@ local blocking = require "pusher.driver.blocking"
 local driver = require "pusher.driver.choose"
 local endpoint = require "pusher.base.endpoint"
 local errors = require "pusher.base.errors"
+local http = require "pusher.base.http"
 local response = require "pusher.push.fcm.response"
 local retry = require "pusher.base.retry"
 local schedule = require "pusher.base.schedule"
@@ -58,6 +59,7 @@ function sender.new(options, config, account, transport, source, outcomes)
     retried = 0,
     token_fetches = 0,
     deadline = nil, -- see set_deadline
+    abandoned = nil, -- what a job ends with that was being made when all others were given up
   }, metatable)
   self.tokens = token.new(options, config, account, function(...)
     return send_token_request(self, ...)
@@ -67,8 +69,11 @@ end
 
 --- Bounds the calls that fetch a token, for a transport that blocks: the driver bounds only the messages.
 -- @tparam number|nil deadline a time of the clock `now`
+-- @treturn number|nil the one before
 function methods:set_deadline(deadline)
+  local before = self.deadline
   self.deadline = deadline
+  return before
 end
 
 -- Another attempt, if the failure allows one and there is time for it.
@@ -82,7 +87,7 @@ local function try_again(self, job, details)
   elseif not details.retryable or job.attempts >= rules.attempts then
     return false
   end
-  local retry_after = tonumber(details.retry_after) or (details.quota and rules.quota) or nil
+  local retry_after = http.wait(details.retry_after) or (details.quota and rules.quota) or nil
   local due = now + retry.delay(rules, job.attempts, retry_after, retry.chance(self.random))
   if math.max(due, now + (retry_after or 0)) > job.deadline then
     return false
@@ -139,7 +144,9 @@ function methods:next()
     self.in_flight[job] = true
     self.in_flight_count = self.in_flight_count + 1
     local text, message, details = self.tokens:current()
-    if text and not job.settled then
+    if self.abandoned and not job.settled then -- by a callback, while the job was made or the token fetched
+      settle(self, job, errors.fail(self.abandoned.code, self.abandoned.message))
+    elseif text and not job.settled then
       job.token, job.attempts = text, job.attempts + 1
       return job
     elseif message then
@@ -197,6 +204,7 @@ end
 
 --- Ends all messages as failed; with `keep_in_flight`, all but those whose call is in flight.
 function methods:abandon(message, details, keep_in_flight)
+  self.abandoned = not keep_in_flight and { message = message, code = details.code } or nil
   local jobs = {}
   for job in pairs(keep_in_flight and {} or self.in_flight) do
     jobs[#jobs + 1] = job

@@ -123,7 +123,7 @@ local function keep(self, granted, message, details)
     return
   end
   self.failure = { "cannot fetch an access token: " .. message, details }
-  self.retry_at = now + math.max(RETRY_AFTER, details.retry_after or 0)
+  self.retry_at = now + math.max(RETRY_AFTER, http.wait(details.retry_after) or 0)
 end
 
 local function fetch(self)

@@ -41,6 +41,8 @@ function access_mode.parse(letters, bits)
   if type(letters) ~= "string" then
     return fail("invalid", "access mode must be letters or bits from 0 to 255, got " .. type(letters),
       { field = "access_mode" })
+  elseif bits ~= nil and not is_bits(bits) then
+    return access_mode.format(bits) -- fails
   elseif letters == "" then
     return bits or 0
   end

@@ -2,7 +2,11 @@
 --
 -- A document is `{ txt =, fmt = { { tp =, at =, len =, key = }, … }, ent = { { tp =, data = }, … } }`.
 -- Positions count code points. A span with `at` below 0 is an attachment and is shown first.
+--
+-- The text is written once, front to back, whatever the spans: nothing is copied from level to level. What spans add is
+-- limited, since any number of them may share an entity.
 
+local arguments = require "pusher.base.arguments"
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
 local json_codec = require "pusher.base.json"
@@ -10,7 +14,7 @@ local json_codec = require "pusher.base.json"
 local drafty = {}
 
 drafty.MAX_SPANS = 1000
-drafty.MAX_BYTES = 256 * 1024
+drafty.MAX_BYTES = 256 * 1024 -- of the text, and of what all spans show of their entities
 
 local fail = errors.fail
 local is_null = json_codec.is_null
@@ -20,37 +24,27 @@ local function invalid(message)
 end
 
 local function member_string(data, name)
-  local value = type(data) == "table" and data[name]
+  local value = type(data) == "table" and rawget(data, name)
   return type(value) == "string" and value or ""
 end
 
-local function link(inner, data)
-  local url = member_string(data, "url")
-  return (url == "" or url == inner) and inner or ("[%s](%s)"):format(inner, url)
-end
+-- A span's text is written between these two.
+local MARKS = { ST = "*", EM = "_", DL = "~" }
 
-local function wrap(mark)
-  return function(inner)
-    return mark .. inner .. mark
-  end
-end
-
--- The last three replace the text under them.
-local STYLES = {
-  ST = wrap("*"),
-  EM = wrap("_"),
-  DL = wrap("~"),
-  LN = link,
-  BR = function()
-    return "\n"
-  end,
-  IM = function(_, data)
-    return "[IMAGE '" .. member_string(data, "name") .. "']"
-  end,
-  EX = function(_, data)
-    return "[FILE '" .. member_string(data, "name") .. "']"
-  end,
+-- These replace the text under them; the name of the entity goes in the middle.
+local VOIDS = {
+  BR = { "\n" },
+  IM = { "[IMAGE '", "']" },
+  EX = { "[FILE '", "']" },
 }
+
+-- What a span shows of its entity.
+local function shown(span)
+  if span.tp == "LN" then
+    return member_string(span.data, "url")
+  end
+  return VOIDS[span.tp] and VOIDS[span.tp][2] and member_string(span.data, "name") or ""
+end
 
 -- The integer part of a number; 0 for null, nil for what is not a number.
 local function whole(value)
@@ -64,20 +58,22 @@ end
 
 -- What a span shows: its own type, or type and data of the entity its key names.
 local function entity(span, key, ent)
-  if type(span.tp) == "string" and span.tp ~= "" then
-    return span.tp, nil
-  elseif #ent == 0 then
+  local tp = rawget(span, "tp")
+  if type(tp) == "string" and tp ~= "" then
+    return tp, nil
+  elseif arguments.length(ent) == 0 then
     return "", nil
   end
-  local found = ent[key + 1]
+  local found = rawget(ent, key + 1)
   if type(found) ~= "table" then
     return nil
   end
-  return type(found.tp) == "string" and found.tp or "", found.data
+  tp = rawget(found, "tp")
+  return type(tp) == "string" and tp or "", rawget(found, "data")
 end
 
 local function read_span(span, length, ent)
-  local at, size, key = whole(span.at), whole(span.len), whole(span.key)
+  local at, size, key = whole(rawget(span, "at")), whole(rawget(span, "len")), whole(rawget(span, "key"))
   if not at or not size or not key or size < 0 or at + size > length then
     return invalid("invalid format")
   end
@@ -117,18 +113,24 @@ local function without_overlaps(spans)
 end
 
 local function read_spans(fmt, length, ent)
-  if #fmt > drafty.MAX_SPANS then
-    return fail("too_large", ("content must have at most %d spans, got %d"):format(drafty.MAX_SPANS, #fmt),
+  local spans, count, left = {}, arguments.length(fmt), drafty.MAX_BYTES
+  if count > drafty.MAX_SPANS then
+    return fail("too_large", ("content must have at most %d spans, got %d"):format(drafty.MAX_SPANS, count),
       { field = "content" })
   end
-  local spans = {}
-  for index = 1, #fmt do
-    if type(fmt[index]) == "table" then
-      local span, message, details = read_span(fmt[index], length, ent)
+  for index = 1, count do
+    local given = rawget(fmt, index)
+    if type(given) == "table" then
+      local span, message, details = read_span(given, length, ent)
       if not span then
         return nil, message, details
       end
-      span.order = index
+      span.order, span.shown = index, shown(span)
+      left = left - #span.shown
+      if left < 0 then
+        return fail("too_large", ("content must show at most %d bytes of links and names"):format(drafty.MAX_BYTES),
+          { field = "content" })
+      end
       spans[#spans + 1] = span
     end
   end
@@ -146,22 +148,53 @@ local function offsets(text)
   return starts
 end
 
--- Text and spans of [at, stop): the spans from `index` on that begin before `stop`, or all of them at the outermost
--- level, where an empty span may sit at the very end. Returns the text and the index of the first span not in it.
-local function render(document, index, at, stop, outermost)
-  local parts = {}
+local function write(out, text)
+  out.count, out.bytes = out.count + 1, out.bytes + #text
+  out[out.count] = text
+end
+
+-- Forgets what was written after `count` pieces of `bytes` bytes.
+local function rewind(out, count, bytes)
+  for index = out.count, count + 1, -1 do
+    out[index] = nil
+  end
+  out.count, out.bytes = count, bytes
+end
+
+-- Ends a span whose text is what was written after `count` pieces of `bytes` bytes, the first of which is a
+-- placeholder.
+local function style(out, span, count, bytes)
+  local mark, void = MARKS[span.tp], VOIDS[span.tp]
+  if mark then
+    out[count + 1] = mark
+    write(out, mark)
+  elseif void then
+    rewind(out, count, bytes)
+    write(out, void[1] .. span.shown .. (void[2] or ""))
+  elseif span.shown ~= "" then -- a link, unless its text is the URL
+    local same = out.bytes - bytes == #span.shown and table.concat(out, "", count + 1, out.count) == span.shown
+    if not same then
+      out[count + 1] = "["
+      write(out, "](" .. span.shown .. ")")
+    end
+  end
+end
+
+-- Writes text and spans of [at, stop): the spans from `index` on that begin before `stop`, or all of them at the
+-- outermost level, where an empty span may sit at the very end. Returns the index of the first span not in it.
+local function render(document, out, index, at, stop, outermost)
   while document.spans[index] and (outermost or document.spans[index].at < stop) do
     local span = document.spans[index]
     local from, to = math.max(span.at, at), math.max(span.stop, at)
-    parts[#parts + 1] = document.slice(at, from)
-    local inner
-    inner, index = render(document, index + 1, from, span.at < 0 and span.at or to)
-    local style = STYLES[span.tp]
-    parts[#parts + 1] = style and style(inner, span.data) or inner
+    write(out, document.slice(at, from))
+    local count, bytes = out.count, out.bytes
+    write(out, "")
+    index = render(document, out, index + 1, from, span.at < 0 and span.at or to)
+    style(out, span, count, bytes)
     at = to
   end
-  parts[#parts + 1] = document.slice(at, stop)
-  return table.concat(parts), index
+  write(out, document.slice(at, stop))
+  return index
 end
 
 local function convert(txt, fmt, ent)
@@ -170,11 +203,12 @@ local function convert(txt, fmt, ent)
   if not spans then
     return nil, message, details
   end
-  local document = { spans = spans }
+  local document, out = { spans = spans }, { count = 0, bytes = 0 }
   function document.slice(at, stop)
     return at < stop and txt:sub(starts[at + 1], starts[stop + 1] - 1) or ""
   end
-  return (render(document, 1, 0, #starts - 1, true))
+  render(document, out, 1, 0, #starts - 1, true)
+  return table.concat(out, "", 1, out.count)
 end
 
 local function check_text(text)
@@ -198,12 +232,13 @@ function drafty.to_text(content)
   elseif type(content) ~= "table" then
     return invalid("content unrecognized")
   end
-  local txt = type(content.txt) == "string" and content.txt or nil
+  local txt, fmt, ent = rawget(content, "txt"), rawget(content, "fmt"), rawget(content, "ent")
+  txt = type(txt) == "string" and txt or nil
   local text, message, details = check_text(txt or "")
   if not text then
     return nil, message, details
-  elseif type(content.fmt) == "table" then
-    return convert(text, content.fmt, type(content.ent) == "table" and content.ent or {})
+  elseif type(fmt) == "table" then
+    return convert(text, fmt, type(ent) == "table" and ent or {})
   elseif not txt then
     return invalid("content unrecognized")
   end

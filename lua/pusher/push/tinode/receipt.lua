@@ -6,6 +6,7 @@
 --     payload = { what =, silent =, topic =, ts =, from =, seq =, mime =, content =, want =, given = } }
 
 local access_mode = require "pusher.push.tinode.access_mode"
+local arguments = require "pusher.base.arguments"
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
 local json_codec = require "pusher.base.json"
@@ -58,15 +59,17 @@ local function boolean(value, field)
 end
 
 local function device_ids(list, field)
-  if type(list) ~= "table" or #list > receipt.MAX_DEVICES then
+  local copy, count = nil, 0
+  if type(list) == "table" then
+    copy, count = arguments.list(list)
+  end
+  if not copy or count > receipt.MAX_DEVICES then
     return invalid(field, ("must be a list of 0 to %d device ids"):format(receipt.MAX_DEVICES))
   end
-  local copy = {}
-  for index = 1, #list do
-    if type(list[index]) ~= "string" then
+  for _, id in ipairs(copy) do
+    if type(id) ~= "string" then
       return invalid(field, "must be a list of strings")
     end
-    copy[index] = list[index]
   end
   return copy
 end
@@ -90,7 +93,7 @@ local function copy_content(value, budget, depth)
   if depth > receipt.MAX_CONTENT_DEPTH then
     budget.left = -1
   end
-  for key, member in pairs(value) do
+  for key, member in next, value do
     budget.left = budget.left - NODE_BYTES
     budget.ok = budget.ok and (type(key) == "string" or type(key) == "number")
     if budget.left < 0 or not budget.ok then
@@ -124,7 +127,7 @@ local PAYLOAD = {
 local function read_members(given, members, prefix, now)
   local copy = {}
   for _, member in ipairs(members) do
-    local name, check, value = member[1], member[2], given[member[1]]
+    local name, check, value = member[1], member[2], rawget(given, member[1])
     if is_null(value) then
       value = member[3]
     end
@@ -153,7 +156,7 @@ local function read_recipients(given)
     return invalid("to", "must be a table from user id to recipient, got " .. type(given))
   end
   local to, count = {}, 0
-  for key, recipient in pairs(given) do
+  for key, recipient in next, given do
     local id, message, details = uid.canonical(key)
     if not id then
       return nil, "receipt: to: " .. message, details
@@ -173,27 +176,40 @@ local function read_recipients(given)
   return to
 end
 
+local function is_checked(given)
+  return type(given) == "table" and getmetatable(given) == metatable
+end
+
 --- Checks and copies a receipt. One that has been checked is returned unchanged.
 -- @tparam table given see the top of this file; absent members are 0, "", false or none;
 --   `want` and `given` may be letters or bits, `ts` RFC 3339 text or Unix seconds
 -- @tparam number now Unix seconds, for a payload without `ts`
 -- @treturn table|nil the copy: `want` and `given` as bits, `ts` as text; nil, message, details otherwise
 function receipt.check(given, now)
-  if getmetatable(given) == metatable then
+  if is_checked(given) then
     return given
+  elseif type(given) ~= "table" then
+    return fail("invalid", "receipt: must be a table, got " .. type(given), { field = "receipt" })
   end
   local payload
-  local to, message, details = read_recipients(given.to)
+  local to, message, details = read_recipients(rawget(given, "to"))
   if to then
-    payload, message, details = read_payload(given.payload, now)
+    payload, message, details = read_payload(rawget(given, "payload"), now)
   end
   return payload and setmetatable({ to = to, payload = payload }, metatable), message, details
 end
 
+local function check_argument(call, checked)
+  if not is_checked(checked) then
+    arguments.refuse(call, 1, "checked receipt", type(checked))
+  end
+end
+
 --- The user ids of a receipt, smallest number first.
--- @tparam table checked
+-- @tparam table checked as `check` returns; raises for anything else
 -- @treturn table list of strings
 function receipt.uids(checked)
+  check_argument("uids", checked)
   local list, big_endian = {}, {}
   for id in pairs(checked.to) do
     list[#list + 1] = id
@@ -203,6 +219,12 @@ function receipt.uids(checked)
     return big_endian[a] < big_endian[b]
   end)
   return list
+end
+
+local function check_codec(call, json, method)
+  if type(json) ~= "table" or not arguments.method(json, method) then
+    arguments.refuse(call, 2, "codec", type(json))
+  end
 end
 
 local function encode_devices(devices, json)
@@ -218,10 +240,12 @@ local function encode_mode(name, bits)
 end
 
 --- Writes a receipt as JSON, members in the chat server's order, user ids as text.
--- @tparam table checked
+-- @tparam table checked as `check` returns; raises for anything else
 -- @tparam table json as json.new returns
 -- @treturn string|nil one line; nil, message, details otherwise
 function receipt.encode(checked, json)
+  check_argument("encode", checked)
+  check_codec("encode", json, "encode")
   local payload, to = checked.payload, {}
   for index, id in ipairs(receipt.uids(checked)) do
     local recipient = checked.to[id]
@@ -251,6 +275,8 @@ end
 -- @tparam number now Unix seconds, for a payload without `ts`
 -- @treturn table|nil as `check` returns; nil, message, details otherwise
 function receipt.decode(line, json, now)
+  arguments.check("decode", 1, line, "string")
+  check_codec("decode", json, "decode")
   local given, message, details = json.decode(line)
   if given == nil and message then
     return nil, message, details

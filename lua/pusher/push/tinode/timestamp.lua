@@ -69,9 +69,13 @@ function timestamp.format(value)
 end
 
 --- Writes a time as Go's standard output does: "2020-03-13 06:48:18.123 +0000 UTC".
--- @tparam string text as timestamp.format returns
--- @treturn string
-function timestamp.go(text)
+-- @tparam string|number value as for timestamp.format
+-- @treturn string|nil text; nil, message, details otherwise
+function timestamp.go(value)
+  local text, message, details = timestamp.format(value)
+  if not text then
+    return nil, message, details
+  end
   local parts = split(text)
   local offset = parts.zone == "Z" and "+0000" or parts.zone:gsub(":", "")
   local name = parts.zone == "Z" and "UTC" or offset
