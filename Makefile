@@ -26,8 +26,11 @@ LUA_PC      = $(shell for pc in $(if $(filter jit,$(LUA)),luajit,lua$(LUA) lua-$
                 pkg-config --exists $$pc 2>/dev/null && echo $$pc && break; done)
 PC          = $(shell pkg-config $(1) 2>/dev/null || echo $(2))
 CFLAGS     ?= -O2 -g
+# What the compiler and the linker add against overflows. FORTIFY needs optimization; macOS's linker has no -z.
+FORTIFY     = $(if $(filter -O1 -O2 -O3 -Os,$(CFLAGS)),$(if $(findstring -fsanitize,$(CFLAGS)),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2))
+HARDEN     ?= -fstack-protector-strong $(FORTIFY)
 WARN       ?= -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith
-C_FLAGS     = -std=c99 $(WARN) -fPIC -fvisibility=hidden -D_POSIX_C_SOURCE=200809L $(CPPFLAGS) $(CFLAGS) \
+C_FLAGS     = -std=c99 $(WARN) -fPIC -fvisibility=hidden -D_POSIX_C_SOURCE=200809L $(HARDEN) $(CPPFLAGS) $(CFLAGS) \
               $(call PC,--cflags $(LUA_PC))
 CORE_LIBS   = $(call PC,--cflags --libs libcrypto libsodium,-lcrypto -lsodium)
 CURL_LIBS   = $(call PC,--cflags --libs libcurl,-lcurl) -lpthread
@@ -37,17 +40,19 @@ ifeq ($(shell uname -s),Darwin)
 SO_FLAGS = -bundle -undefined dynamic_lookup
 else
 SO_FLAGS = -shared
+# Not for the specs' helpers: some are preloaded into programs without Lua.
+MODULE_FLAGS = -Wl,-z,relro,-z,now
 endif
 
 build: $(BUILD)/pusher/core.so $(BUILD)/pusher/curl.so ## build both C modules for LUA=5.4 (or 5.1 5.2 5.3 jit)
 
 $(BUILD)/pusher/core.so: $(CORE_SRC) $(wildcard src/*.h src/*/*.h) Makefile
 	@mkdir -p $(@D)
-	$(CC) $(C_FLAGS) $(SO_FLAGS) -o $@ $(CORE_SRC) $(LDFLAGS) $(CORE_LIBS)
+	$(CC) $(C_FLAGS) $(SO_FLAGS) $(MODULE_FLAGS) -o $@ $(CORE_SRC) $(LDFLAGS) $(CORE_LIBS)
 
 $(BUILD)/pusher/curl.so: $(CURL_SRC) $(wildcard src/*.h src/*/*.h) Makefile
 	@mkdir -p $(@D)
-	$(CC) $(C_FLAGS) $(SO_FLAGS) -o $@ $(CURL_SRC) $(LDFLAGS) $(CURL_LIBS)
+	$(CC) $(C_FLAGS) $(SO_FLAGS) $(MODULE_FLAGS) -o $@ $(CURL_SRC) $(LDFLAGS) $(CURL_LIBS)
 
 install: build ## install below PREFIX (/usr/local) or into INST_LIBDIR and INST_LUADIR; DESTDIR is honoured
 	install -d $(DESTDIR)$(INST_LIBDIR)/pusher
@@ -213,6 +218,21 @@ test-async: ## test the network thread at length, and with a pipe in place of an
 	@$(MAKE) -s build test-modules LUA=5.4 BUILD=build/pipe-5.4 CPPFLAGS=-DPUSHER_NO_EVENTFD
 	@BUILD=build/pipe-5.4 scripts/specs 5.4 spec/transport/async spec/transport/async_spec.lua
 
+# The Lua of the C library's functions matters little: what is counted under 5.1 and LuaJIT is Lua's own memory.
+OOM_LUAS = 5.4 5.1 jit
+
+oom: ## let allocations fail in turn, in Lua and in C (OOM_FULL=1: every one; SCENARIO= one of spec/system/oom)
+	@scripts/setup core luas
+	@for lua in $(OOM_LUAS); do $(MAKE) -s build build/$$lua/pusher_test/process.so build/$$lua/oom_host LUA=$$lua || exit; done
+	@LUA_PATH="./lua/?.lua;./?.lua;;" LUA_CPATH="./build/5.4/?.so;;" \
+	  lua5.4 spec/system/oom/run.lua $(if $(OOM_FULL),1000000,$(OOM_TRIES)) $(SCENARIO)
+
+OOM_TRIES = 100
+
+$(BUILD)/oom_host: spec/system/oom/host.c Makefile
+	@mkdir -p $(@D)
+	$(CC) -std=c99 $(WARN) $(CFLAGS) -o $@ $< $(call PC,--cflags --libs $(LUA_PC)) -ldl
+
 $(BUILD)/host: spec/system/threads/host.c Makefile
 	@mkdir -p $(@D)
 	$(CC) -std=c99 $(WARN) -D_POSIX_C_SOURCE=200809L $(CFLAGS) -o $@ $< $(call PC,--cflags --libs $(LUA_PC)) -lpthread
@@ -282,5 +302,5 @@ print-%:
 
 .PHONY: build install clean demo openresty-demo help
 .PHONY: test test-async test-modules test-lua test-all $(LUAS:%=test-all-%) test-interop test-game test-openresty test-rock
-.PHONY: lint lint-lua lint-c lint-cc asan valgrind threads
+.PHONY: lint lint-lua lint-c lint-cc asan valgrind threads oom
 .PHONY: bench bench-smoke bench-core bench-openresty bench-build soak

@@ -359,6 +359,20 @@ describe("C", function()
     assert.is_true(seen > 20)
   end)
 
+  it("is linked with read-only relocations, and compiled with stack protection", function()
+    local function read(command, name)
+      local pipe = assert(io.popen(("%s %s/pusher/%s.so"):format(command, os.getenv("PUSHER_BUILD"), name)))
+      local text = pipe:read("*a")
+      pipe:close()
+      return text
+    end
+    for _, name in ipairs { "core", "curl" } do
+      assert.is_truthy(read("readelf -lW", name):find("GNU_RELRO", 1, true), name)
+      assert.is_truthy(read("readelf -dW", name):find("BIND_NOW", 1, true), name)
+      assert.is_truthy(read("nm -D", name):find("__stack_chk_fail", 1, true), name)
+    end
+  end)
+
   it("exports the entry point of each module and nothing else", function()
     for _, name in ipairs { "core", "curl" } do
       local list = assert(io.popen(("nm -D --defined-only %s/pusher/%s.so"):format(os.getenv("PUSHER_BUILD"), name)))

@@ -24,11 +24,12 @@ end
 
 --- Makes a pending that is in flight. For transports; `id`, `parse` and `timeout` are the transport's own.
 function pending.new(transport, id, parse, timeout)
-  -- All fields are named, so that the table never has to grow: there are very many of these.
+  -- All fields are there, so that the table never has to grow: there are very many of these, and to settle one takes no
+  -- memory. Not nil, for which LuaJIT has no field.
   return setmetatable({
     done = false, transport = transport, id = id, parse = parse, timeout = timeout,
-    value = nil, message = nil, details = nil,
-    callback = nil,
+    value = false, message = false, details = false,
+    callback = false, further = false,
   }, metatable)
 end
 
@@ -43,7 +44,7 @@ function pending.settle(self, result, message, details)
   end
   self.done, self.value, self.message, self.details = true, result, message, details
   local first, further = self.callback, self.further
-  self.callback, self.further = nil, nil
+  self.callback, self.further = false, false
   if first then
     call(self, first)
   end

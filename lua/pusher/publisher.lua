@@ -85,7 +85,7 @@ local function enqueue(self, channel, event, text, params, key)
       return nil, message, details
     end
   end
-  local entry = { channel = channel, name = event, text = text, next = nil }
+  local entry = { channel = channel, name = event, text = text, next = false }
   if params then
     entry.replace, entry.tag = params.replace, params.tag
   end
@@ -141,8 +141,9 @@ local function accept(self, channel, event, data, given)
   if not old then
     return enqueue(self, channel, event, text, params, key)
   end
+  local replaced = self.queue:replace(old, text, params.tag)
   self.accepted = self.accepted + 1
-  self.outcomes:replace(self.queue:replace(old, text, params.tag))
+  self.outcomes:replace(replaced)
   return true
 end
 

@@ -113,6 +113,17 @@ describe("pusher.base.json", function()
     assert.equal(before, cjson.encode_max_depth())
   end)
 
+  it("lets lack of memory through: it says nothing about the value or the text", function()
+    local short = false
+    local own = json.new {
+      encode = function() return short and error("not enough memory", 0) or "1" end,
+      decode = function() return short and error("not enough memory", 0) or {} end,
+    }
+    short = true
+    assert.has_error(function() own.encode(1) end, "not enough memory")
+    assert.has_error(function() own.decode("1") end, "not enough memory")
+  end)
+
   it("accepts a custom codec, and never fails on a string with it", function()
     local custom = json.new {
       encode = function(value)

@@ -263,4 +263,48 @@ describe("pusher.publisher.delivery", function()
     assert.equal(2, #moving:next().events)
     assert.equal(2, moving:unsettled())
   end)
+
+  describe("when memory is short", function()
+    local function fail()
+      error("not enough memory", 0)
+    end
+
+    it("sends a batch later that could not be signed", function()
+      local world, moving, push, reported = new()
+      push("a")
+      moving:hurry()
+      local build = moving.client.build
+      moving.client.build = fail
+      local batch = moving:next()
+      assert.has_error(function() moving:send(batch) end, "not enough memory")
+      moving.client.build = build
+      assert.same({ 0, 2 }, { moving:due(), moving:unsettled() })
+      assert.equal(batch, moving:next())
+      moving:send(batch)
+      assert.equal(1, #world.calls)
+      moving:judge(batch, {})
+      assert.is_nil(moving:next())
+      assert.same({ "a:ok" }, reported)
+      assert.equal(0, moving:unsettled())
+    end)
+
+    it("goes on with an outcome where it was interrupted, and reports no event twice", function()
+      local _, moving, push, reported, results = new()
+      push("a")
+      moving:hurry()
+      local batch, report = moving:next(), results.report_sent
+      moving:send(batch)
+      results.report_sent = function(...)
+        results.report_sent = report
+        report(...)
+        fail()
+      end
+      assert.has_error(function() moving:judge(batch, {}) end, "not enough memory")
+      assert.equal(batch, moving:next())
+      moving:send(batch)
+      assert.is_nil(moving:next())
+      assert.same({ "a:ok" }, reported)
+      assert.same({ 0, 0, 1 }, { moving.count, moving:unsettled(), results:stats().sent })
+    end)
+  end)
 end)

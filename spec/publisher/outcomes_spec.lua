@@ -12,18 +12,36 @@ local function new(on_result)
   return results, reported, logged
 end
 
+-- As delivery does: counts, then reports. Each event is one of its own.
+local function count(results, outcome, events)
+  results:count(outcome, #events)
+  for index, event in ipairs(events) do
+    events[index] = { channel = event.channel, name = event.name, text = "the data", replace = event.replace, tag = event.tag }
+  end
+end
+
+local function deliver(results, events, response)
+  count(results, "sent", events)
+  results:report_sent(events, response)
+end
+
+local function fail(results, events, message, details)
+  count(results, "failed", events)
+  results:report_failed(events, message, details)
+end
+
 describe("pusher.publisher.outcomes", function()
   it("reports what the sender gave, and nothing of the data", function()
     local results, reported = new()
-    results:deliver({ EVENT }, { batch = { { user_count = 3 } } })
+    deliver(results, { EVENT }, { batch = { { user_count = 3 } } })
     assert.same({ { { channel = "a", name = "e", replace = "bob", tag = 7 }, { user_count = 3 } } }, reported)
     assert.equal(1, results:stats().sent)
   end)
 
   it("finds what the response says by an event's place in the batch, or by its channel", function()
     local results, reported = new()
-    results:deliver({ EVENT, EVENT }, { batch = { { user_count = 1 }, { user_count = 2 } }, channels = { a = {} } })
-    results:deliver({ EVENT }, { channels = { a = { user_count = 3 } } })
+    deliver(results, { EVENT, EVENT }, { batch = { { user_count = 1 }, { user_count = 2 } }, channels = { a = {} } })
+    deliver(results, { EVENT }, { channels = { a = { user_count = 3 } } })
     assert.same({ 1, 2, 3 }, { reported[1][2].user_count, reported[2][2].user_count, reported[3][2].user_count })
   end)
 
@@ -32,14 +50,14 @@ describe("pusher.publisher.outcomes", function()
     results = new(function()
       seen = seen or results:stats()
     end)
-    results:deliver({ EVENT, EVENT, EVENT }, {})
+    deliver(results, { EVENT, EVENT, EVENT }, {})
     assert.equal(3, seen.sent)
   end)
 
   it("gives an empty result where the server has nothing to say", function()
     local results, reported = new()
     for index, response in ipairs { true, { batch = { "odd" } }, { batch = "odd" }, { channels = 7 }, {} } do
-      results:deliver({ EVENT }, response)
+      deliver(results, { EVENT }, response)
       assert.same({}, reported[index][2])
     end
   end)
@@ -47,7 +65,7 @@ describe("pusher.publisher.outcomes", function()
   it("reports failures, each with details of its own", function()
     local results, reported = new()
     local details = { code = "server", status = 500, retryable = true }
-    results:fail({ EVENT, EVENT }, "broken", details)
+    fail(results, { EVENT, EVENT }, "broken", details)
     assert.equal("broken", reported[1][3])
     assert.same(details, reported[1][4])
     assert.are_not.equal(details, reported[1][4])
@@ -67,8 +85,8 @@ describe("pusher.publisher.outcomes", function()
 
   it("counts without an on_result", function()
     local results = outcomes.new(nil, error)
-    results:deliver({ EVENT }, {})
-    results:fail({ EVENT }, "x", { code = "server" })
+    deliver(results, { EVENT }, {})
+    fail(results, { EVENT }, "x", { code = "server" })
     results:drop(EVENT)
     results:replace(EVENT)
     results:count("calls", 1)
@@ -82,7 +100,7 @@ describe("pusher.publisher.outcomes", function()
       local results, _, logged = new(function()
         error(raised, 0)
       end)
-      results:deliver({ EVENT }, {})
+      deliver(results, { EVENT }, {})
       assert.equal("error", logged[1].level)
       assert.equal("on_result raised: boom", logged[1].message)
       assert.same({ channel = "a", event = "e" }, logged[1].fields)
@@ -99,7 +117,7 @@ describe("pusher.publisher.outcomes", function()
     end, function()
       error("the log is broken as well")
     end)
-    results:deliver({ EVENT }, {})
+    deliver(results, { EVENT }, {})
     assert.equal(1, results:stats().sent)
     assert.same({ "pusher: ", "error", ": ", "on_result raised: an error that cannot be shown", "\n" }, written)
   end)
@@ -120,7 +138,7 @@ describe("pusher.publisher.outcomes", function()
         other = results:is_reporting()
       end)()
     end)
-    results:deliver({ EVENT }, {})
+    deliver(results, { EVENT }, {})
     assert.same({ true, false, false }, { inside, other, results:is_reporting() })
   end)
 end)

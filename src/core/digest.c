@@ -35,8 +35,10 @@ const pusher_digests *pusher_get_digests(lua_State *L)
 
 void pusher_check_digest(lua_State *L, bool ok)
 {
-    if (!ok)
-        luaL_error(L, "OpenSSL cannot compute the digest (not available, or out of memory)");
+    if (ok)
+        return;
+    ERR_clear_error(); /* what stays there would fail the next TLS call of this thread */
+    luaL_error(L, "OpenSSL cannot compute the digest (not available, or out of memory)");
 }
 
 static int push_hex(lua_State *L, EVP_MD_CTX *ctx)

@@ -24,6 +24,12 @@ static int no_passphrase(char *buffer, int size, int writing, void *asked)
     return -1;
 }
 
+/* Whether OpenSSL's last failure was one of memory. */
+static bool lacks_memory(void)
+{
+    return ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
+}
+
 /* Reads a key; NULL with *message set when it cannot serve for RS256. */
 static EVP_PKEY *read_key(pusher_bytes pem, bool is_private, const char **message)
 {
@@ -37,6 +43,8 @@ static EVP_PKEY *read_key(pusher_bytes pem, bool is_private, const char **messag
     BIO_free(bio);
     if (asked)
         *message = "the key is encrypted with a passphrase; a key without one is needed";
+    else if (key == NULL && lacks_memory())
+        *message = "OpenSSL is out of memory";
     else if (key == NULL)
         *message =
             is_private ? "not a private key in PEM format" : "not a public key in PEM format";
@@ -59,7 +67,7 @@ static const char *sign(pusher_bytes pem, pusher_bytes text, unsigned char *out,
     if (key != NULL &&
         (ctx == NULL || EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) != 1 ||
          EVP_DigestSign(ctx, out, size, text.data, text.size) != 1))
-        message = "OpenSSL cannot sign with this key";
+        message = "OpenSSL cannot sign with this key, or is out of memory";
     EVP_MD_CTX_free(ctx);
     EVP_PKEY_free(key);
     return message;

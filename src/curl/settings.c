@@ -38,7 +38,7 @@ static const char *read_text(const pusher_table *options, const char *name, char
 
 /* libcurl would find this out with the first request, and quote the whole proxy in its message,
  * the password too. */
-static bool is_proxy(const char *proxy)
+static const char *check_proxy(const char *proxy)
 {
     static const char *const schemes[] = {"http",    "https",  "socks4",
                                           "socks4a", "socks5", "socks5h"};
@@ -46,18 +46,24 @@ static bool is_proxy(const char *proxy)
     CURLU *url = curl_url();
     char *scheme = NULL, *host = NULL;
     bool known = false;
-    /* libcurl before 7.75 accepts spaces. */
-    if (url != NULL && strchr(proxy, ' ') == NULL &&
-        curl_url_set(url, CURLUPART_URL, proxy, flags) == CURLUE_OK &&
-        curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-        curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
-        for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
-            known = known || strcmp(scheme, schemes[i]) == 0;
-    }
+    CURLUcode result = CURLUE_OUT_OF_MEMORY;
+    if (url != NULL)
+        result = curl_url_set(url, CURLUPART_URL, proxy, flags);
+    if (result == CURLUE_OK)
+        result = curl_url_get(url, CURLUPART_SCHEME, &scheme, 0);
+    if (result == CURLUE_OK)
+        result = curl_url_get(url, CURLUPART_HOST, &host, 0);
+    for (size_t i = 0; result == CURLUE_OK && i < sizeof(schemes) / sizeof(schemes[0]); i++)
+        known = known || strcmp(scheme, schemes[i]) == 0;
     curl_free(scheme);
     curl_free(host);
     curl_url_cleanup(url);
-    return known;
+    if (result == CURLUE_OUT_OF_MEMORY)
+        return "out of memory";
+    /* libcurl before 7.75 accepts spaces. */
+    return known && strchr(proxy, ' ') == NULL
+               ? NULL
+               : "option \"proxy\" must look like \"http://user:password@host:port\"";
 }
 
 const char *pusher_settings_read(lua_State *L, int index, pusher_settings *settings)
@@ -77,9 +83,8 @@ const char *pusher_settings_read(lua_State *L, int index, pusher_settings *setti
     const char *message = read_text(&options, "proxy", &settings->proxy);
     if (message == NULL)
         message = read_text(&options, "ca_file", &settings->ca_file);
-    if (message == NULL && settings->proxy != NULL && settings->proxy[0] != '\0' &&
-        !is_proxy(settings->proxy))
-        message = "option \"proxy\" must look like \"http://user:password@host:port\"";
+    if (message == NULL && settings->proxy != NULL && settings->proxy[0] != '\0')
+        message = check_proxy(settings->proxy);
     if (message == NULL)
         lua_settop(L, top);
     return message;

@@ -2,6 +2,8 @@
 --
 -- `callback.run` does that alone; an object of `callback.new` also knows which coroutines are inside a call.
 
+local stack = require "pusher.base.stack"
+
 local jit = rawget(_G, "jit")
 if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
 
@@ -13,6 +15,23 @@ local metatable = { __index = methods, __name = "pusher.base.callback" }
 function callback.text(value)
   local ok, text = pcall(tostring, value)
   return ok and type(text) == "string" and text or "an error that cannot be shown"
+end
+
+local OUT_OF_MEMORY = "not enough memory" -- the whole message, in every Lua
+
+--- Whether what a function raised is Lua's lack of memory, which says nothing about the function's arguments.
+-- @param raised
+-- @treturn boolean
+function callback.is_out_of_memory(raised)
+  return raised == OUT_OF_MEMORY
+end
+
+--- Raises that again, if it is Lua's lack of memory.
+-- @param raised
+function callback.raise_out_of_memory(raised)
+  if raised == OUT_OF_MEMORY then
+    error(raised, 0)
+  end
 end
 
 --- Writes to standard error. Where messages go when the caller has given no `log`.
@@ -33,14 +52,20 @@ function callback.log(log, level, message, fields)
   end
 end
 
---- Logs what a function raised, and returns its text.
+local function write_raised(log, name, fields, text)
+  callback.log(log, "error", name .. " raised: " .. text, fields or { code = "callback" })
+end
+
+--- Logs what a function raised, and returns its text. Never raises.
 -- @tparam function log
 -- @tparam string name of the function
 -- @tparam table|nil fields for the log; default `{ code = "callback" }`
 -- @param raised
 function callback.log_raised(log, name, fields, raised)
   local text = callback.text(raised)
-  callback.log(log, "error", name .. " raised: " .. text, fields or { code = "callback" })
+  if not pcall(write_raised, log, name, fields, text) then -- not even memory for a message
+    pcall(callback.log_to_stderr, "error", text)
+  end
   return text
 end
 
@@ -71,23 +96,30 @@ function callback.new(log)
     log = log,
     inside = {}, -- set of the coroutines that are inside a call: a function may yield
     depth = 0, -- calls of all of them
+    unknown = 0, -- of these, calls of coroutines that could not be added to the set for lack of memory
   }, metatable)
 end
 
---- Calls a function with up to five arguments (not `...`, which LuaJIT does not compile here); results as of
--- `callback.run`.
-function methods:call(name, fields, f, a, b, c, d, e)
+local function mark(inside, here)
+  inside[here] = true
+end
+
+--- Calls a function with up to six arguments (not `...`, which LuaJIT does not compile here); results as of
+-- `callback.run`. May raise when memory is short, before it calls the function.
+function methods:call(name, fields, f, a, b, c, d, e, g)
   local here = current()
   local outer = self.inside[here]
-  self.inside[here], self.depth = true, self.depth + 1
-  local ok, result, message, details = callback.run(self.log, name, fields, f, a, b, c, d, e)
-  self.inside[here], self.depth = outer, self.depth - 1
+  local unknown = (outer or pcall(mark, self.inside, here)) and 0 or 1
+  stack.reserve()
+  self.depth, self.unknown = self.depth + 1, self.unknown + unknown
+  local ok, result, message, details = callback.run(self.log, name, fields, f, a, b, c, d, e, g)
+  self.inside[here], self.depth, self.unknown = outer, self.depth - 1, self.unknown - unknown
   return ok, result, message, details
 end
 
 --- Whether the current coroutine is inside one of the functions.
 function methods:is_inside()
-  return self.depth > 0 and self.inside[current()] or false
+  return self.depth > 0 and (self.unknown > 0 or self.inside[current()]) or false
 end
 
 --- Whether another coroutine is inside one of the functions.

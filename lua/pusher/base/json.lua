@@ -14,11 +14,13 @@ local EXACT_INTEGER = 2 ^ 53
 
 local math_type = math.type
 local find = string.find
+local raise_out_of_memory = callback.raise_out_of_memory
 
 -- An instance of our own: cjson's global settings belong to the application.
 local function cjson_codec()
   local ok, cjson = pcall(require, "cjson")
   if not ok then
+    raise_out_of_memory(cjson)
     return errors.fail("config", "no JSON codec: install lua-cjson or set the option `json`")
   end
   local codec = cjson.new()
@@ -59,10 +61,12 @@ end
 -- Whether the codec rounds big integers, and whether it reads integers as floats.
 local function probe(encode, decode)
   local ok, text = pcall(encode, EXACT_INTEGER)
+  raise_out_of_memory(text)
   local rounds = not ok or text ~= "9007199254740992"
   local floats = false
   if math_type then
     local decoded, list = pcall(decode, "[1]")
+    raise_out_of_memory(list)
     floats = decoded and type(list) == "table" and math_type(rawget(list, 1)) == "float"
   end
   return rounds, floats
@@ -114,6 +118,7 @@ local function wrap(codec, custom)
   function wrapped.encode(value)
     local ok, text = pcall(raw_encode, value)
     if not ok or type(text) ~= "string" then
+      raise_out_of_memory(text)
       return errors.fail("invalid", "the value cannot be written as JSON: " .. without_position(text))
     end
     -- A codec that rounds writes big integers with an exponent; a text without one (nearly all) needs no second look.
@@ -127,6 +132,7 @@ local function wrap(codec, custom)
   function wrapped.parse(text)
     local ok, value = pcall(raw_decode, text)
     if not ok then
+      raise_out_of_memory(value)
       return errors.fail("response", "the text is not JSON: " .. without_position(value))
     end
     return value

@@ -12,7 +12,9 @@ local metatable = { __index = methods, __name = "pusher.base.list" }
 
 --- Makes an empty list.
 function list.new()
-  return setmetatable({ first = nil, last = nil, size = 0 }, metatable)
+  local self = { first = false, last = false, size = 0 }
+  self.first, self.last = nil, nil -- the table stays large enough, also in LuaJIT: to add a node takes no memory
+  return setmetatable(self, metatable)
 end
 
 --- Adds a node at the end.
@@ -33,12 +35,12 @@ function methods:remove(node)
   if ahead then
     ahead.behind, node.ahead = behind, nil
   else
-    self.first = behind
+    self.first = behind or nil
   end
   if behind then
     behind.ahead, node.behind = ahead, nil
   else
-    self.last = ahead
+    self.last = ahead or nil
   end
 end
 

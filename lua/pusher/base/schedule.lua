@@ -18,8 +18,9 @@ end
 -- @param item any value but nil
 -- @tparam number due a time, in seconds of any clock
 function methods:add(item, due)
-  self.size = self.size + 1
-  local index = self.size
+  local entry, index = { item = item, due = due }, self.size + 1
+  self[index] = entry -- when memory is short for that, nothing has changed
+  self.size = index
   while index > 1 do
     local parent = math.floor(index / 2)
     if self[parent].due <= due then
@@ -27,7 +28,7 @@ function methods:add(item, due)
     end
     self[index], index = self[parent], parent
   end
-  self[index] = { item = item, due = due }
+  self[index] = entry
 end
 
 -- Puts an entry where it belongs, starting from the top.

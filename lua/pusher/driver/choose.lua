@@ -62,27 +62,24 @@ local function well_formed(result, message, details)
   return errors.fail("network", "transport error: " .. callback.text(message), { retryable = false })
 end
 
--- Apart from `send`, because LuaJIT compiles no function that makes another one.
-local function wait_for(pending, done, owner, item)
-  pending:on_done(function(...)
-    return done(owner, item, well_formed(...))
-  end)
-  return not pending.done and pending or nil
-end
-
---- Sends through any transport and calls done(owner, item, result, message, details) once, now or later.
+--- Sends through any transport and calls done(owner, item, result, message, details) once, now or later. It may raise
+-- when memory is short.
 -- @tparam table transport
 -- @tparam table request
 -- @tparam function parse function(status, body, headers) -> result or nil, message, details
 -- @treturn table|nil the pending, when the transport returned one that is not done
 function choose.send(transport, request, parse, done, owner, item)
+  local function finish(...) -- made first: once the request is sent, its outcome must not be lost
+    return done(owner, item, well_formed(...))
+  end
   local ok, result, message, details = pcall(transport.send, transport, request, parse)
   if not ok then
     result, message = nil, result
   elseif type(result) == "table" and arguments.method(result, "on_done") then
-    return wait_for(result, done, owner, item)
+    result:on_done(finish)
+    return not result.done and result or nil
   end
-  done(owner, item, well_formed(result, message, details))
+  finish(result, message, details)
 end
 
 --- Cancels a pending, where the transport's pendings can be cancelled.

@@ -112,17 +112,25 @@ local function next_item(self)
   return item
 end
 
-function work(_, self, alarm)
-  if self.alarm == alarm then
-    self.alarm = nil
-  end
-  self.handlers = self.handlers + 1
+local function send_all(self)
   repeat
     for item in next_item, self do
       self.source:send(item)
     end
   until not rest(self)
+end
+
+function work(_, self, alarm)
+  if self.alarm == alarm then
+    self.alarm = nil
+  end
+  self.handlers = self.handlers + 1
+  local ok, raised = pcall(send_all, self)
   self.handlers = self.handlers - 1
+  if not ok then -- memory is short
+    pcall(wake_when_due, self)
+    error(raised, 0)
+  end
 end
 
 --- Waits up to `seconds` for the handlers to get something done.

@@ -3,13 +3,18 @@
 --
 -- A batch holds its lanes from the moment it is taken until its last event is settled, also while it waits to be sent
 -- again, so nothing overtakes it. It is encoded once, and signed afresh each time it is sent.
+--
+-- When memory is short and something raises, the batch is marked as interrupted, and `next` returns it once more, to be
+-- sent or judged. Batches have all of their fields from the start, so that to set one takes no memory.
 
 local driver = require "pusher.driver.choose"
 local errors = require "pusher.base.errors"
 local http = require "pusher.base.http"
 local leak_guard = require "pusher.publisher.leak_guard"
+local list = require "pusher.base.list"
 local retry = require "pusher.base.retry"
 local schedule = require "pusher.base.schedule"
+local stack = require "pusher.base.stack"
 
 local jit = rawget(_G, "jit")
 if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
@@ -17,6 +22,11 @@ if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
 local delivery = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.publisher.delivery" }
+
+local NO_EVENTS = {}
+
+-- What is known of a call that was interrupted: it may have been made.
+local INTERRUPTED, INTERRUPTED_DETAILS = "not enough memory to send the events", { code = "network", retryable = true }
 
 -- The server found fault with what the batch holds, and accepted nothing of it.
 local FAULTY = { [400] = true, [413] = true, [422] = true }
@@ -36,9 +46,10 @@ function delivery.new(client, settings, queue, outcomes)
     retry = settings.retry,
     max_in_flight = settings.max_in_flight,
     max_batch = client.max_batch,
-    batches = {}, -- set of those that are not settled
+    batches = list.new(), -- those that are not settled
     count = 0, -- of these
     events = 0, -- in them
+    interrupted = false, -- whether there may be batches that are
     waiting = schedule.new(), -- batches to be sent again
     paused_until = 0, -- no request before this time (Retry-After)
     judged = 0, -- calls whose outcome is known
@@ -51,14 +62,14 @@ function delivery.new(client, settings, queue, outcomes)
   return self
 end
 
---- How many events are in batches that are not settled.
+--- How many events are in batches.
 function methods:in_flight()
   return self.events
 end
 
---- How many events are not settled, those in the queue included.
+--- The same with those in the queue.
 function methods:unsettled()
-  return self.queue:size() + self.events
+  return self.queue:size() + self.events + (self.interrupted and 1 or 0)
 end
 
 -- When the queue has a batch, unless as many as allowed are in flight.
@@ -67,20 +78,39 @@ local function fresh_due(self)
 end
 
 local function take_fresh(self, now)
+  local batch = {
+    events = NO_EVENTS, lanes = false, attempts = 0, open = true, waits = false, interrupted = false, begun = false,
+    pending = false, body = false, singles = false, ended = false, has_outcome = false, result = false, message = false,
+    details = false, ahead = false, behind = false,
+  }
   local events, lanes = self.queue:take(self.max_batch, now)
   if not events then
     return nil
   end
-  local batch = { events = events, lanes = lanes, attempts = 0, waits = false }
-  self.batches[batch] = true
+  batch.events, batch.lanes = events, lanes
+  self.batches:push(batch)
   self.count = self.count + 1
   self.events = self.events + #events
   return batch
 end
 
---- The next batch to send: one whose time to be sent again has come, or a new one.
+-- The first batch that is interrupted.
+local function find_interrupted(self)
+  local batch = self.batches.first
+  while batch and not batch.interrupted do
+    batch = batch.behind
+  end
+  self.interrupted = batch and true or false
+  return batch
+end
+
+--- The next batch to send: one that was interrupted, one whose time to be sent again has come, or a new one.
 -- @treturn table|nil batch
 function methods:next()
+  local interrupted = self.interrupted and find_interrupted(self)
+  if interrupted then
+    return interrupted
+  end
   local fresh = fresh_due(self)
   if not fresh and self.waiting.size == 0 then
     return nil -- the idle path: no clock is read
@@ -96,6 +126,9 @@ end
 --- When `next` will have a batch, if nothing else happens.
 -- @treturn number|nil a time of the clock `now`
 function methods:due()
+  if self.interrupted then
+    return 0
+  end
   local due, fresh = self.waiting:due(), fresh_due(self)
   if fresh then
     due = due and math.min(due, fresh) or fresh
@@ -115,33 +148,39 @@ function methods:hurry()
 end
 
 local function send_later(self, batch, due)
-  batch.waits = true
   self.waiting:add(batch, due)
+  batch.waits, batch.has_outcome, batch.begun = true, false, false
 end
 
 local function settle(self, batch)
-  self.batches[batch] = nil
+  stack.reserve()
+  self.batches:remove(batch)
+  batch.open = false
   self.count = self.count - 1
   self.queue:release(batch.lanes)
 end
 
 -- The events of a faulty batch are sent one by one, in order, so that one bad event does not take the others with it.
 local function send_next_single(self, batch)
-  local event = batch.singles and table.remove(batch.singles, 1)
+  local event = batch.singles and batch.singles[1]
   if not event then
     return false
   end
-  batch.events, batch.body, batch.attempts = { event }, nil, 0
+  local events = { event }
   send_later(self, batch, 0)
+  table.remove(batch.singles, 1)
+  batch.events, batch.body, batch.attempts = events, nil, 0
   return true
 end
 
--- From here on the events belong to no batch: on_result, which is called for each of them, may close the publisher.
-local function take_events(self, batch)
+-- From here on the events are not in flight: on_result may close the publisher. All are counted before the first one is
+-- reported, so the counts agree when on_result reads them.
+local function end_events(self, batch, outcome)
   local events = batch.events
-  batch.events = {}
+  stack.reserve()
+  batch.ended, batch.events = events, NO_EVENTS
   self.events = self.events - #events
-  return events
+  self.outcomes:count(outcome, #events)
 end
 
 -- Whether the failed batch will be sent again.
@@ -154,31 +193,58 @@ local function try_again(self, batch, details)
   if not details.retryable or batch.attempts >= self.retry.attempts then
     return false
   end
-  self.outcomes:count("retried", #batch.events)
   send_later(self, batch, now + retry.delay(self.retry, batch.attempts, retry_after, retry.chance(self.client.random)))
+  self.outcomes:count("retried", #batch.events)
   return true
+end
+
+local function report(self, batch)
+  local ended = batch.ended
+  if ended and batch.result then
+    self.outcomes:report_sent(ended, batch.result)
+  elseif ended then
+    self.outcomes:report_failed(ended, batch.message, batch.details)
+  end
+  batch.ended = nil
+end
+
+-- Does what the batch's outcome asks for, or what is left of that.
+local function decide(self, batch)
+  local left, details = #batch.events > 0, batch.details
+  if left and batch.result then
+    end_events(self, batch, "sent")
+  elseif left and try_again(self, batch, details) then
+    return
+  elseif left and FAULTY[details.status] and #batch.events > 1 then
+    batch.singles = batch.events
+  elseif left then
+    end_events(self, batch, "failed")
+  end
+  report(self, batch)
+  -- on_result may have given it up.
+  if batch.open and not send_next_single(self, batch) then
+    settle(self, batch)
+  end
+end
+
+-- Calls f(self, batch, max_seconds); what it raises marks the batch as interrupted.
+local function guard(self, batch, f, max_seconds)
+  local ok, raised = pcall(f, self, batch, max_seconds)
+  if not ok then
+    batch.interrupted, self.interrupted = true, true
+    error(raised, 0)
+  end
 end
 
 --- Judges a batch by what the transport returned for its call.
 function methods:judge(batch, result, message, details)
-  if not self.batches[batch] then
+  if not batch.open then
     return -- it was given up
   end
   batch.pending = nil
   self.judged = self.judged + 1
-  if result then
-    self.outcomes:deliver(take_events(self, batch), result)
-  elseif try_again(self, batch, details) then
-    return
-  elseif FAULTY[details.status] and #batch.events > 1 then
-    batch.singles = batch.events
-  else
-    self.outcomes:fail(take_events(self, batch), message, details)
-  end
-  -- on_result may have given it up.
-  if self.batches[batch] and not send_next_single(self, batch) then
-    settle(self, batch)
-  end
+  batch.has_outcome, batch.result, batch.message, batch.details = true, result, message, details
+  guard(self, batch, decide)
 end
 
 -- Servers without batches accept the text of one event unchanged.
@@ -198,10 +264,7 @@ local function request(self, batch)
   return client.build("POST", "/batch_events", nil, batch.body)
 end
 
---- Sends a batch. It is judged at once, or when its pending is done.
--- @tparam table batch
--- @tparam[opt] number max_seconds that the call may take; the client's timeout if that is less
-function methods:send(batch, max_seconds)
+local function start(self, batch, max_seconds)
   local signed, message, details = request(self, batch)
   if not signed then
     return self:judge(batch, nil, message, details)
@@ -209,33 +272,61 @@ function methods:send(batch, max_seconds)
   signed.once = self.retry.attempts == 1
   signed.timeout = max_seconds and math.min(max_seconds, signed.timeout) or signed.timeout
   self.outcomes:count("calls", 1)
+  batch.begun = true
   batch.pending = driver.send(self.client.transport, signed, self.parse, self.judge, self, batch)
 end
 
-local function append(list, events)
-  for _, event in ipairs(events) do
-    list[#list + 1] = event
+--- Sends a batch. It is judged at once, or when its pending is done.
+-- @tparam table batch as `next` returned it
+-- @tparam[opt] number max_seconds that the call may take; the client's timeout if that is less
+function methods:send(batch, max_seconds)
+  local interrupted = batch.interrupted
+  batch.interrupted = false
+  if interrupted and batch.has_outcome then
+    guard(self, batch, decide)
+  elseif interrupted and batch.begun then
+    self:judge(batch, nil, INTERRUPTED, INTERRUPTED_DETAILS)
+  else
+    guard(self, batch, start, max_seconds)
   end
+end
+
+local function append(list_of_events, events)
+  for _, event in ipairs(events or NO_EVENTS) do
+    list_of_events[#list_of_events + 1] = event
+  end
+end
+
+-- The batches that abandon() is about, and their events, which stay where they are.
+local function list_given_up(self, keep_in_flight)
+  local given_up, events = {}, {}
+  local batch = self.batches.first
+  while batch do
+    if batch.waits or batch.interrupted or not keep_in_flight then
+      given_up[#given_up + 1] = batch
+      append(events, batch.events)
+      append(events, batch.singles ~= batch.events and batch.singles or nil)
+    end
+    batch = batch.behind
+  end
+  return given_up, events
 end
 
 --- Ends all events as failed; with `keep_in_flight`, all but those whose call is in flight.
 function methods:abandon(message, details, keep_in_flight)
-  local given_up, events = {}, {}
-  for batch in pairs(self.batches) do
-    given_up[#given_up + 1] = (batch.waits or not keep_in_flight) and batch or nil
-  end
-  self.waiting = schedule.new()
+  local given_up, events = list_given_up(self, keep_in_flight)
+  local waiting, taken = schedule.new(), #events
+  self.queue:drain(events)
+  self.waiting, self.events = waiting, self.events - taken
+  self.outcomes:count("failed", #events)
   for _, batch in ipairs(given_up) do
-    append(events, take_events(self, batch))
-    batch.events = batch.singles or {}
-    append(events, take_events(self, batch))
+    batch.events, batch.singles = NO_EVENTS, nil
     settle(self, batch)
   end
-  append(events, self.queue:drain())
   for _, batch in ipairs(given_up) do
-    driver.cancel(batch.pending)
+    pcall(driver.cancel, batch.pending)
   end
-  self.outcomes:fail(events, message, details)
+  self.outcomes:report_failed(events, message, details)
 end
 
 return delivery

@@ -31,6 +31,10 @@ local function attributes_of(event, index, response)
   return type(attributes) == "table" and attributes or {}
 end
 
+local TRIES = 2
+
+local FULL = { code = "full" }
+
 -- Each event gets details of its own.
 local function failure(_, _, message, details)
   return errors.fail(details.code, message, details)
@@ -40,22 +44,60 @@ local function replaced()
   return { replaced = true }
 end
 
+local function call_back(self, event, index, result_of, a, b)
+  local reported = { channel = event.channel, name = event.name, replace = event.replace, tag = event.tag }
+  local result, message, details = result_of(event, index, a, b)
+  event.text = nil -- not needed any more: the event is reported
+  return self.on_result(reported, result, message, details)
+end
+
+local function log_raised(self, event, raised)
+  callback.log_raised(self.log, "on_result", { channel = event.channel, event = event.name }, raised)
+end
+
+-- Memory may be short before on_result is called: then the event keeps its text.
+local function report(self, event, index, result_of, a, b)
+  local ok, raised = pcall(call_back, self, event, index, result_of, a, b)
+  if not ok and not event.text then
+    pcall(log_raised, self, event, raised)
+  end
+  return not event.text
+end
+
 -- Named arguments, not `...`: LuaJIT compiles no loop that passes `...` on.
-local function report(self, events, result_of, a, b)
+local function report_rest(self, events, result_of, a, b)
   for index, event in ipairs(events) do
-    local reported = { channel = event.channel, name = event.name, replace = event.replace, tag = event.tag }
-    local ok, raised = pcall(self.on_result, reported, result_of(event, index, a, b))
-    if not ok then
-      callback.log_raised(self.log, "on_result", { channel = event.channel, event = event.name }, raised)
+    if event.text and not report(self, event, index, result_of, a, b) then
+      return
     end
   end
 end
 
--- All events are counted before the first one is reported, so the counts agree when on_result reads them.
-local function settle(self, outcome, events, result_of, a, b)
-  self:count(outcome, #events)
+-- Events that are not reported then remain so. Lua 5.1 and LuaJIT do not collect garbage when memory is short.
+local function try_to_report(self, last, f, subject, a, b, c, d)
+  for _ = 1, TRIES do
+    pcall(self.callbacks.call, self.callbacks, "on_result", nil, f, self, subject, a, b, c, d)
+    if not last.text then
+      return
+    end
+    collectgarbage()
+  end
+end
+
+local function report_all(self, events, result_of, a, b)
+  local last = events[#events]
+  if self.on_result and last then
+    try_to_report(self, last, report_rest, events, result_of, a, b)
+    if last.text then
+      error("not enough memory", 0)
+    end
+  end
+end
+
+local function settle_one(self, outcome, event, result_of, a, b)
+  self:count(outcome, 1)
   if self.on_result then
-    self.callbacks:call("on_result", nil, report, self, events, result_of, a, b)
+    try_to_report(self, event, report, event, 1, result_of, a, b)
   end
 end
 
@@ -69,24 +111,25 @@ function methods:count(name, number)
   self.counts[name] = self.counts[name] + number
 end
 
---- The server has accepted the events. The response may have what `info` asked for.
-function methods:deliver(events, response)
-  settle(self, "sent", events, attributes_of, response)
+--- Reports events that are counted as sent: the server has accepted them. May raise when memory is short; called again,
+-- it reports those that are left.
+function methods:report_sent(events, response)
+  report_all(self, events, attributes_of, response)
 end
 
---- The events have failed for good.
-function methods:fail(events, message, details)
-  settle(self, "failed", events, failure, message, details)
+--- The same for events that are counted as failed.
+function methods:report_failed(events, message, details)
+  report_all(self, events, failure, message, details)
 end
 
 --- The event was dropped in favour of a newer one.
 function methods:drop(event)
-  settle(self, "dropped", { event }, failure, "dropped from a full queue in favour of a newer event", { code = "full" })
+  settle_one(self, "dropped", event, failure, "dropped from a full queue in favour of a newer event", FULL)
 end
 
 --- A newer event has replaced the event. Its sender wanted that, so it is no failure.
 function methods:replace(event)
-  settle(self, "replaced", { event }, replaced)
+  settle_one(self, "replaced", event, replaced)
 end
 
 --- Logs how many events are lost: nothing is left that could send them.

@@ -3,8 +3,12 @@
 -- A lane whose events are in flight is held until they are settled, so a channel's events keep their order.
 -- Everything is a linked list or a count: no operation looks at an event that it is not about. A lane exists only
 -- while it has something to do, so any number of channels may come and go.
+--
+-- A method that raises because memory is short has changed nothing: it allocates first. Lanes and events have all of
+-- their fields from the start (false, for LuaJIT has no memory for a nil), so that to set one takes no memory.
 
 local list = require "pusher.base.list"
+local stack = require "pusher.base.stack"
 
 local jit = rawget(_G, "jit")
 if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
@@ -27,7 +31,7 @@ function queue.new(settings)
     ages = settings.overflow == "drop_oldest" and list.new() or nil,
     waiting = 0, -- events
     ready = 0, -- of these, events in lanes that are not held
-    deadline = nil, -- when the ready events leave though they do not fill a batch
+    deadline = false, -- when the ready events leave though they do not fill a batch
   }, metatable)
 end
 
@@ -52,13 +56,50 @@ local function shift(self, lane)
   if not lane.held then
     self.ready = self.ready - 1
   end
-  if event.replace_key then
-    lane.replaceable[event.replace_key] = nil
+  local key = event.replace_key
+  if key and lane.replaceable[key] == event then
+    lane.replaceable[key] = nil
   end
   if self.ages then
     self.ages:remove(event)
   end
   return event
+end
+
+-- Removes the oldest event, and its lane with the last one, unless the lane is to be kept.
+local function drop(self, kept)
+  local event = self.ages and self.ages.first
+  if not event then
+    return nil
+  end
+  -- The oldest of all is also the first of its lane.
+  local lane = self.lanes[event.channel]
+  shift(self, lane)
+  if not lane.first and not lane.held then
+    self.line:remove(lane)
+    self.lanes[lane.channel] = lane == kept and lane or nil
+  end
+  return event
+end
+
+-- The lane for an event that is about to be added; all the memory for that is had here.
+local function open_lane(self, lane, event, replace_key)
+  lane = lane or {
+    channel = event.channel, first = false, last = false, count = 0, since = 0, held = false, replaceable = false,
+    ahead = false, behind = false,
+  }
+  local replaceable = lane.replaceable or replace_key and {}
+  if replace_key then
+    replaceable[replace_key] = event
+  end
+  if self.ages then
+    event.ahead, event.behind = false, false
+  end
+  event.replace_key = replace_key
+  self.lanes[event.channel] = lane
+  lane.replaceable = replaceable
+  stack.reserve()
+  return lane
 end
 
 --- How many events wait.
@@ -78,28 +119,21 @@ end
 -- @treturn boolean false when the queue is full
 -- @treturn table|nil the oldest event, when it was dropped in favour of this one
 function methods:push(event, replace_key)
-  local dropped = self.waiting >= self.max_queue and self:drop() or nil
-  if self.waiting >= self.max_queue then
+  local is_full = self.waiting >= self.max_queue
+  if is_full and not self:accepts() then
     return false
   end
-  local channel = event.channel
-  local lane = self.lanes[channel]
-  if not lane then
-    lane = { channel = channel, first = nil, last = nil, count = 0, since = 0, held = false }
-    self.lanes[channel] = lane
-  end
+  local lane = self.lanes[event.channel]
+  local now = (not lane or not lane.last) and self.now()
+  lane = open_lane(self, lane, event, replace_key)
+  local dropped = is_full and drop(self, lane) or nil
   if lane.last then
     lane.last.next = event
   else
-    lane.first, lane.since = event, self.now()
+    lane.first, lane.since = event, now or self.now() -- the one ahead may have been dropped
   end
   lane.last, lane.count = event, lane.count + 1
   self.waiting = self.waiting + 1
-  if replace_key then
-    event.replace_key = replace_key
-    lane.replaceable = lane.replaceable or {}
-    lane.replaceable[replace_key] = event
-  end
   if self.ages then
     self.ages:push(event)
   end
@@ -114,13 +148,15 @@ end
 --- The waiting event, if any, that a new one with this key replaces.
 function methods:find(channel, replace_key)
   local lane = self.lanes[channel]
-  return lane and lane.replaceable and lane.replaceable[replace_key]
+  return lane and lane.replaceable and lane.replaceable[replace_key] or nil
 end
 
 --- Replaces an event that `find` returned: the new text and tag get its place in the order.
--- @treturn table the replaced event, without its text
+-- @treturn table the replaced event
 function methods:replace(event, text, tag) -- luacheck: no self
-  local old = { channel = event.channel, name = event.name, replace = event.replace, tag = event.tag }
+  local old = {
+    channel = event.channel, name = event.name, text = event.text, replace = event.replace, tag = event.tag,
+  }
   event.text, event.tag = text, tag
   return old
 end
@@ -128,18 +164,7 @@ end
 --- Removes the oldest event. Only with overflow = "drop_oldest".
 -- @treturn table|nil event
 function methods:drop()
-  local event = self.ages and self.ages.first
-  if not event then
-    return nil
-  end
-  -- The oldest of all is also the first of its lane.
-  local lane = self.lanes[event.channel]
-  shift(self, lane)
-  if not lane.first and not lane.held then
-    self.line:remove(lane)
-    self.lanes[lane.channel] = nil
-  end
-  return event
+  return drop(self)
 end
 
 --- When `take` will return events, if nothing else happens.
@@ -164,6 +189,22 @@ function methods:hurry()
   self.deadline = 0
 end
 
+-- Lists the next `max` events, and the lanes they are in.
+local function list_next(self, max)
+  local events, lanes, count = {}, {}, 0
+  local lane = self.line.first
+  while count < max and lane do
+    lanes[#lanes + 1] = lane
+    local event = lane.first
+    while count < max and event do
+      count = count + 1
+      events[count], event = event, event.next
+    end
+    lane = lane.behind
+  end
+  return events, lanes
+end
+
 --- Removes the next batch: events of one lane or of several, which are held until `release`.
 -- @tparam number max events
 -- @tparam number now seconds
@@ -174,16 +215,14 @@ function methods:take(max, now)
   if not due or now < due then
     return nil
   end
-  local events, lanes, count = {}, {}, 0
-  while count < max and self.line.first do
-    local lane = self.line.first
+  local events, lanes = list_next(self, max)
+  stack.reserve()
+  for _, lane in ipairs(lanes) do
     self.line:remove(lane)
     lane.held, self.ready = true, self.ready - lane.count
-    lanes[#lanes + 1] = lane
-    while count < max and lane.first do
-      count = count + 1
-      events[count] = shift(self, lane)
-    end
+  end
+  for _, event in ipairs(events) do
+    shift(self, self.lanes[event.channel])
   end
   local first = self.line.first
   self.deadline = first and first.since + self.linger
@@ -202,18 +241,31 @@ function methods:release(lanes)
   end
 end
 
---- Removes and returns all events, each channel's in order. Lanes that are held stay so.
-function methods:drain()
-  local events = {}
+local function clear(self)
   for channel, lane in pairs(self.lanes) do
     while lane.first do
-      events[#events + 1] = shift(self, lane)
+      shift(self, lane)
     end
     if not lane.held then
       self.line:remove(lane)
       self.lanes[channel] = nil
     end
   end
+end
+
+--- Removes all events, and adds them to a list, each channel's in order. Lanes that are held stay so.
+-- @tparam[opt] table events
+-- @treturn table events
+function methods:drain(events)
+  events = events or {}
+  for _, lane in pairs(self.lanes) do
+    local event = lane.first
+    while event do
+      events[#events + 1], event = event, event.next
+    end
+  end
+  stack.reserve()
+  clear(self)
   return events
 end
 

@@ -79,6 +79,21 @@ describe("pusher.push.fcm.token", function()
     assert.are.equal(1700000000 - 10, claims.iat)
   end)
 
+  it("fetches again after a fetch that raised, as when memory is short", function()
+    local calls = 0
+    local config = { timeout = 10, token_early = 120 }
+    local one = token.new({ json = json, clock = function() return 1700000000 end }, config, loaded(), function(_, parse, done)
+      calls = calls + 1
+      if calls == 1 then
+        error("not enough memory", 0)
+      end
+      done(parse(200, '{"access_token":"t2"}', ""))
+    end)
+    assert.has_error(function() one:current() end, "not enough memory")
+    assert.is_false(one:is_fetching())
+    assert.are.equal("t2", one:current())
+  end)
+
   it("fetches once, however many ask", function()
     local world = keeper()
     for _ = 1, 10 do

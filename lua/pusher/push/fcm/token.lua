@@ -108,6 +108,8 @@ function token.new(options, config, account, send)
     account = account, clock = options.clock, config = config, send = send,
     parse = token.parser(options.json, options.clock),
     fetching = false, retry_at = -math.huge, rejected_at = -math.huge,
+    -- Named, so that to set them takes no memory.
+    text = false, failure = false, renew_after = 0, usable_until = 0,
   }, metatable)
 end
 
@@ -122,19 +124,24 @@ local function keep(self, granted, message, details)
     self.usable_until = math.max(self.renew_after, expiry - CLOCK_SKEW)
     return
   end
-  self.failure = { "cannot fetch an access token: " .. message, details }
   self.retry_at = now + math.max(RETRY_AFTER, http.wait(details.retry_after) or 0)
+  self.failure = { "cannot fetch an access token: " .. message, details }
 end
 
 local function fetch(self)
   local request, message, details = token.request(self.account, self.clock(), self.config.timeout)
-  self.fetching = true
   if not request then
     return keep(self, nil, message, details)
   end
-  self.send(request, self.parse, function(...)
+  local function done(...)
     return keep(self, ...)
-  end)
+  end
+  self.fetching = true
+  local ok, raised = pcall(self.send, request, self.parse, done)
+  if not ok then
+    self.fetching = false
+    error(raised, 0)
+  end
 end
 
 --- The token to use now. A fetch is started when one is due.

@@ -1,0 +1,52 @@
+-- Fails allocations in turn: run.lua MAX [SCENARIO...]. `make oom` builds what it needs. MAX is how many allocations of a
+-- scenario are made to fail. Ends with `N passed, N failed`.
+
+local cjson = require "cjson"
+local server = require "tools.local_server"
+
+-- Lua's own allocations on each kind of Lua; the others do not depend on it.
+local RUNS = { { "5.4", "lua" }, { "5.1", "lua" }, { "jit", "lua" }, { "5.4", "own" }, { "5.4", "any" } }
+local SCENARIOS = {
+  "load", "new", "authorize", "webhook", "bytes", "token", "trigger", "trigger_tls", "trigger_async", "trigger_async_tls",
+  "publish", "publish_async", "fork",
+}
+
+local max = arg[1]
+local wanted = #arg > 1 and { select(2, (table.unpack or unpack)(arg)) } or SCENARIOS -- luacheck: ignore
+
+local function quote(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+local function run(lua, source, scenario, handshake)
+  local build = "build/" .. lua
+  local pipe = assert(io.popen(table.concat({
+    "LUA_PATH='./lua/?.lua;./?.lua;;' LUA_CPATH='./" .. build .. "/?.so;;'", build .. "/oom_host",
+    "spec/system/oom/tries.lua", scenario, source, max, quote(handshake), "2>&1",
+  }, " ")))
+  local text = pipe:read("*a")
+  pipe:close()
+  io.write((text:gsub("[^\n]*\n", function(line)
+    return lua .. " " .. line
+  end)))
+  io.flush()
+  local tried, failed = text:match("(%d+) tried, [^\n]-(%d+) failed\n$")
+  return tonumber(tried) or 1, tonumber(failed) or 1
+end
+
+local channels = server.start {}
+local handshake = cjson.encode {
+  host = channels.host, port = channels.port, tls_port = channels.tls_port, ca_file = channels.ca_file,
+  app_id = channels.app_id, key = channels.key, secret = channels.secret,
+}
+local tried, failed = 0, 0
+for _, place in ipairs(RUNS) do
+  for _, scenario in ipairs(wanted) do
+    local more, bad = run(place[1], place[2], scenario, handshake)
+    tried, failed = tried + more, failed + bad
+  end
+end
+channels:stop()
+print()
+print(("%d passed, %d failed"):format(tried - failed, failed))
+os.exit(failed == 0)

@@ -1,0 +1,316 @@
+-- The scenarios of tries.lua. `scenarios.new(server)` returns them by name, each a table of
+--   open()        makes the objects; no allocation fails in it
+--   calls         a list of functions(objects); each returns a value, or nil, message, details
+--   close(objects)
+--   check(objects)  optional: raises when the objects are in a wrong state after the calls
+--   settle(objects)  optional: waits until nothing is in flight
+--   threads       whether a thread is started, which ends a moment after close()
+
+local cjson = require "cjson"
+local core = require "pusher.core"
+local process = require "pusher_test.process"
+local pusher = require "pusher"
+
+-- Lua 5.1 never loads a module again whose loading failed.
+require "pusher.transport.curl"
+require "pusher.transport.async"
+
+local NOW = 1700000000
+local MASTER_KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+local CHILD = 20 -- seconds after which a child hangs
+local FLUSH = 2 -- seconds
+
+local scenarios = {}
+
+local function random(count)
+  return ("n"):rep(count)
+end
+
+-- Options for the local server, with some that C copies.
+local function options(server, transport)
+  return {
+    app_id = server.app_id, key = server.key, secret = server.secret, host = server.host,
+    port = transport.secure and server.tls_port or server.port, secure = transport.secure or false,
+    ca_file = server.ca_file, timeout = 10, random = random, log = scenarios.log, transport = transport[1],
+    encryption_master_key_base64 = MASTER_KEY,
+  }
+end
+
+-- A client that sends nothing, at a fixed time.
+local function quiet_client(server)
+  local given = options(server, { { send = function(_, _, parse) return parse(200, "{}", "") end } })
+  given.clock = function()
+    return NOW
+  end
+  return assert(pusher.new(given))
+end
+
+local function close(object)
+  object:close()
+end
+
+-- A list of results, or the first failure.
+local function all(...)
+  local list = {}
+  for index = 1, select("#", ...) do
+    local f = select(index, ...)
+    local value, message, details = f()
+    if value == nil then
+      return nil, message, details
+    end
+    list[index] = value
+  end
+  return list
+end
+
+local function new_client(server, name)
+  return function()
+    local client, message, details = pusher.new(options(server, { name }))
+    if not client then
+      return nil, message, details
+    end
+    client:close()
+    return true
+  end
+end
+
+local function load_again()
+  for name in pairs(package.loaded) do
+    if name:find("^pusher") and name ~= "pusher_test.process" then
+      package.loaded[name] = nil
+    end
+  end
+  local made, message, details = require("pusher").new {
+    app_id = "3", key = "k", secret = "s", transport = "curl", proxy = "http://user:password@127.0.0.1:1",
+  }
+  if made then
+    made:close()
+  end
+  return made and true, message, details
+end
+
+local function authorize(form, member)
+  return function(client)
+    return client:authorize_channel(form, member)
+  end
+end
+
+local function webhook_parts(server)
+  local envelope = cjson.encode {
+    nonce = core.base64_encode(random(24)),
+    ciphertext = core.base64_encode(core.seal("secret text", core.channel_key("private-encrypted-x",
+      core.base64_decode(MASTER_KEY)), random(24))),
+  }
+  local body = cjson.encode { time_ms = 1000 * NOW, events = {
+    { name = "channel_occupied", channel = "a" },
+    { name = "client_event", channel = "private-encrypted-x", event = "client-e", data = envelope },
+  } }
+  local function headers(key, secret)
+    return { ["X-Pusher-Key"] = key, ["X-Pusher-Signature"] = core.mac(secret):hex(body) }
+  end
+  return body, headers(server.key, server.secret), headers("other", "other secret")
+end
+
+local function webhooks(server)
+  local body, own, other = webhook_parts(server)
+  local given = { extra_tokens = { { key = "other", secret = "other secret" } }, max_age = 10 }
+  return {
+    open = function() return quiet_client(server) end,
+    calls = {
+      function(client) return client:webhook(own, body) end,
+      function(client) return client:webhook(other, body, given) end,
+    },
+    close = close,
+  }
+end
+
+local function bytes()
+  local key, nonce, big = ("k"):rep(32), ("n"):rep(24), ("b"):rep(5000)
+  return {
+    open = function() return { mac = core.mac(key) } end,
+    calls = {
+      function()
+        local sealed = core.seal(big, key, nonce)
+        return all(function() return sealed end, function() return core.open(sealed, key, nonce) end)
+      end,
+      function() return core.base64_decode(core.base64_encode(big)) end,
+      function() return core.base64url_encode(core.shared_secret("c", key)) end,
+      function() return core.sha256_hex(big) .. core.md5_hex(big) end,
+      function(objects) return all(function() return objects.mac:hex(big) end, function() return core.mac(big, "sha1"):hex(big) end) end,
+    },
+    close = function(objects) objects.mac:close() end,
+  }
+end
+
+local function token()
+  local account = require "tools.local_server.account"
+  local credentials = require "pusher.push.fcm.credentials"
+  local json = assert(require("pusher.base.json").new())
+  local tokens = require "pusher.push.fcm.token"
+  local given = { credentials = account.new() }
+  local function keeper(loaded)
+    return tokens.new({ json = json, clock = function() return NOW end }, { timeout = 10, token_early = 120 }, loaded,
+      function(_, parse, done)
+        return done(parse(200, '{"access_token":"a-token","expires_in":3600}', ""))
+      end)
+  end
+  return {
+    open = function()
+      local loaded = assert(credentials.load(given, function() end, json))
+      return { account = loaded, keeper = keeper(loaded) }
+    end,
+    calls = {
+      function()
+        local loaded, message, details = credentials.load(given, function() end, json)
+        return loaded and loaded.project_id, message, details
+      end,
+      function(objects) return tokens.assertion(objects.account, NOW) end,
+      function(objects)
+        objects.keeper.retry_at = -math.huge -- as after a while
+        return objects.keeper:current()
+      end,
+    },
+    close = function() end,
+  }
+end
+
+-- Events over a blocking transport: the first call on a connection, one that uses it again, and an encrypted one.
+local function trigger(server, transport)
+  return {
+    open = function() return assert(pusher.new(options(server, transport))) end,
+    calls = {
+      function(client) return client:trigger("channel", "event", { x = 1 }) end,
+      function(client) return client:trigger({ "channel", "other" }, "event", ("x"):rep(2000)) end,
+      function(client) return client:trigger("private-encrypted-x", "event", "text") end,
+      function(client) return client:get("/channels/channel", { info = "subscription_count" }) end,
+    },
+    close = close,
+  }
+end
+
+local function trigger_async(server, transport)
+  return {
+    open = function() return assert(pusher.new(options(server, transport))) end,
+    calls = {
+      function(client) return client:trigger("channel", "event", { x = 1 }):wait() end,
+      function(client)
+        local first, second = client:trigger("channel", "event", "1"), client:trigger("channel", "event", "2")
+        first:on_done(function() end)
+        return all(function() return first:wait() end, function() return second:wait() end)
+      end,
+      function(client) return client.transport:pollfd() ~= nil end,
+      function(client)
+        local call = client:trigger("channel", "event", "3")
+        return call:cancel() or call:result()
+      end,
+    },
+    close = close,
+    threads = true,
+  }
+end
+
+local function fork(server)
+  local function in_child(client, call)
+    local _, lost, details = call:wait()
+    assert(call.done and (details.code == "closed" or scenarios.is_allowed(lost, details)), lost)
+    local own, message, failure = client:trigger("channel", "event", "child"):wait()
+    client:close()
+    assert(own or scenarios.is_allowed(message, failure), message)
+  end
+  local function child(client, call)
+    local ok, message = pcall(in_child, client, call)
+    assert(ok or scenarios.is_allowed(message), message)
+  end
+  return {
+    open = function() return assert(pusher.new(options(server, { "async" }))) end,
+    calls = {
+      function(client)
+        local call = client:trigger("channel", "event", "parent")
+        local status = process.run(function() child(client, call) end, CHILD)
+        if status ~= 0 and not (scenarios.source == "any" and status == scenarios.CJSON_EXIT) then
+          error("the child ended with status " .. status)
+        end
+        return call:wait()
+      end,
+    },
+    close = close,
+    threads = true,
+  }
+end
+
+-- Every accepted event was reported, none twice, and the counts agree. Each is published twice, see run() of tries.lua.
+local function check_events(objects)
+  local stats = objects.publisher:stats()
+  local reported = 0
+  for tag, count in pairs(objects.reported) do
+    assert(count <= 2, "an event was reported twice: " .. tag)
+    reported = reported + count
+  end
+  assert(stats.queued + stats.in_flight == 0, "events are left")
+  assert(stats.accepted == stats.sent + stats.failed + stats.dropped + stats.replaced, "the counts disagree")
+  assert(stats.accepted == reported, "accepted " .. stats.accepted .. ", reported " .. reported)
+end
+
+local function publish(server, transport)
+  local function add(tag, channel, params)
+    return function(objects)
+      params.tag = tag
+      return objects.publisher:trigger(channel, "event", tag, params)
+    end
+  end
+  return {
+    open = function()
+      local objects = { reported = { a = 0, b = 0, c = 0, d = 0 } }
+      objects.client = assert(pusher.new(options(server, transport)))
+      objects.publisher = assert(objects.client:publisher { linger = 0, on_result = function(event)
+        objects.reported[event.tag] = objects.reported[event.tag] + 1
+      end })
+      return objects
+    end,
+    calls = {
+      add("a", "channel", {}), add("b", "other", { replace = 1 }), add("c", "other", { replace = 1 }),
+      add("d", "private-encrypted-x", { info = "subscription_count" }),
+      function(objects) return objects.publisher:step() and true end,
+      function(objects) return objects.publisher:flush(FLUSH) end,
+    },
+    settle = function(objects)
+      assert(objects.publisher:flush(FLUSH))
+    end,
+    check = check_events,
+    close = function(objects)
+      objects.publisher:close(0)
+      objects.client:close()
+    end,
+    threads = transport[1] == "async",
+  }
+end
+
+--- Makes the scenarios, with a local Channels server.
+-- @tparam table server `{ host =, port =, tls_port =, ca_file =, app_id =, key =, secret = }`
+function scenarios.new(server)
+  local client = { open = function() return quiet_client(server) end, close = close }
+  local nothing = function() end
+  return {
+    new = { open = nothing, close = nothing, calls = { new_client(server, "curl"), new_client(server, "async") } },
+    load = { open = nothing, close = nothing, calls = { load_again } },
+    authorize = { open = client.open, close = close, calls = {
+      authorize("socket_id=1.2&channel_name=private-a"),
+      authorize("socket_id=1.2&channel_name=presence-a", { user_id = "u", user_info = { a = 1 } }),
+      authorize("socket_id=1.2&channel_name=private-encrypted-a"),
+      authorize({ socket_id = "1.2", channel_name = "private-b" }),
+      function(own) return own:authenticate_user("socket_id=1.2", { id = "u" }) end,
+    } },
+    webhook = webhooks(server),
+    bytes = bytes(),
+    token = token(),
+    trigger = trigger(server, { "curl" }),
+    trigger_tls = trigger(server, { "curl", secure = true }),
+    trigger_async = trigger_async(server, { "async" }),
+    trigger_async_tls = trigger_async(server, { "async", secure = true }),
+    publish = publish(server, { "curl" }),
+    publish_async = publish(server, { "async" }),
+    fork = fork(server),
+  }
+end
+
+return scenarios
