@@ -44,7 +44,7 @@ local ALLOWED = {
 
 -- Third-party modules, and the modules that may require each.
 local THIRD_PARTY = {
-  cjson = { ["pusher.base.json"] = true },
+  cjson = { ["pusher.base.cjson"] = true },
   ffi = { ["pusher.transport.ngx.certificate"] = true, ["pusher.transport.ngx.readable"] = true },
 }
 
@@ -57,13 +57,15 @@ local MAY_SEE_NGX = {
 
 -- Specs of something else than one Lua module: files, or folders that end in a slash.
 local OTHER_SPECS = {
-  "spec/architecture_spec.lua", "spec/readme_spec.lua", -- the tree and its text
-  "spec/hostile_arguments_spec.lua", -- all public calls
+  "spec/architecture_spec.lua", "spec/module_lines_spec.lua", "spec/readme_spec.lua", -- the tree and its text
+  "spec/hostile_arguments_spec.lua", "spec/ranges_spec.lua", "spec/locale_spec.lua", -- all public calls, all options
+  "spec/argument_checks_spec.lua", "spec/hostile_growth_spec.lua", "spec/hostile_clock_spec.lua", -- all readers, all clocks
+  "spec/hostile_finalizers_spec.lua", -- all functions in C
   "spec/core_spec.lua", "spec/core/", "spec/curl_spec.lua", "spec/curl/", -- C modules
   "spec/client/", -- the client against a server
   "spec/transport/async/", -- the network's thread, whose C files have no Lua module of their own
   "spec/publisher/guarantees_spec.lua", "spec/push/example_spec.lua", "spec/push/wire_spec.lua",
-  "spec/transport/wire_spec.lua", -- several modules together
+  "spec/transport/tls_spec.lua", "spec/transport/wire_spec.lua", -- several modules together
 }
 
 local RETIRED = {
@@ -388,11 +390,33 @@ describe("C", function()
   end)
 end)
 
+describe("SECURITY.md", function()
+  it("names for each attacker specs that exist", function()
+    local broken, rows = {}, 0
+    for line in source.read("SECURITY.md"):gmatch("[^\n]+") do
+      local shown_by = line:match("^| .* | ([^|]*) |$")
+      if shown_by and not line:find("^| attacker") and not line:find("^| %-") then
+        rows = rows + 1
+        broken[#broken + 1] = not shown_by:find("`spec/", 1, true) and "no spec: " .. line or nil
+      end
+      for path in line:gmatch("`(spec/[^`]*)`") do
+        local file = path:sub(-1) ~= "/" and io.open(path)
+        broken[#broken + 1] = path:sub(-1) ~= "/" and not file and path .. " does not exist" or nil
+        if file then
+          file:close()
+        end
+      end
+    end
+    assert_none(broken)
+    assert.equal(6, rows)
+  end)
+end)
+
 describe("text", function()
   it("uses no retired word", function()
     local broken = {}
     local files = source.files("lua src bench scripts spec tools", "lua", "c", "h", "md")
-    files[#files + 1] = "README.md"
+    files[#files + 1], files[#files + 2] = "README.md", "SECURITY.md"
     for _, path in ipairs(files) do
       local text, of_specs = source.read(path), path:find("^spec/") or path:find("^tools/")
       for _, phrase in ipairs(path ~= "spec/architecture_spec.lua" and RETIRED or {}) do

@@ -2,6 +2,7 @@ local async = require "pusher.transport.async"
 local beams = require "pusher.beams"
 local cjson = require "cjson"
 local core = require "pusher.core"
+local fails = require "spec.helpers.fails"
 local fake = require "spec.helpers.fake_transport"
 local standard = require "pusher.base.headers"
 local vectors = require("spec.helpers.push_vectors").beams
@@ -94,11 +95,23 @@ describe("pusher.beams", function()
   end)
 
   it("does not modify the caller's table", function()
-    local publish = { fcm = { a = 1 }, interests = { "mine" } }
+    local publish = { fcm = { a = 1 }, webhookUrl = "http://h" }
     local transport = fake.new(200, '{"publishId":"p"}')
     assert(assert(new { transport = transport }):publish_to_interests({ "i" }, publish))
-    assert.are.same({ "mine" }, publish.interests)
-    assert.are.same({ "i" }, cjson.decode(transport.last.body).interests)
+    assert.are.same({ fcm = { a = 1 }, webhookUrl = "http://h" }, publish)
+    assert.are.same({ fcm = { a = 1 }, webhookUrl = "http://h", interests = { "i" } }, cjson.decode(transport.last.body))
+  end)
+
+  it("refuses members that no publish request has, the audience too", function()
+    local transport = fake.new(200, '{"publishId":"p"}')
+    for _, name in ipairs { "interests", "users", "fmc" } do
+      local result, message, details = assert(new { transport = transport }):publish_to_users({ "u" },
+        { fcm = {}, [name] = { "x" } })
+      assert.is_nil(result)
+      assert.are.equal(('unknown member of a publish request "%s"'):format(name), message)
+      assert.are.same({ "invalid", name }, { details.code, details.field })
+    end
+    assert.are.equal(0, #transport.requests)
   end)
 
   describe("refuses", function()
@@ -425,5 +438,41 @@ describe("pusher.beams", function()
     assert.is_nil(message:find(secret, 1, true))
     client:close()
     assert.are.equal("pusher.beams (instance i-123, closed)", tostring(client))
+  end)
+
+  it("shows 2 KiB of a body that it cannot use", function()
+    local client = assert(new { transport = fake.new(500, ("x"):rep(3000)) })
+    assert.equal(2048, #select(3, client:publish_to_interests({ "a" }, PUBLISH)).body)
+  end)
+
+  it("says what is wrong, and which option or argument it is", function()
+    local function option(name)
+      return { code = "config", field = name }
+    end
+    fails('option "instance_id" is missing', option("instance_id"), new { instance_id = "" })
+    fails('option "instance_id" is part of a host name and may have only letters, digits and "-"', option("instance_id"),
+      new { instance_id = "a.b" })
+    fails('option "base_url" must be a URL of the form http[s]://HOST[:PORT][/PATH]', option("base_url"),
+      new { base_url = "x" })
+    local client = assert(new { transport = fake.new(200, "[") })
+    fails("a publish request must have at least one of apns, fcm and web", { code = "invalid", field = "publish" },
+      client:publish_to_interests({ "a" }, {}))
+    fails("the request's body must have at most 10240 bytes, got 10241", { code = "too_large", limit = 10240 },
+      client:publish_to_interests({ "a" }, { web = ("x"):rep(10213) }))
+    assert.equal(0, #client.transport.requests)
+    fails("the server's response is not a JSON object", { code = "response", status = 200 },
+      client:publish_to_interests({ "a" }, { web = ("x"):rep(10212) }))
+    fails('user id ".." cannot be part of a path: "." and ".." are steps there', { code = "invalid", field = "user_id" },
+      client:delete_user(".."))
+    fails("the webhook's signature is not valid", { code = "unauthorized" },
+      client:webhook({ ["Webhook-Signature"] = "00" }, "{}"))
+    local signature = core.mac(vectors.webhook_signature.secret, "sha1"):hex("{}")
+    fails("the webhook's body must be an object with metadata.event_type", { code = "invalid" },
+      client:webhook({ ["webhook-signature"] = signature }, "{}"))
+    client:close()
+    fails("the Beams client is closed", { code = "closed" }, client:generate_token("a"))
+    fails("the Beams client is closed", { code = "closed" }, client:delete_user("a"))
+    client = beams.new { instance_id = "i", secret_key = "s", transport = fake.new() }
+    fails('option "webhook_secret" is missing', option("webhook_secret"), client:webhook({}, ""))
   end)
 end)

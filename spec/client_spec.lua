@@ -1,5 +1,6 @@
 local cjson = require "cjson"
 local core = require "pusher.core"
+local fails = require "spec.helpers.fails"
 local fake = require "spec.helpers.fake_transport"
 local pusher = require "pusher"
 
@@ -37,6 +38,13 @@ describe("pusher.client", function()
     assert.equal('{"name":"e","channels":["a","b"],"data":"x","socket_id":"1.2"}', transport.last.body)
   end)
 
+  it("refuses a prefix that is not UTF-8", function()
+    local result, message, details = new(fake.new(200, "{}")):channels { filter_by_prefix = "\255" }
+    assert.is_nil(result)
+    assert.truthy(message:find("UTF-8", 1, true))
+    assert.equal("invalid", details.code)
+  end)
+
   it("gives the counts that were asked for", function()
     local client = new(fake.new(200, '{"channels":{"presence-a":{"user_count":2}}}'))
     local result = client:trigger("presence-a", "e", "x", { info = { "user_count" } })
@@ -57,6 +65,8 @@ describe("pusher.client", function()
     client:terminate_user_connections("a/b c?é")
     assert.equal("/apps/3/users/a%2Fb%20c%3F%C3%A9/terminate_connections", transport.last.target:match("^[^?]*"))
     assert.equal("{}", transport.last.body)
+    client:terminate_user_connections("ada@example.com")
+    assert.equal("/apps/3/users/ada@example.com/terminate_connections", transport.last.target:match("^[^?]*"))
     refused("invalid", client:send_to_user("", "e", "x"))
     refused("invalid", client:terminate_user_connections("a\nb"))
   end)
@@ -154,6 +164,9 @@ describe("pusher.client", function()
     assert.equal("application/json", client:build_request("POST", "/events", nil, "{}").headers[1][2])
     assert.same({ x = 1 }, client:parse_response(200, '{"x":1}'))
     refused("unauthorized", client:parse_response(401, "no", "Date: x\r\n"))
+    refused("unauthorized", client:parse_response(401, "timestamp signature"))
+    refused("clock", client:parse_response(401, "timestamp"))
+    assert.equal(7, select(3, client:parse_response(429, "", "Retry-After: 7\r\n")).retry_after)
     refused("response", client:parse_response(200, "\31\139\8\0", "Content-Encoding: br\r\n"))
     refused("invalid", client:build_request("post", "/events"))
     refused("invalid", client:build_request("GET", "events"))
@@ -359,8 +372,10 @@ describe("pusher.client", function()
         assert.equal("closed", got.details.code, name)
       end
       assert.equal(10, transport.failures)
-      refused("closed", client:build_request("GET", "/channels"))
-      refused("closed", client:authorize_channel("socket_id=1.1&channel_name=private-a"))
+      for _, name in ipairs { "build_request", "parse_response", "authorize_channel", "authenticate_user", "webhook",
+        "publisher" } do
+        refused("closed", client[name](client))
+      end
       assert.equal(10, transport.failures)
     end)
 
@@ -398,5 +413,30 @@ describe("pusher.client", function()
     assert.equal('{"name":"e","channels":["a"],"data":"null"}', transport.last.body)
     client:send_to_user("7", "e")
     assert.equal("null", cjson.decode(transport.last.body).data)
+  end)
+
+  it("says that it is closed, whatever is asked of it", function()
+    local client = new()
+    client:close()
+    for _, name in ipairs { "trigger", "trigger_batch", "send_to_user", "terminate_user_connections", "channels", "channel",
+      "channel_users", "notify", "get", "post", "build_request", "parse_response", "authorize_channel", "authenticate_user",
+      "webhook", "publisher" } do
+      fails("the client is closed", { code = "closed" }, client[name](client))
+    end
+    local codec
+    codec = { decode = cjson.decode, encode = function(value)
+      if type(value) == "table" then
+        codec.client:close()
+      end
+      return cjson.encode(value)
+    end }
+    for _, call in ipairs {
+      function(one) return one:trigger("a", "e", {}) end,
+      function(one) return one:build_request("POST", "/x", nil, {}) end,
+      function(one) return one:notify({ "a" }, { fcm = {} }) end,
+    } do
+      codec.client = new(nil, { json = codec })
+      fails("the client is closed", { code = "closed" }, call(codec.client))
+    end
   end)
 end)

@@ -120,7 +120,8 @@ describe("core.mac", function()
     local mac = core.mac("secret")
     mac:close()
     mac:close()
-    for _, method in ipairs { "hex", "raw", "verify" } do
+    assert.is_nil((mac:hex("x"))) -- as its callers want it, see mac.c
+    for _, method in ipairs { "raw", "verify" } do
       assert.has_error(function() mac[method](mac, "x", "y") end, nil)
       local _, message = pcall(mac[method], mac, "x", "y")
       assert.matches("closed mac", message)
@@ -129,11 +130,11 @@ describe("core.mac", function()
 
   it("shows no secret", function()
     local mac = core.mac("my-secret-key")
-    assert.matches("^pusher%.mac: ", tostring(mac))
+    assert.matches("^pusher%.mac: 0x%x+$", tostring(mac))
     assert.not_matches("secret", tostring(mac))
     assert.is_false(getmetatable(mac))
     mac:close()
-    assert.matches("^pusher%.mac: .* %(closed%)$", tostring(mac))
+    assert.matches("^pusher%.mac: 0x%x+ %(closed%)$", tostring(mac))
   end)
 
   it("raises on wrong types", function()

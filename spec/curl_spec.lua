@@ -69,6 +69,10 @@ describe("pusher.curl", function()
             settings.keepalive[field] = value or nil
             assert.error_matches(function() curl[kind](settings) end, "bad keepalive field '" .. field .. "'")
           end
+          local settings = complete()
+          settings.keepalive[field] = -1
+          assert.error_matches(function() curl[kind](settings) end,
+            "bad keepalive field '" .. field .. "' %(0 to 2147483647 expected%)")
         end
       end)
 
@@ -107,7 +111,7 @@ describe("pusher.curl", function()
           "file:///secret" } do
           local handle, message, code = curl[kind](complete { proxy = proxy })
           assert.is_nil(handle, proxy)
-          assert.matches("proxy", message)
+          assert.equal('option "proxy" must look like "http://user:password@host:port"', message)
           assert.is_nil(message:find("secret", 1, true))
           assert.equal("config", code)
         end
@@ -148,7 +152,8 @@ describe("pusher.curl", function()
           end
         end
         for _, headers in ipairs { { "X: y" }, { { "X" } }, { { "X", 5 } }, { { 5, "x" } }, { {} }, { true } } do
-          assert.error_matches(function() try(handle, { headers = headers }) end, "'headers'")
+          assert.error_matches(function() try(handle, { headers = headers }) end,
+            "bad request field 'headers' %(list of {name, value} expected%)")
         end
         for _, field in ipairs { "method", "scheme", "host", "target" } do
           local broken = request()
@@ -163,32 +168,65 @@ describe("pusher.curl", function()
           many[index] = { "X-Many", tostring(index) }
         end
         local handle = open()
-        for index, wrong in ipairs {
-          { method = "" }, { method = "get" }, { method = "GET " }, { method = ("A"):rep(17) }, { method = "G\0T" },
-          { scheme = "ftp" }, { scheme = "" }, { scheme = "HTTP" }, { scheme = "http\0" },
-          { host = "" }, { host = "a b" }, { host = "a/b" }, { host = "a\0" }, { host = "[::1]" }, { host = "ä.de" },
-          { host = ("a"):rep(256) }, { port = 0 }, { port = 65536 }, { port = 1.5 }, { port = -1 }, { port = 0 / 0 },
-          { target = "" }, { target = "x" }, { target = "/ä" }, { target = "/#a" }, { target = "/\127" },
-          { target = "/\0" }, { target = "/a\tb" },
-          { timeout = 0 }, { timeout = -1 }, { timeout = 0 / 0 }, { headers = many },
-          { headers = { { "X", ("y"):rep(70000) } } }, { headers = { { "", "x" } } }, { headers = { { "X:", "x" } } },
-          { headers = { { "X", "\127" } } }, { headers = { { "Content-Length", "5" } } },
-          { headers = { { "transfer-ENCODING", "chunked" } } },
-          { body = ("x"):rep(65 * 1024 * 1024) },
+        local method = "the method must be 1 to 16 upper-case letters"
+        local scheme = "the scheme must be http or https"
+        local host = "the host must be a name or an IP address"
+        local port = "the port must be a whole number from 1 to 65535"
+        local target = "the target must start with / and be printable ASCII without spaces and #"
+        local timeout = "the timeout must be above zero"
+        local count = "a request may have up to 64 headers with values of up to 64 KiB"
+        local bytes = "a header's name or value contains bytes that HTTP does not allow"
+        local framing = "Content-Length and Transfer-Encoding are set by the transport"
+        for index, case in ipairs {
+          { method, method = "" }, { method, method = "get" }, { method, method = "GET " }, { method, method = ("A"):rep(17) },
+          { method, method = "G\0T" }, { method, method = "@" }, { method, method = "[" },
+          { scheme, scheme = "ftp" }, { scheme, scheme = "" }, { scheme, scheme = "HTTP" }, { scheme, scheme = "http\0" },
+          { host, host = "" }, { host, host = "a b" }, { host, host = "a/b" }, { host, host = "a\0" },
+          { host, host = "[::1]" }, { host, host = "ä.de" }, { host, host = ("a"):rep(256) },
+          { port, port = 0 }, { port, port = 65536 }, { port, port = 1.5 }, { port, port = -1 }, { port, port = 0 / 0 },
+          { target, target = "" }, { target, target = "x" }, { target, target = "/ä" }, { target, target = "/#a" },
+          { target, target = "/\127" }, { target, target = "/\0" }, { target, target = "/a\tb" }, { target, target = "/ " },
+          { timeout, timeout = 0 }, { timeout, timeout = -1 }, { timeout, timeout = 0 / 0 },
+          { count, headers = many }, { count, headers = { { "X", ("y"):rep(65537) } } },
+          { bytes, headers = { { "", "x" } } }, { bytes, headers = { { "X:", "x" } } }, { bytes, headers = { { "X", "\127" } } },
+          { bytes, headers = { { "X", "\31" } } }, { bytes, headers = { { "X", "a\r\nY: b" } } },
+          { bytes, headers = { { "X\0", "x" } } }, { bytes, headers = { { "@", "x" } } }, { bytes, headers = { { "[", "x" } } },
+          { bytes, headers = { { "{", "x" } } }, { bytes, headers = { { "/", "x" } } },
+          { framing, headers = { { "Content-Length", "5" } } },
+          { framing, headers = { { "X", "y" }, { "transfer-ENCODING", "chunked" } } },
+          { "the request is larger than 64 MiB", body = ("x"):rep(64 * 1024 * 1024 - #"GET/" + 1) },
         } do
-          local result, message, code, sent = try(handle, wrong)
+          local expected = table.remove(case, 1)
+          local result, message, code, sent = try(handle, case)
           assert.is_nil(result, "case " .. index)
-          assert.is_string(message)
+          assert.equal(expected, message)
           assert.equal("invalid", code)
           assert.is_false(sent)
         end
       end)
 
+      it("accepts requests at their limits", function()
+        local many = {}
+        for index = 1, 64 do
+          many[index] = { "X-Many", tostring(index) }
+        end
+        local handle = open()
+        for index, over in ipairs {
+          { method = "A" }, { method = ("A"):rep(16) }, { host = "a." .. ("a"):rep(252) .. "." }, { port = 65535 },
+          { target = "/!~" }, { timeout = 1e-9 }, { headers = many }, { headers = { { "X", ("y"):rep(65536) } } },
+          { headers = { { "X", "\t \128\255" } } }, { headers = { { "!#$%&'*+-.^_`|~019AZaz", "" } } },
+          { body = ("x"):rep(64 * 1024 * 1024 - #"GET/") },
+        } do
+          local result, message, code = try(handle, over)
+          assert.is_true(result ~= nil or code ~= "invalid", ("case %d: %s"):format(index, tostring(message)))
+        end
+      end)
+
       it("names itself", function()
         local handle = open()
-        assert.matches("^pusher%." .. kind .. ": ", tostring(handle))
+        assert.matches("^pusher%." .. kind .. ": 0x%x+$", tostring(handle))
         handle:close()
-        assert.matches("%(closed%)$", tostring(handle))
+        assert.matches("^pusher%." .. kind .. ": 0x%x+ %(closed%)$", tostring(handle))
         assert.is_false(getmetatable(handle))
       end)
 
@@ -225,7 +263,7 @@ describe("pusher.curl", function()
       assert.equal(0, select("#", async:done()))
       async:wait(1) -- returns at once: nothing was added
       assert.is_false(async:leave_parent())
-      assert.error_matches(function() async:wait(-1) end, "negative")
+      assert.error_matches(function() async:wait(-1) end, "#1 to 'wait' %(must not be negative%)")
       assert.error_matches(function() async:wait(0 / 0) end, "negative")
       assert.error_matches(function() async:wait("x") end, "number expected")
       assert.error_matches(function() async:cancel() end, "number expected")

@@ -201,8 +201,9 @@ describe("hostile arguments:", function()
   for _, call in ipairs(calls) do
     it(call.name .. " works, and refuses what it should", function()
       local f, valid = call.open()
-      local result, message = f(unpack(valid, 1, #call.types + (call.skip or 0)))
-      assert.equal(call.fails, result == nil and message or nil)
+      local result, message, details = f(unpack(valid, 1, #call.types + (call.skip or 0)))
+      assert.equal(call.fails, result == nil and not call.code and message or nil)
+      assert.equal(call.code, result == nil and call.code and details.code or nil)
       assert.equal(call.result or result, result)
       release(call, valid, result)
       local faults = {}

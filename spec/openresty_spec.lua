@@ -1,6 +1,7 @@
 -- What the handlers make of a request, in any Lua. With nginx itself: spec/system/nginx/handlers_check.lua.
 
 local core = require "pusher.core"
+local fails = require "spec.helpers.fails"
 local fake = require "spec.helpers.fake_ngx"
 local fake_transport = require "spec.helpers.fake_transport"
 local openresty = require "pusher.openresty"
@@ -64,7 +65,10 @@ describe("pusher.openresty", function()
   end)
 
   it("refuses bodies above the limit", function()
+    assert.equal(400, (handle { body = ("x"):rep(65536), content_type = FORM }))
     assert.equal(413, (handle { body = ("x"):rep(65537), content_type = FORM }))
+    assert.equal(401, (handle({ body = ("x"):rep(1048576) }, "webhook", {})))
+    assert.equal(413, (handle({ body = ("x"):rep(1048577) }, "webhook", {})))
     assert.equal(413, (handle({ body = GOOD, content_type = FORM }, "authorize_channel", nil, { max_body_bytes = 10 })))
     with_file(("x"):rep(70000), function(path)
       assert.equal(413, (handle { body_file = path, content_type = FORM }))
@@ -79,7 +83,8 @@ describe("pusher.openresty", function()
     end
     local _, _, api = handle({ method = "PUT" }, "authorize_channel", nil, { jsonp = true })
     assert.equal("GET, POST", api.header.Allow)
-    assert.equal(405, (handle({ method = "GET" }, "webhook", {})))
+    local refused, _, nginx = handle({ method = "GET" }, "webhook", {})
+    assert.same({ 405, "POST" }, { refused, nginx.header.Allow })
   end)
 
   it("distinguishes a body of another type from a bad form", function()
@@ -170,11 +175,14 @@ describe("pusher.openresty", function()
     rawset(_G, "ngx", (fake.new { request = { body = "12345" } }))
     assert.equal("12345", openresty.body(5))
     assert.same({ 413 }, { select(2, openresty.body(4)), nil })
+    assert.equal("12345", openresty.body(2 ^ 31 - 1))
+    assert.equal(413, (select(2, openresty.body(0))))
     for _, max_bytes in ipairs { -1, 0.5, 0 / 0, math.huge, 2 ^ 31 } do
       assert.equal(500, (select(2, openresty.body(max_bytes))))
     end
     assert.equal(200, openresty.reply(200, "{}", "app.receive"))
-    for _, case in ipairs { { 99 }, { 200.5 }, { 0 / 0 }, { 600 }, { 200, "alert(1)//" }, { 200, "" } } do
+    assert.equal(599, openresty.reply(599, "{}"))
+    for _, case in ipairs { { 199 }, { 200.5 }, { 0 / 0 }, { 600 }, { 200, "alert(1)//" }, { 200, "" } } do
       local status, message, details = openresty.reply(case[1], "{}", case[2])
       assert.is_nil(status)
       assert.is_string(message)
@@ -223,5 +231,51 @@ describe("pusher.openresty", function()
     local ok, message = pcall(openresty.authorize_channel, nil, print)
     assert.is_false(ok)
     assert.is_truthy(message:find("bad argument #1 to 'authorize_channel' (table expected, got no value)", 1, true), message)
+  end)
+
+  it("passes max_age and extra_tokens to the client", function()
+    local body = '{"time_ms":1000,"events":[]}'
+    local function headers(key, secret)
+      return { ["x-pusher-key"] = key, ["x-pusher-signature"] = core.mac(secret):hex(body) }
+    end
+    local own, extra = headers("k", "very-secret"), headers("k2", "s2")
+    assert.equal(200, (handle({ body = body, headers = own }, "webhook", {})))
+    assert.equal(401, (handle({ body = body, headers = own }, "webhook", {}, { max_age = 60 })))
+    assert.equal(401, (handle({ body = body, headers = extra }, "webhook", {})))
+    assert.equal(200, (handle({ body = body, headers = extra }, "webhook", {},
+      { extra_tokens = { { key = "k2", secret = "s2" } } })))
+  end)
+
+  it("refuses options out of range", function()
+    for _, handler in ipairs { "authorize_channel", "authenticate_user", "webhook" } do
+      for _, value in ipairs { 0, 1.5, 2 ^ 31, "1" } do
+        local status, _, _, record = handle({ body = "" }, handler, handler == "webhook" and {} or nil, { max_body_bytes = value })
+        assert.equal(500, status)
+        assert.is_truthy(record.log[1]:find('option "max_body_bytes" must be', 1, true), record.log[1])
+      end
+      assert.not_equal(500, (handle({ body = "" }, handler, handler == "webhook" and {} or nil, { max_body_bytes = 1 })))
+    end
+  end)
+
+  it("says what is wrong", function()
+    rawset(_G, "ngx", (fake.new { request = { body = "12345" } }))
+    assert.same({ n = 3, nil, 413, "the body must have at most 4 bytes" }, { n = 3, openresty.body(4) })
+    assert.same({ n = 3, nil, 500, "max_bytes must be a whole number from 0 to 2147483647, got -1" },
+      { n = 3, openresty.body(-1) })
+    fails("status must be a whole number from 200 to 599, got 199", { code = "invalid", field = "status" },
+      openresty.reply(199, "{}"))
+    fails('callback must be a plain reference such as app.receive, got "a b"', { code = "invalid", field = "callback" },
+      openresty.reply(200, "{}", "a b"))
+    assert.same({ 200, 599 }, { openresty.reply(200, "{}"), openresty.reply(599, "{}") })
+    assert.equal("", openresty.body(5):sub(6))
+    for _, case in ipairs {
+      { "info: pusher authorize_channel: 405, method PUT", { method = "PUT" } },
+      { "info: pusher authorize_channel: 415, other content type", { body = "x", content_type = "text/plain" } },
+      { "info: pusher authorize_channel: 400, callback is not valid", { method = "GET", args = "callback=a%20b" } },
+      { 'error: pusher authorize_channel: 500, unknown option "x"', { body = GOOD }, { x = 1 } },
+    } do
+      local _, _, _, record = handle(case[2], nil, nil, case[3] or { jsonp = true })
+      assert.same({ case[1] }, record.log)
+    end
   end)
 end)

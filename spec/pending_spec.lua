@@ -1,4 +1,5 @@
 local errors = require "pusher.base.errors"
+local fails = require "spec.helpers.fails"
 local pending = require "pusher.pending"
 
 describe("pusher.pending", function()
@@ -149,7 +150,7 @@ describe("pusher.pending", function()
       end
       local ok, message = pcall(function() call:wait("5") end)
       assert.is_false(ok)
-      assert.matches("pending_spec.lua:%d+: bad argument #1 to 'wait' %(number expected, got string%)", message)
+      assert.matches("pending_spec.lua:%d+: bad argument #1 to 'wait' %(number or nil expected, got string%)", message)
     end)
   end)
 
@@ -174,5 +175,28 @@ describe("pusher.pending", function()
       assert.equal(1, #transport.abandoned)
       assert.equal(1, (other:result()))
     end)
+  end)
+
+  it("forgets its callbacks when it has called them", function()
+    local kept = setmetatable({}, { __mode = "k" })
+    for index = 1, 3 do
+      local function f() return index end
+      kept[f] = true
+      call:on_done(f)
+    end
+    collectgarbage()
+    assert.is_truthy(next(kept))
+    pending.settle(call, {})
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil(next(kept))
+  end)
+
+  it("says that the call is in flight, or was cancelled", function()
+    fails("the call is still in flight", { code = "pending" }, call:result())
+    fails("wait: seconds must be 0 or more, got -1", { code = "invalid", field = "seconds" }, call:wait(-1))
+    assert.is_true(call:cancel())
+    fails("the call was cancelled", { code = "closed", cancelled = true }, call:result())
+    assert.equal("pusher.pending: done", tostring(call))
   end)
 end)

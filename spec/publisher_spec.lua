@@ -1,6 +1,7 @@
 local cjson = require "cjson"
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
+local fails = require "spec.helpers.fails"
 local scripted = require "spec.helpers.scripted"
 
 local function refused(code, value, message, details)
@@ -433,6 +434,43 @@ for _, deferred in ipairs { false, true } do
         assert.equal(0, publisher:step(1))
       end)
 
+      it("keeps nothing of the events that it has sent", function()
+        local world, publisher = new()
+        local function kilobytes_after(events)
+          for number = 1, events do
+            assert.is_true(publisher:trigger("c" .. number % 50, "e", "x", { tag = number, replace = number }))
+            if number % 500 == 0 then
+              assert.is_true(publisher:flush(5))
+            end
+          end
+          world.calls, world.received, world.results = {}, {}, {}
+          collectgarbage()
+          collectgarbage()
+          return collectgarbage("count")
+        end
+        kilobytes_after(1000)
+        local before = kilobytes_after(1000)
+        local growth = kilobytes_after(2000) - before
+        assert.is_true(growth < 32, ("%.1f KB stay"):format(growth)) -- a batch takes a KB, an event 0.1 KB
+      end)
+
+      it("says how many it gives up, also when it is one", function()
+        for _, left in ipairs { 1, 2 } do
+          local world, publisher = new(function() return 500, "", "" end)
+          for number = 1, left do
+            publisher:trigger("a", "e", "x", { tag = number })
+          end
+          local message, details = refused("timeout", publisher:flush(0.01))
+          assert.equal(("%d events are not settled yet"):format(left), message)
+          assert.equal(left, details.left)
+          message, details = refused("closed", publisher:close(0.01))
+          assert.equal(("closed with %d events unsent"):format(left), message)
+          assert.equal(left, details.left)
+          assert.equal(left, #world.results)
+          assert.equal("the publisher was closed before the event was sent", world.results[left].message)
+        end
+      end)
+
       it("ends all as closed when the client was closed", function()
         local world, publisher = new { 503 }
         publisher:trigger("a", "e", "x")
@@ -634,3 +672,61 @@ for _, deferred in ipairs { false, true } do
       end)
     end)
 end
+
+describe("pusher.publisher", function()
+  it("waits ten seconds for flush and close, where nothing is said", function()
+    local world = scripted.new { deferred = true, latency = 10.001 }
+    for _, name in ipairs { "flush", "close" } do
+      local publisher, start = world:publisher { linger = 0 }, world.time
+      publisher:trigger("a", "e")
+      publisher[name](publisher)
+      assert.is_true(math.abs(world.time - start - 10) < 1e-6, name)
+    end
+  end)
+
+  it("says what is wrong", function()
+    local world = scripted.new { deferred = true, latency = 10 }
+    local publisher = world:publisher { max_queue = 2 }
+    fails('unknown trigger parameter "x"', { code = "invalid", field = "x" }, publisher:trigger("a", "e", "", { x = 1 }))
+    fails("replace must be a string or a number, got a table", { code = "invalid", field = "replace" },
+      publisher:trigger("a", "e", "", { replace = {} }))
+    publisher:trigger("a", "e")
+    publisher:trigger("a", "e")
+    fails("the queue is full: 2 events are waiting; see max_queue and overflow", { code = "full", limit = 2 },
+      publisher:trigger("a", "e"))
+    assert.equal("pusher.publisher (2 waiting, 0 in flight)", tostring(publisher))
+    for _, name in ipairs { "step", "flush", "close" } do
+      fails(name .. ": seconds must be 0 or more, got -1", { code = "invalid", field = "seconds" }, publisher[name](publisher, -1))
+    end
+    fails("2 events are not settled yet", { code = "timeout", left = 2 }, publisher:flush(0))
+    fails("closed with 2 events unsent", { code = "closed", left = 2 }, publisher:close(0))
+    assert.equal("pusher.publisher (0 waiting, 0 in flight, closed)", tostring(publisher))
+    for _, reported in ipairs(world.results) do
+      fails("the publisher was closed before the event was sent", { code = "closed" }, reported.result, reported.message,
+        reported.details)
+    end
+    assert.equal(2, #world.results)
+    fails("the publisher is closed", { code = "closed" }, publisher:trigger("a", "e"))
+  end)
+
+  it("says that its client is closed", function()
+    local world = scripted.new { deferred = true, latency = 10 }
+    local publisher = world:publisher()
+    publisher:trigger("a", "e")
+    world.client:close()
+    fails("the client is closed", { code = "closed" }, publisher:trigger("a", "e"))
+    fails("the client is closed", { code = "closed" }, publisher:step())
+    fails("the client is closed", { code = "closed" }, nil, world.results[1].message, world.results[1].details)
+  end)
+
+  it("says that flush must not be called from on_result", function()
+    local world = scripted.new {}
+    local publisher, results
+    publisher = world:publisher { on_result = function()
+      results = { publisher:flush() }
+    end }
+    publisher:trigger("a", "e")
+    publisher:flush()
+    fails("flush must not be called from on_result", { code = "invalid", left = 0 }, results[1], results[2], results[3])
+  end)
+end)

@@ -1,5 +1,6 @@
 local cjson = require "cjson"
 local errors = require "pusher.base.errors"
+local fails = require "spec.helpers.fails"
 local push = require "pusher.push"
 local vectors = require("spec.helpers.push_vectors").tinode_push_init
 
@@ -522,5 +523,41 @@ describe("pusher.push", function()
     end
     local made = registry { a = a }
     assert.are.same({ a = { ready = false, pushed = 0, dropped = 0, refused = 0, handler = { sent = 5 } } }, made:stats())
+  end)
+
+  it("waits a minute for flush and five seconds for stop, where nothing is said", function()
+    local time, seconds = 0, {}
+    local function note(_, given)
+      seconds[#seconds + 1] = given
+    end
+    local handler = recorder()
+    handler.step, handler.stop = note, note
+    local made = registry({ a = handler }, { now = function() return time end })
+    made:init { { name = "a" } }
+    made:step()
+    made:flush()
+    made:stop()
+    assert.same({ 0, 60, 5, 5 }, seconds)
+  end)
+
+  it("says what is wrong", function()
+    local made = registry({ a = recorder() }, { strict = true })
+    assert.has_error(function() made:register("b") end, "Register: push handler is nil")
+    assert.has_error(function() made:register("a", recorder()) end, "Register: called twice for handler a")
+    assert.has_error(function() made:register("b", {}) end,
+      "bad argument #2 to 'register' (table with a function push expected, got table)")
+    fails('unknown push handler "x"', { code = "config", field = "name" }, made:init { { name = "x" } })
+    fails("step: seconds must be 0 or more, got -1", { code = "invalid", field = "seconds" }, made:step(-1))
+    fails("flush: seconds must be 0 or more, got -1", { code = "invalid", field = "seconds" }, made:flush(-1))
+    fails("stop: seconds must be 0 or more, got -1", { code = "invalid", field = "seconds" }, made:stop(-1))
+    local handler = recorder()
+    handler.stop = function()
+      fails("the registry is being stopped; init may be called when stop has returned", { code = "closed" }, made:init {})
+      handler.stopped = true
+    end
+    made:register("b", handler)
+    assert(made:init { { name = "b" } })
+    assert(made:stop())
+    assert.is_true(handler.stopped)
   end)
 end)

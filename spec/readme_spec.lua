@@ -256,10 +256,11 @@ describe("the README's reference", function()
     assert.equal("", table.concat(wrong, "\n"))
   end)
 
-  it("lists every error code", function()
+  it("lists every error code, and whether it is retryable", function()
     local section, wrong = readme.section(TEXT, "^Errors"), {}
-    for code in pairs(require("pusher.base.errors").CODES) do
-      if not section:find("`" .. code .. "`", 1, true) then
+    for code, retryable in pairs(require("pusher.base.errors").CODES) do
+      local cell = section:match("| `" .. code .. "` |[^\n]*|([^|\n]*)|\n")
+      if not cell or (cell == " yes ") ~= retryable then
         wrong[#wrong + 1] = code
       end
     end

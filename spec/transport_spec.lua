@@ -1,3 +1,4 @@
+local fails = require "spec.helpers.fails"
 local transport = require "pusher.transport"
 
 describe("pusher.transport", function()
@@ -20,7 +21,7 @@ describe("pusher.transport", function()
     assert.equal("async", resolved("async").name)
   end)
 
-  it("chooses ngx inside nginx, and passes a transport's options only", function()
+  it("chooses ngx inside nginx, and passes all of a transport's options and no others", function()
     _G.ngx = { socket = { tcp = function() end } }
     finally(function()
       _G.ngx = nil
@@ -29,10 +30,15 @@ describe("pusher.transport", function()
     package.loaded["pusher.transport.ngx"] = { new = function(given)
       return { name = "ngx", given = given }
     end }
-    local given = { timeout = 3, keepalive = { idle = 1 }, app_id = "1", secret = "s" }
+    local expected = { timeout = 3, connect_timeout = 2, keepalive = { idle = 1 }, proxy = "p", no_proxy = "n",
+      ca_file = "c", tls_verify = false, max_response_bytes = 5, max_pending = 7, log = print }
+    local given = { app_id = "1", secret = "s" }
+    for name, value in pairs(expected) do
+      given[name] = value
+    end
     local made = transport.resolve(given)
     assert.equal("ngx", made.name)
-    assert.same({ timeout = 3, keepalive = { idle = 1 } }, made.given)
+    assert.same(expected, made.given)
   end)
 
   it("ignores another global called ngx", function()
@@ -119,5 +125,10 @@ describe("pusher.transport", function()
       assert.equal(name, made.name)
       made:close()
     end
+  end)
+
+  it("says what a transport may be", function()
+    fails('option "transport" must be "curl", "async", "ngx" or an object with a send method, got "pigeon"',
+      { code = "config", field = "transport" }, transport.resolve { transport = "pigeon" })
   end)
 end)

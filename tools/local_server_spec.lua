@@ -198,7 +198,7 @@ describe("A local server", function()
   end)
 
   it("has TLS listeners that no client should trust", function()
-    for _, name in ipairs { "wrong_name_port", "expired_port", "untrusted_port" } do
+    for _, name in ipairs { "wrong_name_port", "expired_port", "untrusted_port", "self_signed_port", "old_tls_port" } do
       local own = curl.new { ca_file = server.ca_file }
       local response, _, details = ask("/", { http = own, tls = true, host = "localhost", port = server[name] })
       assert.is_nil(response, name)

@@ -11,7 +11,7 @@ local nginx = {}
 local methods = {}
 local metatable = { __index = methods }
 
-local START_SECONDS = 10
+local START_SECONDS = 30
 local ATTEMPTS = 5
 
 local function output_of(command)

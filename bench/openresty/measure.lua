@@ -86,6 +86,16 @@ function measure.compare(web, options)
     per_second = stats.median(rates), base_per_second = stats.median(base_rates) }
 end
 
+-- Requests per second, without the time in which other programs kept the worker from running. A worker that is blocked
+-- does not want to run, so that time counts.
+local function rate(web, options)
+  local worker = web:workers()[1]
+  local _, before_us = wrk.cpu_us(worker)
+  local figures = refuse_errors(wrk.run(options))
+  local _, after_us = wrk.cpu_us(worker)
+  return figures.requests / (figures.seconds - (after_us - before_us) / 1e6)
+end
+
 --- The fraction of its requests per second that the auth location keeps while triggers wait for a slow server.
 -- @tparam table options `rounds`, `seconds`, `triggers` = how many wait at any time
 -- @treturn table `{ ratio =, alone =, beside = requests per second, triggers = done meanwhile }`
@@ -94,14 +104,12 @@ function measure.beside_slow_triggers(web, options)
   for round = 1, options.rounds do
     local auth = { url = url(web, "/auth"), seconds = options.seconds }
     local function run_alone()
-      local figures = refuse_errors(wrk.run(auth))
-      alone[round] = figures.requests / figures.seconds
+      alone[round] = rate(web, auth)
     end
     local function run_beside()
       local waiting = wrk.start
         { url = url(web, "/trigger"), seconds = options.seconds + 1, connections = options.triggers }
-      local figures = refuse_errors(wrk.run(auth))
-      beside[round] = figures.requests / figures.seconds
+      beside[round] = rate(web, auth)
       triggers = triggers + refuse_errors(waiting()).requests
     end
     local order = round % 2 == 1 and { run_alone, run_beside } or { run_beside, run_alone }
@@ -115,23 +123,24 @@ end
 
 -- Runs of `seconds` until that many requests are done; wrk itself can only be limited by time.
 local function request_many(options, count)
-  local done, seconds = 0, 0
+  local done, seconds, runs = 0, 0, 0
   while done < count do
     local figures = refuse_errors(wrk.run(options))
-    done, seconds = done + figures.requests, seconds + figures.seconds
+    done, seconds, runs = done + figures.requests, seconds + figures.seconds, runs + 1
   end
-  return done, seconds
+  return done, seconds, runs
 end
 
 --- Triggers from many requests at once.
--- @treturn table `{ requests =, seconds =, connections = that the server accepted }`
+-- @treturn table `{ requests =, seconds =, runs = of wrk, connections = that the server accepted }`
 function measure.triggers(web, server, requests, connections)
   server:reset()
   local before = server:inspect().accepted.http
-  local done, seconds = request_many({ url = url(web, "/trigger"), seconds = 2, connections = connections }, requests)
+  local done, seconds, runs = request_many(
+    { url = url(web, "/trigger"), seconds = 2, connections = connections }, requests)
   local after = server:inspect()
   assert(after.events >= done, ("%d events for %d responses"):format(after.events, done))
-  return { requests = done, seconds = seconds, connections = after.accepted.http - before }
+  return { requests = done, seconds = seconds, runs = runs, connections = after.accepted.http - before }
 end
 
 --- Memory of the worker after a tenth and after all of many auth requests.

@@ -36,12 +36,12 @@ function wrk.run(options)
   return wrk.start(options)()
 end
 
---- CPU time of a process, in microseconds.
+--- CPU time of a process, and the time in which it could have run while others did, both in microseconds.
 function wrk.cpu_us(pid)
   local file = assert(io.open(("/proc/%d/schedstat"):format(pid)))
-  local nanoseconds = file:read("*n")
+  local ran_ns, waited_ns = file:read("*n", "*n")
   file:close()
-  return nanoseconds / 1000
+  return ran_ns / 1000, waited_ns / 1000
 end
 
 return wrk

@@ -26,6 +26,8 @@ local SHOWN_BODY_BYTES = 2048
 
 local CLOSED = "the Beams client is closed"
 
+local PUBLISH_MEMBERS = { apns = true, fcm = true, web = true, webhookUrl = true }
+
 local fail, argument = errors.fail, arguments.check
 
 local OPTIONS = options.with_transport {
@@ -47,7 +49,7 @@ end
 local function check_options(checked)
   if not checked.instance_id or checked.instance_id == "" then
     return fail("config", 'option "instance_id" is missing', { field = "instance_id" })
-  elseif not checked.instance_id:find("^[%w%-]+$") then
+  elseif not checked.instance_id:find("^[A-Za-z0-9%-]+$") then
     return fail("config", 'option "instance_id" is part of a host name and may have only letters, digits and "-"',
       { field = "instance_id" })
   end
@@ -103,11 +105,13 @@ local function parser(self, shape)
     if status >= 200 and status < 300 then
       return shape(decoded, status)
     end
+    local shown = http.without_tokens(body:sub(1, SHOWN_BODY_BYTES))
     local redirect = status >= 300 and status < 400
-    local text = redirect and "redirects are not followed" or http.one_line(error_text(decoded, body))
+    local text = redirect and "redirects are not followed"
+      or http.one_line(http.without_tokens(error_text(decoded, body)))
     return fail(status == 402 and "forbidden" or http.code(status),
       ("the server responded with status %d%s"):format(status, text ~= "" and ": " .. text or ""),
-      { status = status, body = body:sub(1, SHOWN_BODY_BYTES), retry_after = http.retry_after(headers, self.clock()) })
+      { status = status, body = shown, retry_after = http.retry_after(headers, self.clock()) })
   end)
 end
 
@@ -136,15 +140,15 @@ local function encode(self, name, list, publish)
   if not entries then
     return nil, limit, details
   end
-  local copy = {}
-  for key, value in next, publish do
-    copy[key] = value
-  end
-  if copy.apns == nil and copy.fcm == nil and copy.web == nil then
+  local copy, message
+  copy, message, details = arguments.read(publish, PUBLISH_MEMBERS, "member of a publish request")
+  if not copy then
+    return nil, message, details
+  elseif copy.apns == nil and copy.fcm == nil and copy.web == nil then
     return fail("invalid", "a publish request must have at least one of apns, fcm and web", { field = "publish" })
   end
   copy[name] = entries
-  local body, message
+  local body
   body, message, details = self.json.encode(copy)
   if not body then
     return nil, message, details
@@ -166,7 +170,8 @@ end
 
 --- Publishes to all devices that are subscribed to one of the interests.
 -- @tparam table interests list of 1 to 100 names, each 1 to 164 bytes of `A-Za-z0-9_-=@,.;`
--- @tparam table publish `{ apns =, fcm =, web = }`, at least one of them; the table is not changed
+-- @tparam table publish `{ apns =, fcm =, web =, webhookUrl = }`, at least one of the first three; the table is not
+--   changed
 -- @treturn table|nil `{ publish_id = }`; nil, message, details otherwise
 function methods:publish_to_interests(interests, publish)
   argument("publish_to_interests", 1, interests, "table")
@@ -176,7 +181,7 @@ end
 
 --- Publishes to all devices of users.
 -- @tparam table users list of 1 to 1000 ids, each 1 to 164 bytes of UTF-8
--- @tparam table publish `{ apns =, fcm =, web = }`, at least one of them
+-- @tparam table publish as for publish_to_interests
 -- @treturn table|nil `{ publish_id = }`; nil, message, details otherwise
 function methods:publish_to_users(users, publish)
   argument("publish_to_users", 1, users, "table")

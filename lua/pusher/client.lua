@@ -92,9 +92,13 @@ local function send(self, parse, signed, message, details)
   return self.transport:send(signed, parse)
 end
 
--- `params` are the library's own, which can always be signed; or nil, and the failure of making them.
+-- `params` are the library's own; or nil, and the failure of making them.
 local function get(self, parse, path, params, message, details)
-  return send(self, parse, params and self.build("GET", path, params), message, details)
+  local signed
+  if params then
+    signed, message, details = self.build("GET", path, params)
+  end
+  return send(self, parse, signed, message, details)
 end
 
 -- `body` may be nil, and the failure of making it follow.
@@ -137,7 +141,7 @@ function methods:trigger(channels, event, data, params)
     argument("trigger", 2, event, "string")
   end
   if params ~= nil then
-    argument("trigger", 4, params, "table")
+    argument("trigger", 4, params, "table or nil")
   end
   return post(self, self.parse.published, "/events", self.payload:event(channels, event, data, params))
 end
@@ -173,7 +177,7 @@ function methods:terminate_user_connections(user_id)
   if ok then
     ok, message, details = validate.path_part(user_id, "user id", "user_id")
   end
-  return post(self, self.parse.published, "/users/" .. url.escape(user_id) .. "/terminate_connections",
+  return post(self, self.parse.published, "/users/" .. url.escape_segment(user_id) .. "/terminate_connections",
     ok and "{}", message, details)
 end
 
@@ -278,7 +282,7 @@ function methods:parse_response(status, body, headers)
   argument("parse_response", 1, status, "number")
   argument("parse_response", 2, body, "string")
   argument("parse_response", 3, headers, "string or nil")
-  return self.parse.plain(status, body, headers or "")
+  return self.parse.plain(status, body, headers)
 end
 
 --- Authorizes a subscription to a private, presence or encrypted channel; returns the JSON body to respond with.
@@ -290,7 +294,7 @@ function methods:authorize_channel(params, member)
     argument("authorize_channel", 1, params, "string or table")
   end
   if member ~= nil and type(member) ~= "table" then
-    argument("authorize_channel", 2, member, "table or string")
+    argument("authorize_channel", 2, member, "table, string or nil")
   end
   return self.auth:authorize_channel(params, member)
 end

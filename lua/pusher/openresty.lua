@@ -5,6 +5,7 @@
 -- Cross-origin headers and rate limits are nginx's own business (`add_header`, `limit_req`).
 
 local arguments = require "pusher.base.arguments"
+local ascii = require "pusher.base.ascii"
 local errors = require "pusher.base.errors"
 local form = require "pusher.channels.form"
 local options = require "pusher.base.options"
@@ -30,7 +31,7 @@ local HOOK_OPTIONS = {
 }
 local FORM_DEFAULTS, HOOK_DEFAULTS = options.check({}, FORM_OPTIONS), options.check({}, HOOK_OPTIONS)
 
-local FORM = "^application/x%-www%-form%-urlencoded%f[^%w%-]"
+local FORM = "^application/x%-www%-form%-urlencoded%f[^A-Za-z0-9%-]"
 
 -- Raises unless the first argument has the method of a client that the function calls.
 local function check_client(call, client, method)
@@ -133,7 +134,8 @@ end
 local function finish(handler, callback, status, text, message)
   if message then
     -- Messages hold no secret; a line break in one must not forge a line of the log.
-    ngx.log(status >= 500 and ngx.ERR or ngx.INFO, "pusher ", handler, ": ", status, ", ", (message:gsub("%c", " ")))
+    local shown = message:gsub(ascii.CONTROL, " ")
+    ngx.log(status >= 500 and ngx.ERR or ngx.INFO, "pusher ", handler, ": ", status, ", ", shown)
   end
   return openresty.reply(status, text, status == 200 and callback or nil)
 end
@@ -186,7 +188,7 @@ local function respond(handler, client, application, given)
   local status, json, message = subscriber[handler](client, application, text)
   if status == 400 and not callback and text ~= "" then
     local content_type = ngx.var.content_type
-    if not content_type or not content_type:lower():find(FORM) then
+    if not content_type or not ascii.lower(content_type):find(FORM) then
       return refuse(handler, 415, "other content type")
     end
   end

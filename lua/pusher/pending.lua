@@ -89,7 +89,7 @@ end
 -- @return as `result()`: code `pending` when the time has passed, and the call goes on
 function methods:wait(seconds)
   if seconds ~= nil then
-    argument("wait", 1, seconds, "number")
+    argument("wait", 1, seconds, "number or nil")
     local ok, message, details = arguments.seconds("wait", seconds)
     if not ok then
       return nil, message, details

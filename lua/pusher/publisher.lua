@@ -22,7 +22,6 @@ local metatable = { __index = methods, __name = "pusher.publisher" }
 
 local argument = arguments.check
 
-local PARAMS = { socket_id = true, info = true, replace = true, tag = true }
 local DEFAULT_WAIT = 10 -- seconds
 
 function metatable.__tostring(self)
@@ -62,11 +61,29 @@ function publisher.new(client, options)
   return self
 end
 
--- What a later event needs to replace this one, or false. No event name has a zero byte.
+-- Not by arguments.read: to copy the table would cost a tenth of the call.
+-- @treturn true|nil true, replace, tag, socket_id, info
+local function read_params(params)
+  local replace, tag, socket_id, info
+  for name, value in next, params do
+    if name == "replace" then
+      replace = value
+    elseif name == "tag" then
+      tag = value
+    elseif name == "socket_id" then
+      socket_id = value
+    elseif name == "info" then
+      info = value
+    else
+      return arguments.unknown("trigger parameter", name)
+    end
+  end
+  return true, replace, tag, socket_id, info
+end
+
+-- What a later event needs to replace this one. No event name has a zero byte.
 local function replace_key(event, key)
-  if key == nil then
-    return false
-  elseif type(key) ~= "string" and type(key) ~= "number" then
+  if type(key) ~= "string" and type(key) ~= "number" then
     return errors.fail("invalid", ("replace must be a string or a number, got a %s"):format(type(key)),
       { field = "replace" })
   end
@@ -78,16 +95,20 @@ local function refuse_full(self)
     self.queue:size()), { limit = self.max_queue })
 end
 
-local function enqueue(self, channel, event, text, params, key)
+local function enqueue(self, channel, event, text, key, replace, tag)
   if self.prepares then
     local ok, message, details = self.driver:prepare()
     if not ok then
       return nil, message, details
     end
   end
-  local entry = { channel = channel, name = event, text = text, next = false }
-  if params then
-    entry.replace, entry.tag = params.replace, params.tag
+  local entry
+  if key == nil and tag == nil then -- half of the memory
+    entry = { channel = channel, name = event, text = text, next = false }
+  else
+    entry = {
+      channel = channel, name = event, text = text, next = false, replace = replace, tag = tag, replace_key = key,
+    }
   end
   local ok, dropped = self.queue:push(entry, key)
   if not ok then
@@ -100,51 +121,47 @@ local function enqueue(self, channel, event, text, params, key)
   return true
 end
 
-local function is_closed(self)
-  return self.closed or self.is_client_closed()
-end
-
-local function refuse_closed(self)
-  return errors.fail("closed", self.closed and "the publisher is closed" or "the client is closed")
-end
-
--- The text of an event, when there is a place for it.
-local function compose(self, channel, event, data, params, key)
-  if not (key and self.queue:find(channel, key)) and not self.queue:accepts() then
-    return refuse_full(self)
-  end
-  local head, message, details = self.heads:get(channel, event)
-  if not head then
-    return nil, message, details
-  end
-  return self.payload:compose(head, channel, data, params)
-end
-
--- The types of the arguments are valid: replace, enqueue or refuse.
-local function accept(self, channel, event, data, given)
-  local params, key, text, message, details
-  if given then
-    params, message, details = arguments.read(given, PARAMS, "trigger parameter")
-    if params then
-      key, message, details = replace_key(event, params.replace)
-    end
-  end
-  if not message then
-    text, message, details = compose(self, channel, event, data, params, key)
-  end
-  if not text then
-    return nil, message, details
-  elseif is_closed(self) then -- the codec may have used the publisher
-    return refuse_closed(self)
-  end
-  local old = key and self.queue:find(channel, key)
-  if not old then
-    return enqueue(self, channel, event, text, params, key)
-  end
-  local replaced = self.queue:replace(old, text, params.tag)
+local function replace_event(self, old, text, tag)
+  local replaced = self.queue:replace(old, text, tag)
   self.accepted = self.accepted + 1
   self.outcomes:replace(replaced)
   return true
+end
+
+-- The types of the arguments are valid: replace, enqueue or refuse.
+local function accept(self, channel, event, data, key, replace, tag, socket_id, info)
+  local waiting = self.queue
+  local text, _
+  local head, message, details = self.heads:get(channel, event)
+  if head and (waiting:accepts() or key and waiting:find(channel, key)) then
+    text, message, details = self.payload:compose(head, channel, data, socket_id, info)
+  elseif head then
+    _, message, details = refuse_full(self)
+  end
+  if self.closed or self.is_client_closed() then -- if not before, then by the codec
+    return errors.fail("closed", self.closed and "the publisher is closed" or "the client is closed")
+  elseif not text then
+    return nil, message, details
+  end
+  local old = key and waiting:find(channel, key)
+  if old then
+    return replace_event(self, old, text, tag)
+  end
+  return enqueue(self, channel, event, text, key, replace, tag)
+end
+
+local function accept_with(self, channel, event, data, params)
+  local key, message, details
+  local ok, replace, tag, socket_id, info = read_params(params)
+  if not ok then
+    return nil, replace, tag -- message, details
+  elseif replace ~= nil then
+    key, message, details = replace_key(event, replace)
+    if not key then
+      return nil, message, details
+    end
+  end
+  return accept(self, channel, event, data, key, replace, tag, socket_id, info)
 end
 
 --- Accepts an event for sending and returns at once. The data is checked, encoded and, for an encrypted channel,
@@ -161,10 +178,10 @@ function methods:trigger(channel, event, data, params)
   if params ~= nil then
     argument("trigger", 4, params, "table or nil")
   end
-  if is_closed(self) then
-    return refuse_closed(self)
+  if params == nil then
+    return accept(self, channel, event, data)
   end
-  return accept(self, channel, event, data, params)
+  return accept_with(self, channel, event, data, params)
 end
 
 -- Once the client is closed nothing can be sent.
@@ -182,7 +199,7 @@ end
 -- @treturn number|nil how many events are not settled; nil, message, details otherwise
 function methods:step(seconds)
   if seconds ~= nil then
-    argument("step", 1, seconds, "number")
+    argument("step", 1, seconds, "number or nil")
   end
   local limit, message, details = arguments.seconds("step", seconds, 0)
   if not limit then
@@ -235,9 +252,12 @@ function methods:close(seconds)
     return nil, message, details
   end
   self.closed = true
-  if limit > 0 and not self.outcomes:is_reporting() then
-    local ok, text, failure = self:flush(limit)
-    if not ok and failure.code == "invalid" then
+  if not self.outcomes:is_reporting() then
+    local ran, ok, text, failure = pcall(self.flush, self, limit)
+    if not ran then -- the clock raised: nothing is lost
+      self.closed = false
+      error(ok, 0)
+    elseif not ok and failure.code == "invalid" then
       self.closed = false
       return nil, text, failure
     end

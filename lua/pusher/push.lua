@@ -222,12 +222,17 @@ function methods:stop(seconds)
   end
   local outermost = not self.stopping
   self.stopping = true -- until all is done: a callback may call init
-  local _, failure = drain(self, workers, deadline)
+  local ran, raised, failure = pcall(drain, self, workers, deadline)
   for _, slot in ipairs(stoppers) do
-    _, message, details = slot:call("stop", math.max(0, deadline - self.options.now()))
+    local known, now = pcall(self.options.now)
+    local _
+    _, message, details = slot:call("stop", known and math.max(0, deadline - now) or 0)
     failure = failure or message and { message = message, details = details }
   end
   self.stopping = not outermost
+  if not ran then -- the clock did; all the same the handlers are stopped
+    error(raised, 0)
+  end
   return outcome(true, failure)
 end
 

@@ -19,12 +19,26 @@
 --   `close()`: closes connections and fails calls in flight with `closed`; may be called again.
 
 local arguments = require "pusher.base.arguments"
+local ascii = require "pusher.base.ascii"
+local callback = require "pusher.base.callback"
 local errors = require "pusher.base.errors"
 local options = require "pusher.base.options"
 
 local transport = {}
 
 local NAMES = { curl = true, async = true, ngx = true }
+local MAX_MESSAGE = 300 -- bytes of the loader's, which lists all paths that it tried
+
+-- Loading fails where libcurl is missing, and where no descriptor is left.
+local function load(name)
+  local ok, module = pcall(require, "pusher.transport." .. name)
+  if ok then
+    return module
+  end
+  callback.raise_out_of_memory(module)
+  return errors.fail("config", ('the transport "%s" cannot be loaded: %s'):format(name,
+    tostring(module):sub(1, MAX_MESSAGE):gsub(ascii.SPACE .. "+", " ")), { field = "transport" })
+end
 
 --- Makes the transport that an option `transport` asks for.
 -- Loads that transport's module and no other, so that nginx never loads libcurl.
@@ -47,7 +61,11 @@ function transport.resolve(given)
   for name in pairs(options.TRANSPORT) do
     own[name] = given[name]
   end
-  return require("pusher.transport." .. wanted).new(own)
+  local module, message, details = load(wanted)
+  if not module then
+    return nil, message, details
+  end
+  return module.new(own)
 end
 
 --- Makes the result of a call that is refused before it is sent.

@@ -1,5 +1,4 @@
 local addresses = require "pusher.base.addresses"
-local growth = require "spec.helpers.growth"
 
 local ZEROS = ("\0"):rep(16)
 
@@ -28,6 +27,7 @@ describe("pusher.base.addresses", function()
       ["::"] = ZEROS, ["::1"] = last "\1", ["0:0:0:0:0:0:0:1"] = last "\1", ["::0001"] = last "\1",
       ["fd00::"] = "\253\0" .. ZEROS:sub(3), ["FD00::aB"] = "\253\0" .. ZEROS:sub(4) .. "\171",
       ["::1.2.3.4"] = last "\1\2\3\4", ["1:2:3:4:5:6:7::"] = "\0\1\0\2\0\3\0\4\0\5\0\6\0\7\0\0",
+      ["ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255"] = ("\255"):rep(16), -- the longest
     } do
       assert.equal(expected, (addresses.read(text)), text)
     end
@@ -35,13 +35,5 @@ describe("pusher.base.addresses", function()
       "[::1]", "fe80::1%eth0", " ::1", ("0"):rep(50) .. "::1" } do
       assert.is_nil((addresses.read(text)), text)
     end
-  end)
-
-  it("reads hostile text in linear time", function()
-    growth.assert_linear(function(n)
-      assert.is_nil(addresses.ipv4(("1"):rep(n)))
-      assert.is_nil(addresses.ipv4(("1."):rep(n / 2)))
-      assert.is_nil((addresses.read((":"):rep(n))))
-    end, 16 * 1024)
   end)
 end)

@@ -1,4 +1,5 @@
 local arguments = require "pusher.base.arguments"
+local fails = require "spec.helpers.fails"
 
 -- Raises at each look.
 local LIVELY = {}
@@ -120,6 +121,8 @@ describe("pusher.base.arguments", function()
     assert.is_nil(arguments.method(setmetatable({}, class), "size"))
     assert.is_nil(arguments.method({}, "send"))
     assert.is_nil(arguments.method(setmetatable({}, LIVELY), "send"))
+    local short = setmetatable({}, { __index = function() error("not enough memory", 0) end })
+    assert.has_error(function() arguments.method(short, "send") end, "not enough memory")
   end)
 
   it("names keys of any type", function()
@@ -139,5 +142,16 @@ describe("pusher.base.arguments", function()
       assert.truthy(message:find("wait: seconds must be 0 or more, got", 1, true), message)
       assert.equal("invalid", details.code)
     end
+  end)
+
+  it("says what is wrong", function()
+    fails('unknown option "x"', { code = "invalid", field = "x" }, arguments.read({ x = 1 }, {}, "option"))
+    fails("step: seconds must be 0 or more, got -1", { code = "invalid", field = "seconds" }, arguments.seconds("step", -1))
+    fails("ids must be a list of 1 to 2 names, got 3", { code = "invalid", field = "ids", limit = 2 },
+      arguments.entries({ 1, 2, 3 }, 2, "ids", "names"))
+    fails("ids must be a list of 1 to 2 names, got a table with other keys", { code = "invalid", field = "ids", limit = 2 },
+      arguments.entries({ x = 1 }, 2, "ids", "names"))
+    assert.equal(0, arguments.seconds("step", 0, 5))
+    assert.equal(5, arguments.seconds("step", nil, 5))
   end)
 end)

@@ -106,6 +106,18 @@ describe("pusher.base.callback", function()
     }, seen)
   end)
 
+  it("knows that somebody is inside also when there is no memory to note who", function()
+    local calls = callback.new(error)
+    setmetatable(calls.inside, { __newindex = function(_, _, value) return value and error("not enough memory", 0) end })
+    local seen
+    calls:call("f", nil, function()
+      seen = calls:is_inside()
+      coroutine.wrap(function() seen = seen and calls:is_inside() end)()
+    end)
+    assert.is_true(seen)
+    assert.is_false(calls:is_inside())
+  end)
+
   it("is outside again after an error", function()
     local calls = callback.new(function() end)
     calls:call("f", nil, error, "boom")

@@ -1,4 +1,5 @@
 local endpoint = require "pusher.base.endpoint"
+local fails = require "spec.helpers.fails"
 
 describe("pusher.base.endpoint", function()
   local good = {
@@ -41,5 +42,10 @@ describe("pusher.base.endpoint", function()
     assert.are.equal("Accept-Encoding", headers[3][1])
     assert.are.equal("User-Agent", headers[4][1])
     assert.are.equal("/", endpoint.request(assert(endpoint.parse("http://h", "url")), "GET", "", {}, nil, 1).target)
+  end)
+
+  it("says which URL it wants", function()
+    fails('option "base_url" must be a URL of the form http[s]://HOST[:PORT][/PATH]',
+      { code = "config", field = "base_url" }, endpoint.parse("x", "base_url"))
   end)
 end)

@@ -52,6 +52,51 @@ describe("pusher.base.json", function()
     end
   end)
 
+  it("refuses them from 15 digits to 64 bits with a custom codec that rounds", function()
+    local rounding = json.new { encode = function(value) return ("%.14g"):format(value) end, decode = function() end }
+    for _, value in ipairs { 1e14, -1e14, 2 ^ 64 } do
+      local text, message = rounding.encode(value)
+      assert.is_nil(text)
+      assert.equal("the value cannot be written as JSON: the codec rounds integers of this size; give them as strings",
+        message)
+    end
+    for _, value in ipairs { 99999999999999, 2 ^ 64 + 4096, 1e14 + 0.5 } do
+      assert.is_string(rounding.encode(value))
+    end
+  end)
+
+  it("reads and writes 100 levels", function()
+    local function nested(levels)
+      return ("["):rep(levels) .. ("]"):rep(levels)
+    end
+    local value = assert(codec.decode(nested(100)))
+    assert.equal(100, #codec.encode(value):gsub("[^%[{]", ""))
+    assert.is_nil((codec.decode(nested(101))))
+    refused { value }
+  end)
+
+  it("says what the codec said, without the place in the codec", function()
+    local raised
+    local custom = json.new { encode = function() error(raised, 0) end, decode = function() error(raised, 0) end }
+    for given, expected in pairs { ["mine"] = "mine", ["codec.lua:7: mine"] = "mine", ["a: b"] = "a: b" } do
+      raised = given
+      assert.equal("the value cannot be written as JSON: " .. expected, (select(2, custom.encode(1))))
+      assert.equal("the text is not JSON: " .. expected, (select(2, custom.decode("x"))))
+    end
+    assert.matches("^the value cannot be written as JSON: Cannot serialise function", refused { print })
+    assert.matches("^the text is not JSON: Expected .+ but found", (select(2, codec.decode("["))))
+  end)
+
+  it("says what to install where there is no codec", function()
+    local loaded, preload, cjson = package.loaded, package.preload, require "cjson"
+    loaded.cjson, preload.cjson = nil, function() error("none", 0) end
+    local made, message, details = json.new()
+    loaded.cjson, preload.cjson = cjson, nil
+    assert.is_nil(made)
+    assert.equal("no JSON codec: install lua-cjson or set the option `json`", message)
+    assert.equal("config", details.code)
+  end)
+
   it("accepts texts that look like big numbers", function()
     assert.equal('["1e+15"]', codec.encode { "1e+15" })
     assert.equal("[1.5e+300]", codec.encode { 1.5e300 })
@@ -80,12 +125,19 @@ describe("pusher.base.json", function()
   it("reads what a custom codec lets through, however deep", function()
     local deep = { 1.0 }
     for _ = 1, 300000 do
-      deep = { deep }
+      deep = { deep, 1.0 }
     end
-    local lax = json.new { encode = print, decode = function(text)
+    local lax = json.new { encode = tostring, decode = function(text)
       return text == "deep" and deep or { 1.0 }
     end }
     assert.is_table(lax.decode("deep"))
+    if math.type then
+      local value, kinds = lax.decode("deep"), {}
+      for level = 1, 300001 do
+        kinds[level], value = value[2] and math.type(value[2]), value[1]
+      end
+      assert.same({ "integer", "float" }, { kinds[100], kinds[101] })
+    end
   end)
 
   it("takes a codec's functions from its class, and refuses one that raises when it is looked at", function()
@@ -106,11 +158,43 @@ describe("pusher.base.json", function()
     end
   end)
 
-  it("leaves the application's cjson settings alone", function()
-    local cjson = require "cjson"
-    local before = cjson.encode_max_depth()
-    json.new()
-    assert.equal(before, cjson.encode_max_depth())
+  it("writes UTF-8 only", function()
+    assert.equal('{"größe":"日本"}', codec.encode { ["größe"] = "日本" })
+    for _, value in ipairs { "\255", { "a\195" }, { ["\192\128"] = 1 }, { a = { b = "\237\160\128" } } } do
+      assert.equal("the value cannot be written as JSON: its strings must be UTF-8", refused(value))
+    end
+    local own = json.new { encode = function() return "\255" end, decode = function() end }
+    assert.is_nil((own.encode(1)))
+  end)
+
+  it("looks at no more values than the text can have", function()
+    local graph = {}
+    graph.left, graph.right, graph.n = graph, graph, 1e15
+    local own = json.new { encode = function(value) return type(value) == "table" and "[1e+15]" or "1e+15" end, decode = function() end }
+    assert.equal("[1e+15]", own.encode(graph) or "[1e+15]") -- ends
+  end)
+
+  it("says that keys must be strings", function()
+    assert.truthy(refused({ [5] = 1 }):find("; keys must be strings, or 1 to n without holes", 1, true))
+  end)
+
+  it("reads integers of any size exactly", function()
+    local value = codec.decode('{"a":9007199254740993,"b":["1234567890123456789",-12345678901234567890],"c":123456789012345}')
+    assert.equal("9007199254740993", math.type and ("%d"):format(value.a) or value.a)
+    assert.equal(math.type and "number" or "string", type(value.a))
+    assert.same({ "1234567890123456789", "-12345678901234567890" }, value.b)
+    assert.equal(123456789012345, value.c)
+    assert.equal(1, select("#", codec.parse("1234567890123456789")))
+  end)
+
+  it("writes numbers as text in full", function()
+    for text, number in pairs { ["0"] = 0, ["-12"] = -12, ["9007199254740992"] = 2 ^ 53, ["1.5"] = 1.5, ["-0.25"] = -0.25,
+      ["1e-07"] = 1e-7 } do
+      assert.equal(text, json.number_text(number))
+    end
+    if math.maxinteger then
+      assert.equal("9223372036854775807", json.number_text(math.maxinteger))
+    end
   end)
 
   it("lets lack of memory through: it says nothing about the value or the text", function()
@@ -122,6 +206,11 @@ describe("pusher.base.json", function()
     short = true
     assert.has_error(function() own.encode(1) end, "not enough memory")
     assert.has_error(function() own.decode("1") end, "not enough memory")
+    local function none() error("not enough memory", 0) end
+    assert.has_error(function() json.new { encode = none, decode = tostring } end, "not enough memory")
+    if math.type then
+      assert.has_error(function() json.new { encode = tostring, decode = none } end, "not enough memory")
+    end
   end)
 
   it("accepts a custom codec, and never fails on a string with it", function()

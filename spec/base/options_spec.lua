@@ -111,6 +111,18 @@ describe("pusher.base.options", function()
   it("names the option that a misspelt one may stand for", function()
     refused({ txet = "x" }, 'unknown option "txet"; did you mean "text"?', "txet")
     refused({ group = { sise = 1 } }, 'unknown option "group.sise"; did you mean "group.size"?', "group.sise")
+    local declared = { abcd = { "number" }, abce = { "number" }, xyzw = { "number" } }
+    for given, meant in pairs { abcf = "abcd", ["abce_"] = "abce", xbzw = "xyzw", xxyz = "xyzw", abzw = "abcd",
+      axxx = "none", ab = "abcd" } do
+      local _, text = options.check({ [given] = 1 }, declared)
+      assert.equal(("unknown option %q%s"):format(given, meant ~= "none" and ('; did you mean "%s"?'):format(meant) or ""), text)
+    end
+    local many = { zbcd = { "number" } }
+    for letter in ("abcdefghijklmnop"):gmatch(".") do
+      many["z" .. letter .. "xd"] = { "number" }
+    end
+    local _, nearest = options.check({ zbcq = 1 }, many)
+    assert.equal('unknown option "zbcq"; did you mean "zbcd"?', nearest)
     refused({ something = 1 }, 'unknown option "something"', "something")
     refused({ x = 1 }, 'unknown option "x"', "x")
     refused({ [1] = "x" }, 'unknown option "1"', "1")

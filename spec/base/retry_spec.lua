@@ -28,6 +28,10 @@ describe("pusher.base.retry", function()
 
   it("stays finite however often it is asked", function()
     assert.equal(10, retry.delay(SETTINGS, 1e9, nil, 1))
+    assert.equal(0, retry.delay({ base = 0, max = 10 }, 1e9, nil, 1))
+    for _, attempts in ipairs { 30, 31, 1e9 } do
+      assert.equal(2 ^ 30, retry.delay({ base = 1, max = 2 ^ 31 }, attempts, nil, 1))
+    end
   end)
 
   it("waits as long as the server asked, and a little more by chance", function()

@@ -1,4 +1,5 @@
 local audience = require "pusher.beams.audience"
+local fails = require "spec.helpers.fails"
 local vectors = require("spec.helpers.push_vectors").beams
 
 local function list_of(count)
@@ -62,5 +63,23 @@ describe("pusher.beams.audience", function()
         assert.are.equal(name, details.field)
       end
     end
+  end)
+
+  it("says what is wrong", function()
+    local function details(field, index)
+      return { code = "invalid", field = field, index = index }
+    end
+    fails('interest "a b" has a character outside A-Za-z0-9_-=@,.;', details("interests", 2),
+      audience.check("interests", { "a", "a b" }))
+    fails("interest must be a string, got number", details("interests", 1), audience.check("interests", { 5 }))
+    fails("user id is not valid UTF-8", details("users", 1), audience.check("users", { "\255" }))
+    fails('user id "" must have 1 to 164 bytes, got 0', details("user_id"), audience.check_user(""))
+    fails(('user id "%s…" must have 1 to 164 bytes, got 165'):format(("x"):rep(60)), details("user_id"),
+      audience.check_user(("x"):rep(165)))
+    assert.is_true(audience.check_user(("x"):rep(164)))
+    fails("interests must be a list of 1 to 100 names, got 0", { code = "invalid", field = "interests", limit = 100 },
+      audience.check("interests", {}))
+    fails("users must be a list of 1 to 1000 ids, got 0", { code = "invalid", field = "users", limit = 1000 },
+      audience.check("users", {}))
   end)
 end)

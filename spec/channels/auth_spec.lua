@@ -2,6 +2,7 @@ local auth = require "pusher.channels.auth"
 local cjson = require "cjson"
 local core = require "pusher.core"
 local encryption = require "pusher.channels.encryption"
+local fails = require "spec.helpers.fails"
 local json = require "pusher.base.json"
 local vectors = require "spec.helpers.vectors"
 
@@ -191,6 +192,40 @@ describe("pusher.channels.auth", function()
     assert.equal("k:" .. core.mac("s"):hex("1.2::user::" .. response.user_data), response.auth)
   end)
 
+  it("writes a watchlist as a list of ids, and checks it", function()
+    local function user_data(watchlist)
+      local text, message, details = new():authenticate_user({ socket_id = "1.2" }, { id = "u", watchlist = watchlist })
+      return text and cjson.decode(text).user_data, message, details
+    end
+    local ids = {}
+    for index = 1, 100 do
+      ids[index] = "u" .. index
+    end
+    assert.equal('{"id":"u","watchlist":[]}', user_data {})
+    assert.equal('{"id":"u","watchlist":["a/b","\\"q\\""]}', user_data { "a/b", '"q"' })
+    assert.truthy(user_data(ids))
+    ids[101] = "one more"
+    for _, watchlist in ipairs { ids, { 7 }, { a = "b" }, { "a", nil, "c" }, { "" }, { "\255" }, { {} }, "a", true } do
+      local text, message, details = user_data(watchlist)
+      assert.is_nil(text)
+      assert.truthy(message:find("watchlist", 1, true))
+      assert.same({ "invalid", "watchlist" }, { details.code, details.field })
+      if type(watchlist) == "table" and #watchlist > 0 then
+        refused("invalid", new():authenticate_user({ socket_id = "1.2" }, cjson.encode { id = "u", watchlist = watchlist }))
+      end
+    end
+  end)
+
+  it("refuses texts that are not UTF-8, and signs none", function()
+    refused("invalid", new():authorize_channel({ socket_id = "1.2", channel_name = "presence-a" }, '{"user_id":"\255"}'))
+    refused("invalid", new():authorize_channel({ socket_id = "1.2", channel_name = "private-a" }, '{"x":"\255"}'))
+    refused("invalid", new():authorize_channel({ socket_id = "1.2", channel_name = "presence-a" }, { user_id = "\255" }))
+    refused("invalid", new():authorize_channel({ socket_id = "1.2", channel_name = "presence-a" },
+      { user_id = "1", user_info = { "\255" } }))
+    refused("invalid", new():authenticate_user({ socket_id = "1.2" }, '{"id":"\255"}'))
+    refused("invalid", new():authenticate_user({ socket_id = "1.2" }, { id = "\255" }))
+  end)
+
   it("refuses users without a string id, and forged socket ids", function()
     local subject = new()
     for _, user in ipairs { {}, { id = 7 }, { id = "" }, { id = "a\n" }, "x", "{}", '{"id":7}', { id = "1",
@@ -232,5 +267,40 @@ describe("pusher.channels.auth", function()
     new():authorize_channel(params, member)
     assert.same({ user_id = 7, user_info = { a = 1 } }, member)
     assert.same({ socket_id = "1.2", channel_name = "presence-a" }, params)
+  end)
+
+  it("says what is wrong, and in which member", function()
+    local function member(given)
+      return new():authorize_channel("socket_id=1.2&channel_name=presence-a", given)
+    end
+    local function user(given)
+      return new():authenticate_user("socket_id=1.2", given)
+    end
+    local function invalid(field)
+      return { code = "invalid", field = field }
+    end
+    fails("a presence channel needs a member { user_id = …, user_info = … }", invalid("member"), member())
+    fails("the JSON text must be an object with user_id", invalid("user_id"), member("{}"))
+    fails("user_id must be a string or a number, got boolean", invalid("user_id"), member('{"user_id":true}'))
+    fails('unknown field of a member "x"', invalid("x"), member('{"user_id":"a","x":1}'))
+    fails('unknown field of a member "x"', invalid("x"), member { user_id = "a", x = 1 })
+    fails("user id must be a string, got nil", invalid("user_id"), member {})
+    for _, id in ipairs { 2 ^ 53, -2 ^ 53, 1.5 } do
+      fails("user id must be a string, got number", invalid("user_id"), member { user_id = id })
+    end
+    for id, text in pairs { [2 ^ 53 - 1] = "9007199254740991", [-(2 ^ 53 - 1)] = "-9007199254740991", [0] = "0" } do
+      assert.equal(text, cjson.decode(cjson.decode((member { user_id = id })).channel_data).user_id)
+    end
+    fails("the JSON text must be an object with id", invalid("id"), user("{}"))
+    fails('unknown field of a user "x"', invalid("x"), user { id = "a", x = 1 })
+    fails("the member is not JSON in UTF-8", invalid("member"),
+      new():authorize_channel("socket_id=1.2&channel_name=private-a", "["))
+    fails("channel_name must be one channel, not a list", invalid("channel_name"),
+      new():authorize_channel("socket_id=1.2&channel_name[]=private-a"))
+    local closed = new()
+    closed:close()
+    fails("the client is closed", { code = "closed" },
+      closed:authorize_channel("socket_id=1.2&channel_name=presence-a", { user_id = "a" }))
+    fails("the client is closed", { code = "closed" }, closed:authenticate_user("socket_id=1.2", { id = "a" }))
   end)
 end)

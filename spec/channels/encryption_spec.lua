@@ -1,6 +1,7 @@
 local cjson = require "cjson"
 local core = require "pusher.core"
 local encryption = require "pusher.channels.encryption"
+local fails = require "spec.helpers.fails"
 local vectors = require "spec.helpers.vectors"
 
 local KEY = ("k"):rep(32)
@@ -93,5 +94,21 @@ describe("pusher.channels.encryption", function()
       end
     end
     assert.equal("pusher.channels.encryption", tostring(sealer))
+  end)
+
+  it("says what is wrong", function()
+    local config = { code = "config" }
+    fails("give encryption_master_key_base64 or encryption_master_key (deprecated), not both", config,
+      encryption.master_key("a", "b"))
+    fails("encryption_master_key_base64 is not valid base64", config, encryption.master_key("*"))
+    fails("the encryption master key has 3 bytes; it must have 32", config, encryption.master_key("YWJj"))
+    local without, with = encryption.new(), encryption.new(("k"):rep(32), function(n) return ("n"):rep(n) end)
+    local no_key = "an encrypted channel needs the option encryption_master_key_base64"
+    fails(no_key, { code = "encryption" }, without:shared_secret("c"))
+    fails(no_key, { code = "encryption" }, without:seal("c", "x"))
+    fails(no_key, { code = "encryption" }, without:open("c", {}))
+    fails("the encrypted data has no valid nonce and ciphertext", { code = "encryption" }, with:open("c", {}))
+    fails("decryption failed: wrong master key or corrupted data", { code = "encryption" },
+      with:open("c", { nonce = ("bm5u"):rep(8), ciphertext = ("bm5u"):rep(8) }))
   end)
 end)

@@ -1,5 +1,5 @@
+local fails = require "spec.helpers.fails"
 local form = require "pusher.channels.form"
-local growth = require "spec.helpers.growth"
 
 local function refused(field, value, message, details)
   assert.is_nil(value)
@@ -28,10 +28,11 @@ describe("pusher.channels.form", function()
     end)
 
     it("has a limit", function()
-      assert.equal("table", type(form.fields(("a&"):rep(form.MAX_FIELDS))))
-      local _, _, details = form.fields(("a&"):rep(form.MAX_FIELDS + 1))
+      assert.equal("table", type(form.fields(("a&"):rep(1000))))
+      local _, message, details = form.fields(("a&"):rep(1001))
+      assert.equal("the form must have at most 1000 fields", message)
       assert.equal("invalid", details.code)
-      assert.equal(form.MAX_FIELDS, details.limit)
+      assert.equal(1000, details.limit)
     end)
   end)
 
@@ -82,28 +83,18 @@ describe("pusher.channels.form", function()
     end
   end)
 
-  describe("is linear in its input", function()
-    for name, make in pairs {
-      ["one name without an end"] = function(n) return ("a"):rep(n) end,
-      ["names without values"] = function(n) return ("a&"):rep(n / 2) end,
-      ["empty fields"] = function(n) return ("&"):rep(n) end,
-      ["only ="] = function(n) return ("="):rep(n) end,
-      ["empty pairs"] = function(n) return ("=&"):rep(n / 2) end,
-      ["escapes"] = function(n) return "a=" .. ("%41"):rep(math.floor(n / 3)) end,
-      ["half escapes"] = function(n) return ("%"):rep(n) end,
-      ["plus signs"] = function(n) return ("+"):rep(n) end,
-      ["digits of a socket id"] = function(n) return "socket_id=" .. ("1"):rep(n) end,
-      ["digits of an index"] = function(n) return "socket_id=1.2&channel_name[" .. ("1"):rep(n) .. "=private-a" end,
-      ["a repeated field"] = function(n) return "socket_id=1.2&" .. ("channel_name[]=private-a&"):rep(math.floor(n / 25)) end,
-      ["a long channel"] = function(n) return "a=b&socket_id=1.2&channel_name=private-" .. ("-"):rep(n) end,
-    } do
-      it(name, function()
-        for _, read in ipairs { form.read, form.socket_id, form.fields } do
-          growth.assert_linear(function(n)
-            read(make(n))
-          end, 16 * 1024)
-        end
-      end)
+  it("says what is wrong", function()
+    local function details(field, limit)
+      return { code = "invalid", field = field, limit = limit }
     end
+    fails("the form must have at most 1000 fields", details("form", 1000), form.fields(("a&"):rep(1001)))
+    assert.is_table(form.fields(("a&"):rep(1000)))
+    fails("socket_id is missing", details("socket_id"), form.socket_id(""))
+    fails("socket_id must be one string, given once", details("socket_id"), form.socket_id("socket_id=1.2&socket_id=1.2"))
+    fails('channel "lobby" needs no authorization', details("channel_name"), form.read("socket_id=1.2&channel_name=lobby"))
+    fails("channel_name has an index that is given more than once", details("channel_name"),
+      form.read("socket_id=1.2&channel_name[0]=private-a&channel_name[0]=private-b"))
+    fails("channel_name must be one channel or a list of at most 100", details("channel_name", 100),
+      form.read("socket_id=1.2&channel_name=private-a&channel_name[0]=private-b"))
   end)
 end)

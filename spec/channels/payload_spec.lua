@@ -1,6 +1,7 @@
 local cjson = require "cjson"
 local core = require "pusher.core"
 local encryption = require "pusher.channels.encryption"
+local fails = require "spec.helpers.fails"
 local json = require "pusher.base.json"
 local payload = require "pusher.channels.payload"
 local vectors = require "spec.helpers.vectors"
@@ -52,6 +53,24 @@ describe("pusher.channels.payload", function()
     assert.equal("false", data_of(false))
     assert.equal("null", data_of(cjson.null))
     assert.equal("", data_of(""))
+  end)
+
+  it("refuses data, names and ids that are not UTF-8, before it seals them", function()
+    local bad = "\255"
+    for _, channel in ipairs { "c", "private-encrypted-c" } do
+      for _, data in ipairs { bad, { bad }, { [bad] = 1 } } do
+        local body, _, details = new():event(channel, "e", data)
+        assert.is_nil(body)
+        assert.equal("invalid", details.code)
+      end
+    end
+    for _, body in ipairs { { new():event("c", bad, "") }, { new():user_event(bad, "e", "") },
+      { new():user_event("u", bad, "") }, { new():batch { { channel = "c", name = bad, data = "" } } },
+      { new():batch { { channel = "c", name = "e", data = bad } } }, { new():text(bad) } } do
+      assert.is_nil(body[1])
+      assert.equal("invalid", body[3].code)
+    end
+    assert.equal("größe", cjson.decode(new():event("c", "größe", "größe")).data)
   end)
 
   it("escapes names and data", function()
@@ -155,5 +174,23 @@ describe("pusher.channels.payload", function()
     local event = { channel = "private-encrypted-a", name = "e", data = { a = 1 }, info = { "user_count" } }
     new():batch { event }
     assert.same({ channel = "private-encrypted-a", name = "e", data = { a = 1 }, info = { "user_count" } }, event)
+  end)
+
+  it("says what is wrong", function()
+    local function details(field, index)
+      return { code = "invalid", field = field, index = index }
+    end
+    local function sized(given, bytes)
+      return given:data("a", ("x"):rep(bytes))
+    end
+    fails("event data must have at most 10240 bytes, got 10241", { code = "too_large", size = 10241, limit = 10240 },
+      sized(new(), 10241))
+    assert.is_string((sized(new(), 10240)))
+    fails("event data must have at most 20 bytes, got 84 after encryption", { code = "too_large", size = 84, limit = 20 },
+      new({ max_payload_kb = 20 / 1024 }):data("private-encrypted-a", ""))
+    fails('unknown trigger parameter "x"', details("x"), new():event("a", "e", "", { x = 1 }))
+    fails("event 2: must be a table, got number", details(nil, 2), new():batch({ { channel = "a", name = "e" }, 7 }))
+    fails('event 1: unknown member "x"', details("x", 1), new():batch({ { x = 1 } }))
+    fails("events must be a list of 1 to 10 tables, got 0", { code = "invalid", field = "events", limit = 10 }, new():batch({}))
   end)
 end)

@@ -1,3 +1,4 @@
+local fails = require "spec.helpers.fails"
 local query = require "pusher.channels.query"
 
 local function refused(field, params, message, details)
@@ -22,5 +23,13 @@ describe("pusher.channels.query", function()
     refused("filter_by_prefix", query.channel("a", { filter_by_prefix = "presence-" }))
     refused("channel", query.channel("a b"))
     refused("info", query.channels { info = "user count" })
+  end)
+
+  it("says what is wrong", function()
+    fails('unknown query option "prefix"', { code = "invalid", field = "prefix" }, query.channels { prefix = "a" })
+    fails("filter_by_prefix must be a string, got number", { code = "invalid", field = "filter_by_prefix" },
+      query.channels { filter_by_prefix = 7 })
+    fails('channel name "." cannot be part of a path: "." and ".." are steps there', { code = "invalid", field = "channel" },
+      query.channel("."))
   end)
 end)

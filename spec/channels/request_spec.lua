@@ -82,6 +82,21 @@ describe("pusher.channels.request", function()
     assert.equal(core.mac("s"):hex(signed), made.target:match("auth_signature=(%x+)$"))
   end)
 
+  it("sorts by bytes, as servers do", function()
+    local made = builder()("GET", "/channels", { author = 1, auth = 2, ["auth-x"] = 3, authz = 4, weight = 1.5 })
+    assert.equal("auth=2&auth-x=3&auth_key=k&auth_timestamp=1353088179&auth_version=1.0&author=1&authz=4&weight=1.5",
+      made.target:match("%?(.*)&auth_signature="))
+  end)
+
+  it("signs parameters and a body together", function()
+    local made = builder()("POST", "/x", { zebra = 1, Alpha = 2 }, "{}")
+    local query = "alpha=2&auth_key=k&auth_timestamp=1353088179&auth_version=1.0"
+      .. "&body_md5=99914b932bd37a50b983c5e7c90ae93b&zebra=1"
+    assert.equal(("/apps/3/x?%s&auth_signature=%s"):format(query, core.mac("s"):hex("POST\n/apps/3/x\n" .. query)),
+      made.target)
+    assert.equal("{}", made.body)
+  end)
+
   it("makes a complete request table", function()
     local made = builder()("POST", "/events", nil, "{}")
     assert.equal("POST", made.method)
@@ -134,7 +149,8 @@ describe("pusher.channels.request", function()
 
   it("refuses its own names, clashes and values that are not text", function()
     for _, params in ipairs { { auth_key = "x" }, { AUTH_Signature = "x" }, { body_md5 = "x" }, { a = "1", A = "2" },
-      { a = print }, { a = { {} } }, { [1] = "x" }, { [""] = "x" } } do
+      { a = print }, { a = { {} } }, { [1] = "x" }, { [""] = "x" }, { a = "\255" }, { ["\255"] = "x" }, { a = { "\255" } },
+      { a = 0 / 0 } } do
       local made, _, details = builder()("GET", "/channels", params)
       assert.is_nil(made)
       assert.equal("invalid", details.code)
@@ -150,6 +166,23 @@ describe("pusher.channels.request", function()
     assert.truthy(build("GET", "/channels").target:find("auth_timestamp=1353088180&", 1, true))
     now = now - 1
     assert.equal(first, build("GET", "/channels").target)
+  end)
+
+  it("refuses a clock that gives no time, and a mac that a finalizer has closed", function()
+    for _, now in ipairs { 0 / 0, 1 / 0, "1", false, {} } do
+      local made, message, details = builder { clock = function() return now end }("GET", "/channels")
+      assert.is_nil(made)
+      assert.equal("config", details.code)
+      assert.truthy(message:find("clock", 1, true))
+    end
+    local mac = core.mac("s")
+    local build = builder { mac = mac }
+    mac:close()
+    for _, params in ipairs { {}, { a = 1 } } do
+      local made, _, details = build("GET", "/channels", params)
+      assert.is_nil(made)
+      assert.equal("closed", details.code)
+    end
   end)
 
   it("writes whole seconds beyond 2038", function()

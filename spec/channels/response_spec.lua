@@ -1,3 +1,4 @@
+local fails = require "spec.helpers.fails"
 local http = require "pusher.base.http"
 local json = require "pusher.base.json"
 local response = require "pusher.channels.response"
@@ -48,6 +49,7 @@ describe("pusher.channels.response", function()
 
   it("takes an empty list for an empty object of channels", function()
     assert.same({ channels = {} }, parse(response.channels, 200, '{"channels":[]}'))
+    assert.same({ channels = {} }, parse(response.channels, 200, '{"channels":["a"]}'))
     assert.same({ channels = { a = {}, b = { user_count = 1 } } },
       parse(response.channels, 200, '{"channels":{"a":[],"b":{"user_count":1}}}'))
   end)
@@ -56,14 +58,19 @@ describe("pusher.channels.response", function()
     assert.same({ users = { { id = "13" }, { id = "14" } } },
       parse(response.users, 200, '{"users":[{"id":13},{"id":"14"}]}'))
     assert.same({ users = {} }, parse(response.users, 200, '{"users":[]}'))
+    assert.same({ users = { { id = "1234567890123456789" }, { id = "9007199254740993" } } },
+      parse(response.users, 200, '{"users":[{"id":1234567890123456789},{"id":9007199254740993}]}'))
   end)
 
   it("refuses responses without what was asked for", function()
-    for _, case in ipairs { { response.channels, "{}" }, { response.channels, '{"channels":7}' },
-      { response.users, "{}" }, { response.users, '{"users":[{}]}' }, { response.users, '{"users":[7]}' },
-      { nil, "garbage" }, { nil, "7" }, { nil, "<html>" } } do
-      local result, _, details = parse(case[1], 200, case[2])
+    for _, case in ipairs { { "has no channels", response.channels, "{}" },
+      { "has no channels", response.channels, '{"channels":7}' }, { "has no users", response.users, "{}" },
+      { "has a user without an id", response.users, '{"users":[{}]}' },
+      { "has a user without an id", response.users, '{"users":[7]}' }, { "is not a JSON object", nil, "garbage" },
+      { "is not a JSON object", nil, "7" }, { "is not a JSON object", nil, "<html>" } } do
+      local result, message, details = parse(case[2], 200, case[3])
       assert.is_nil(result)
+      assert.equal("the server's response " .. case[1], message)
       assert.equal("response", details.code)
       assert.equal(200, details.status)
     end
@@ -78,6 +85,10 @@ describe("pusher.channels.response", function()
     assert.equal("too_large", too_large.code)
     local _, other = failure(200, '{"error":"no code at all"}')
     assert.equal("server", other.code)
+    for code, status in pairs { [399] = 500, [400] = 400, [404.5] = 404, [599] = 599, [600] = 500 } do
+      local _, hidden = failure(200, ('{"error":"E","code":%s}'):format(code))
+      assert.equal(status, hidden.status)
+    end
   end)
 
   it("maps every status to a code, with the raw body kept", function()
@@ -96,13 +107,24 @@ describe("pusher.channels.response", function()
     end
   end)
 
+  it("takes the statuses from 200 to 299 for success, and says that it follows no redirect", function()
+    for status, message in pairs { [199] = ": x", [300] = ": redirects are not followed",
+      [399] = ": redirects are not followed", [400] = ": x", [999] = ": x" } do
+      assert.equal(("the server responded with status %d%s"):format(status, message), (failure(status, "x")))
+    end
+    for _, status in ipairs { 200, 299 } do
+      assert.same({}, parse(nil, status, "{}"))
+    end
+    assert.equal("the server responded with status 500", (failure(500, "")))
+  end)
+
   it("computes the clock's skew from the text of a 401", function()
     local text = "Timestamp expired: Given timestamp (2012-11-16T17:49:39Z) not within 600s of server time "
       .. "(2012-11-16T18:00:39Z)"
     local _, details = failure(401, text)
     assert.equal("clock", details.code)
     assert.equal(660, details.skew)
-    assert.truthy(details.hint)
+    assert.equal("set this machine's clock (NTP); servers accept 600 seconds either way", details.hint)
   end)
 
   it("computes the clock's skew from the Date header when the text has no times", function()
@@ -122,14 +144,65 @@ describe("pusher.channels.response", function()
     assert.equal("unauthorized", details.code)
     assert.is_nil(message:find(signature, 1, true))
     assert.is_nil(details.body:find(signature, 1, true))
-    assert.truthy(details.hint:find("secret"))
+    assert.equal("check the secret and, behind a path prefix, sign_path_prefix", details.hint)
   end)
 
   it("hints at app, key and cluster", function()
-    for _, case in ipairs { { 404, "Unknown app" }, { 401, "Unknown auth_key" }, { 404, "" },
+    local hint = "check app_id, key and cluster (or host and path_prefix): the app is not known there"
+    for _, case in ipairs { { 404, "Unknown app" }, { 401, "Unknown auth_key" }, { 401, "Unknown app" },
+      { 404, '{"error":"The app ID 3 does not exist","code":404}' },
       { 400, "app key x not in this cluster. Did you forget to specify the cluster?" } } do
       local _, details = failure(case[1], case[2])
-      assert.truthy(details.hint:find("cluster"), case[2])
+      assert.equal(hint, details.hint, case[2])
+    end
+    for _, case in ipairs { { 400, "Unknown app" }, { 400, "Invalid signature" }, { 412, "" } } do
+      local _, details = failure(case[1], case[2])
+      assert.is_nil(details.hint, case[2])
+    end
+  end)
+
+  it("hints at the limit of an event's size", function()
+    local _, details = failure(413, "too large")
+    assert.equal("the server's limit is below this event's size; see max_payload_kb", details.hint)
+  end)
+
+  it("reads the first 4096 bytes of an error's text, and keeps 2048 of the body", function()
+    for length, is_read in pairs { [4096] = true, [4097] = false } do
+      local text = ("x"):rep(length - #"cluster") .. "cluster"
+      local _, details = failure(400, text)
+      assert.equal(is_read, details.hint ~= nil)
+      assert.equal(text:sub(1, 2048), details.body)
+    end
+  end)
+
+  it("shows no part of a signature at the end of what it shows", function()
+    local text = ("x"):rep(2048 - 10) .. ("a1"):rep(32)
+    local _, details = failure(401, text)
+    assert.equal(("x"):rep(2038) .. "<signature", details.body)
+  end)
+
+  it("shows no signature of a success that is no JSON object, and takes only whole numbers as ids", function()
+    local signature = ("a1"):rep(32)
+    local _, _, details = response.parser(json.new(), os.time, response.plain)(200, "GET /?auth_signature=" .. signature, "")
+    assert.is_nil(details.body:find(signature, 1, true))
+    for _, id in ipairs { "1e999", "1.5", "NaN" } do
+      assert.is_nil((response.parser(json.new(), os.time, response.users)(200, '{"users":[{"id":' .. id .. "}]}", "")))
+    end
+  end)
+
+  it("does not blame the app for an unknown channel, user or path", function()
+    for _, text in ipairs { "", "{}", "404 page not found" } do
+      local _, details = failure(404, text)
+      assert.is_nil(details.hint:find("app", 1, true))
+      assert.truthy(details.hint:find("channel, user or path", 1, true))
+    end
+  end)
+
+  it("hints at the secret and sign_path_prefix in the words of all servers", function()
+    for _, text in ipairs { "Invalid signature: you should have sent", '{"error":"The secret authentication failed","code":401}',
+      "Not authorized", "" } do
+      local _, details = failure(401, text)
+      assert.truthy(details.hint:find("secret and, behind a path prefix, sign_path_prefix", 1, true), text)
     end
   end)
 
@@ -146,7 +219,7 @@ describe("pusher.channels.response", function()
     local message, details = failure(500, ("x\r\n\27[31m"):rep(100000))
     assert.is_nil(message:find("%c"))
     assert.is_true(#message < 300)
-    assert.is_true(#details.body <= 2048)
+    assert.equal(2048, #details.body)
   end)
 
   it("reads HTTP dates", function()
@@ -181,5 +254,19 @@ describe("pusher.channels.response", function()
         assert.is_true(result ~= nil or type(message) == "string")
       end
     end
+  end)
+
+  it("says what is wrong with a result", function()
+    local function details(body)
+      return { code = "response", status = 200, body = body }
+    end
+    fails("the server's response is not a JSON object", details("["), parse(nil, 200, "["))
+    fails("the server's response has no channels", details('{"a":1}'), parse(response.channels, 200, '{"a":1}'))
+    fails("the server's response has no users", details('{"a":1}'), parse(response.users, 200, '{"a":1}'))
+    fails("the server's response has a user without an id", details('{"users":[{}]}'),
+      parse(response.users, 200, '{"users":[{}]}'))
+    fails("the server responded with status 302: redirects are not followed",
+      { code = "response", status = 302, body = "<html>" }, parse(nil, 302, "<html>"))
+    fails("the server responded with status 500", { code = "server", status = 500, body = "" }, parse(nil, 500, ""))
   end)
 end)

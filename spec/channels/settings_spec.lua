@@ -1,3 +1,4 @@
+local fails = require "spec.helpers.fails"
 local settings = require "pusher.channels.settings"
 local vectors = require "spec.helpers.vectors"
 
@@ -69,6 +70,7 @@ describe("pusher.channels.settings", function()
     refused(with { host = "https://example.org" }, 'option "host" must be a host name or "host:port"')
     refused(with { host = "h:70000" }, "host")
     refused(with { host = "a b" }, "host")
+    refused(with { host = "::1" }, "must have an IPv6 address in brackets: %[::1%]")
     refused(with { host = "h:" }, "host")
     refused(with { host = "h\r\nX: y" }, "host")
     refused(with { cluster = "eu.evil.org/" }, "cluster")
@@ -193,5 +195,29 @@ describe("pusher.channels.settings", function()
     assert.is_nil(given)
     assert.equal("config", details.code)
     assert.truthy(message:find("MISSING"))
+  end)
+
+  it("says what is wrong, and with which option", function()
+    local function option(name)
+      return { code = "config", field = name }
+    end
+    local function check(name, value)
+      return settings.check(with { [name] = value })
+    end
+    fails('option "app_id" must consist of letters, digits and the characters - _ . ~, got "a/b"', option("app_id"),
+      check("app_id", "a/b"))
+    fails('option "key" must not contain colons', option("key"), check("key", "a:b"))
+    fails('option "key" must not contain colons', option("key"), check("key", ":"))
+    fails('option "cluster" must be a name such as "eu", got "eu."', option("cluster"), check("cluster", "eu."))
+    fails('option "host" must be a host name or "host:port", without a scheme or path; use from_url for URLs and '
+      .. "`secure` for the scheme", option("host"), check("host", "http://x"))
+    fails('option "push_notification_host" must be a host name or "host:port"', option("push_notification_host"),
+      check("push_notification_host", "x/"))
+    fails('option "path_prefix" must be a path such as "/pusher", got "x"', option("path_prefix"), check("path_prefix", "x"))
+    fails("the URL must look like http[s]://KEY:SECRET@HOST[:PORT][/PREFIX]/apps/APP_ID", { code = "config" },
+      settings.from_url("x"))
+    fails('the environment variable "PUSHER_URL" is not set', { code = "config" },
+      settings.from_env(nil, nil, function() end))
+    fails('the environment variable "X" is not set', { code = "config" }, settings.from_env("X", nil, function() return "" end))
   end)
 end)

@@ -1,3 +1,4 @@
+local fails = require "spec.helpers.fails"
 local validate = require "pusher.channels.validate"
 local vectors = require "spec.helpers.vectors"
 
@@ -42,6 +43,9 @@ describe("pusher.channels.validate", function()
   it("takes event names of 1 to 200 bytes", function()
     assert.is_true(validate.event("my event: ünïcode"))
     assert.is_true(validate.event(("e"):rep(200)))
+    assert.is_true(validate.event(("é"):rep(100)))
+    assert.equal("event name " .. '"' .. ("é"):rep(30) .. "…" .. '" must have 1 to 200 bytes, got 201',
+      refused(validate.event(("é"):rep(100) .. "e")))
     for _, name in ipairs { "", ("e"):rep(201), "a\nb" } do
       refused(validate.event(name))
     end
@@ -60,8 +64,9 @@ describe("pusher.channels.validate", function()
     for _, id in ipairs { "auth0|5f7c", "a+b@example.org", "名前", ("u"):rep(200) } do
       assert.is_true(validate.user_id(id))
     end
-    for _, id in ipairs { "", "a\nb", ("u"):rep(201) } do
+    for _, id in ipairs { "", "a\nb", "a\0b", "a\127", "\31", ("u"):rep(201), "a\255", "\195", "\237\160\128" } do
       refused(validate.user_id(id))
+      refused(validate.event(id))
     end
     refused(validate.user_id(7))
   end)
@@ -133,5 +138,32 @@ describe("pusher.channels.validate", function()
     for _, path in ipairs { "", "channels", "/a b", "/a?b=1", "/a#b", "/a\r\nHost: x", "/é" } do
       refused(validate.target("GET", path))
     end
+  end)
+
+  it("says what is wrong", function()
+    local function details(field)
+      return { code = "invalid", field = field }
+    end
+    local long, shown = ("a"):rep(201), ("a"):rep(60) .. "…"
+    fails("channel name must be a string, got table", details("channel"), validate.channel({}))
+    fails(('channel name "%s" must have at most 200 bytes, got 201'):format(shown), details("channel"), validate.channel(long))
+    fails('channel name "a b" is empty or has a character outside A-Za-z0-9_-=@,.;', details("channel"),
+      validate.channel("a b"))
+    fails("event name must be a string, got nil", details("event"), validate.event())
+    fails(('user id "%s" must have 1 to 200 bytes, got 201'):format(shown), details("user_id"), validate.user_id(long))
+    fails('user id "a?" has a control character', details("user_id"), validate.user_id("a\n"))
+    fails('x "." cannot be part of a path: "." and ".." are steps there', details("y"), validate.path_part(".", "x", "y"))
+    fails('socket_id "1" must look like 123.456', details("socket_id"), validate.socket_id("1"))
+    local info = 'info must be names such as "user_count", as a string or a list of strings, got '
+    fails(info .. '"A"', details("info"), validate.info("A"))
+    fails(info .. "number", details("info"), validate.info({ "a", 5 }))
+    fails(info .. "nil", details("info"), validate.info({ a = 1 }))
+    fails("channels must be a list of 1 to 100 names, got 0", { code = "invalid", field = "channels", limit = 100 },
+      validate.channels({}))
+    fails("an encrypted channel cannot share a call with other channels: each has a key of its own; use trigger_batch",
+      { code = "encryption", field = "channels" }, validate.trigger({ "a", "private-encrypted-b" }, "e"))
+    fails('path "x" must begin with "/" and be percent-encoded, without a query', details("path"), validate.target("GET", "x"))
+    fails('path "/../x" must not have "." or ".." as a segment', details("path"), validate.target("GET", "/../x"))
+    fails('method "get" must be letters in upper case', details("method"), validate.target("get", "/"))
   end)
 end)

@@ -1,5 +1,6 @@
 local core = require "pusher.core"
 local encryption = require "pusher.channels.encryption"
+local fails = require "spec.helpers.fails"
 local json = require "pusher.base.json"
 local vectors = require "spec.helpers.vectors"
 local webhook = require "pusher.channels.webhook"
@@ -44,7 +45,8 @@ describe("pusher.channels.webhook", function()
 
   it("reads time and events", function()
     local hook = new():read(signed(BODY), BODY)
-    assert.same({ time_ms = 1700000000000, events = { { name = "channel_occupied", channel = "c" } } }, hook)
+    assert.same({ id = core.mac("s"):hex(BODY), time_ms = 1700000000000,
+      events = { { name = "channel_occupied", channel = "c" } } }, hook)
     assert.equal("1700000000000", ("%d"):format(hook.time_ms))
   end)
 
@@ -99,13 +101,44 @@ describe("pusher.channels.webhook", function()
   end)
 
   it("refuses signed bodies that are not a webhook", function()
-    for _, body in ipairs { "", "x", "[]", "{}", '{"time_ms":1}', '{"time_ms":"1","events":[]}',
+    for _, body in ipairs { "x", "[]", "{}", '{"name":"channel_occupied","channel":"a","time_ms":"x"}', '{"events":null}',
+      '{"time_ms":"1x","events":[]}', '{"time_ms":"","events":[]}', '{"time_ms":"1234567890123456","events":[]}',
       '{"time_ms":1,"events":[7]}',
       '{"time_ms":1,"events":[{}]}', '{"time_ms":1,"events":7}' } do
       refused("invalid", new():read(signed(body), body))
     end
     local empty = '{"time_ms":1,"events":[]}'
     assert.same({}, new():read(signed(empty), empty).events)
+  end)
+
+  it("takes what other servers send: time as text, no events, an empty body", function()
+    for _, body in ipairs { '{"time_ms":"1700000000000","events":[{"name":"channel_occupied","channel":"c"}]}', BODY } do
+      local hook = new():read(signed(body), body)
+      assert.equal("1700000000000", ("%d"):format(hook.time_ms))
+      assert.equal(1, #hook.events)
+    end
+    for _, body in ipairs { "", '{"time_ms":1}', '{"time_ms":1,"events":null}', '{"time_ms":1,"events":{}}' } do
+      assert.same({}, new():read(signed(body), body).events)
+    end
+    refused("unauthorized", new():read(signed(""), "", { max_age = 60 }))
+  end)
+
+  it("takes no NaN for a time, neither the sender's nor the clock's", function()
+    for _, body in ipairs { '{"time_ms":NaN,"events":[]}', '{"time_ms":0x1F,"events":[]}', '{"time_ms":Infinity,"events":[]}' } do
+      refused("invalid", new():read(signed(body), body))
+    end
+    local reader = new()
+    reader.clock = function() return 0 / 0 end
+    refused("unauthorized", reader:read(signed(BODY), BODY, { max_age = 60 }))
+  end)
+
+  it("takes a signature in upper case, and headers that are lists of one", function()
+    local headers = signed(BODY)
+    local signature = headers["X-Pusher-Signature"]
+    headers["X-Pusher-Signature"] = { signature:upper() }
+    assert.equal(signature, new():read(headers, BODY).id)
+    headers["X-Pusher-Signature"] = { signature, signature }
+    refused("unauthorized", new():read(headers, BODY))
   end)
 
   it("gives integers as integers, wherever they stand", function()
@@ -170,5 +203,24 @@ describe("pusher.channels.webhook", function()
 
   it("refuses unknown options", function()
     refused("config", new():read(signed(BODY), BODY, { extra_token = {} }))
+  end)
+
+  it("says what is wrong", function()
+    local function read(body, opts)
+      return new():read(signed(body), body, opts)
+    end
+    fails('option "extra_tokens" must be a list of { key =, secret = }, both of them strings without spaces and control '
+      .. "characters", { code = "config", field = "extra_tokens" }, read(BODY, { extra_tokens = { {} } }))
+    fails("the webhook was signed for another key", { code = "unauthorized" }, new("other"):read(signed(BODY), BODY))
+    fails("the webhook's signature is not valid", { code = "unauthorized" }, new():read(signed("x"), BODY))
+    fails("the header X-Pusher-Key is missing", { code = "unauthorized", field = "X-Pusher-Key" }, new():read({}, BODY))
+    fails("the header X-Pusher-Signature is missing", { code = "unauthorized", field = "X-Pusher-Signature" },
+      new():read({ ["X-Pusher-Key"] = "k" }, BODY))
+    fails("the webhook's body must be an object with time_ms and events", { code = "invalid" }, read("{}"))
+    fails("the webhook has an event without a name", { code = "invalid" }, read('{"time_ms":1,"events":[{}]}'))
+    fails("the webhook's time must be within 10 seconds of this clock, got 1699999999", { code = "unauthorized" },
+      read('{"time_ms":1000,"events":[]}', { max_age = 10 }))
+    local event = read('{"time_ms":1,"events":[{"name":"client_event","channel":"private-encrypted-a","data":"x"}]}').events[1]
+    assert.same({ "the encrypted data has no valid nonce and ciphertext" }, { event.error })
   end)
 end)

@@ -92,6 +92,7 @@ describe("a client and a Channels server", function()
     assert(client:send_to_user("auth0|7", "e", "x"))
     assert.equal("#server-to-user-auth0|7", server:events()[1].channel)
     assert(client:terminate_user_connections("a/b c"))
+    assert(client:terminate_user_connections("!$&'()*+,;=:@")) -- the path is signed as it is sent
   end)
 
   it("keep one connection for many calls", function()

@@ -69,17 +69,18 @@ describe("core.rs256", function()
   end)
 
   it("refuses what cannot serve for RS256", function()
+    local size = "the RSA key must have 2048 to 16384 bits"
     local cases = {
       { key "ec", "not an RSA key" },
       { key "rsa_pss", "not an RSA key" },
-      { key "rsa1024", "2048" },
+      { key "rsa1024", size }, { key "rsa2047", size }, { key "rsa16385", size },
       { key "public", "not a private key" },
       { "", "not a private key" },
       { "-----BEGIN PRIVATE KEY-----\n", "not a private key" },
       { key("pkcs8"):sub(1, 900), "not a private key" },
       { key("pkcs8"):gsub("MIIE", "MIIF", 1), "not a private key" },
       { ("x"):rep(65537), "not a private key" },
-      { key "pkcs8" .. ("x"):rep(65536), "not a private key" },
+      { key "pkcs8" .. ("x"):rep(65537 - #key "pkcs8"), "not a private key" },
     }
     for _, case in ipairs(cases) do
       local signature, message = core.rs256_sign(case[1], "text")
@@ -87,6 +88,12 @@ describe("core.rs256", function()
       assert.matches(case[2], message)
       assert.not_matches("MII", message)
     end
+  end)
+
+  it("accepts keys of up to 16384 bits, in texts of up to 64 KiB", function()
+    assert.equal(2048, #assert(core.rs256_sign(key "rsa16384", "text")))
+    local padded = key "pkcs8" .. ("x"):rep(65536 - #key "pkcs8")
+    assert.equal(core.rs256_sign(key "pkcs8", "text"), core.rs256_sign(padded, "text"))
   end)
 
   it("raises on wrong types", function()

@@ -1,5 +1,6 @@
 -- The driver against an nginx that exists in a table only, in a time of its own; spec/system/nginx has the real one.
 
+local fails = require "spec.helpers.fails"
 local scripted = require "spec.helpers.scripted"
 
 local nginx
@@ -153,6 +154,33 @@ describe("pusher.driver.nginx", function()
     assert.is_true(world.time - start < 3.1)
   end)
 
+  it("lets events linger, also those that a running handler finds", function()
+    local world, publisher = new { publisher = { linger = 0.5 }, latency = 1 }
+    local start = world.time
+    publisher:trigger("a", "e", "1")
+    nginx.run(start + 1.4)
+    publisher:trigger("b", "e", "2")
+    nginx.run(start + 1.8)
+    assert.equal(1, world.in_flight + #world.calls)
+    nginx.run()
+    assert.equal(2, #world.calls)
+    assert.is_true(math.abs(world.time - start - 2.9) < 1e-6)
+  end)
+
+  it("makes no timer while as many handlers run as calls are allowed", function()
+    local world, publisher = new { publisher = { max_in_flight = 2, linger = 0 }, latency = 1 }
+    for number = 1, 2 do
+      publisher:trigger("c" .. number, "e", "x")
+      nginx.run(world.time + 0.1)
+    end
+    assert.same({ 2, 2 }, { nginx.running, world.in_flight })
+    local jobs = #nginx.jobs
+    assert.is_true(publisher:trigger("d", "e", "x"))
+    assert.equal(jobs, #nginx.jobs)
+    nginx.run()
+    assert.equal(3, publisher:stats().sent)
+  end)
+
   it("does not let an event wait for a call that hangs", function()
     local slow = true
     local world, publisher
@@ -204,11 +232,8 @@ describe("pusher.driver.nginx", function()
   it("refuses an event for which no timer can be made", function()
     local _, publisher = new()
     nginx.limit = 0
-    local value, message, details = publisher:trigger("a", "e", "x")
-    assert.is_nil(value)
-    assert.is_truthy(message:find("too many pending timers", 1, true))
-    assert.equal("full", details.code)
-    assert.is_true(details.retryable)
+    fails("nginx cannot create a timer: too many pending timers", { code = "full", retryable = true },
+      publisher:trigger("a", "e", "x"))
     nginx.allowed = false
     assert.is_nil((publisher:trigger("a", "e", "x")))
     assert.equal(0, publisher:stats().accepted)

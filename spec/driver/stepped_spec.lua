@@ -1,4 +1,5 @@
 local scripted = require "spec.helpers.scripted"
+local stepped = require "pusher.driver.stepped"
 
 local function new(options)
   options = options or {}
@@ -42,6 +43,29 @@ describe("pusher.driver.stepped", function()
     publisher:trigger("a", "e", "2")
     publisher:step(1)
     assert.equal(2, #world.calls)
+  end)
+
+  it("steps once more after what it hands over meanwhile, as many calls as are allowed or fewer", function()
+    for count, expected in pairs { [0] = { 0 }, [1] = { 0, 1 }, [2] = { 0, 2 }, [3] = { 0, 2 } } do
+      local sent, seen, left = 0, {}, 0
+      local driver = stepped.new {
+        source = {
+          max_in_flight = 2, judged = 0,
+          next = function()
+            left = left - 1
+            return left >= 0 and {} or nil
+          end,
+          send = function() sent = sent + 1 end,
+          unsettled = function() return 0 end,
+        },
+        transport = { step = function()
+          seen[#seen + 1], left = sent, #seen == 0 and count or left
+          return sent
+        end },
+      }
+      assert.equal(0, driver:advance(0))
+      assert.same(expected, seen)
+    end
   end)
 
   it("does not wait when there is nothing to wait for", function()

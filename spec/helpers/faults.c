@@ -4,21 +4,30 @@
  *                     from now on each connect() holds a lock for so long, as libraries hold locks
  *                     of their own; 0 at first. "fork": for so long after the next fork began
  *   await()           returns when a thread has that lock
- *   refuse_threads(n) lets n threads be started, and refuses all others; nil refuses none */
+ *   refuse_threads(n) lets n threads be started, and refuses all others; nil refuses none
+ *   pass(seconds)     lets so much time pass at once, by the monotonic clock
+ *   signal_pipes()    from now on send() raises SIGPIPE although it was asked not to, as write()
+ *                     does, which OpenSSL calls where libcurl (before 7.86) lets it
+ *   pipe_actions()    how often somebody asked for, or changed, what SIGPIPE does */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <lauxlib.h>
 #include <lua.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 __attribute__((visibility("default"))) int luaopen_pusher_test_faults(lua_State *L);
 
 typedef int connecter(int, const struct sockaddr *, socklen_t);
 typedef int creator(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+typedef int clock_reader(clockid_t, struct timespec *);
+typedef ssize_t sender(int, const void *, size_t, int);
+typedef int action_setter(int, const struct sigaction *, struct sigaction *);
 
 static pthread_mutex_t held = PTHREAD_MUTEX_INITIALIZER;
 
@@ -29,7 +38,10 @@ static struct {
     bool inside;
     bool awaits_fork; /* until one begins, the lock is held */
     long allowed;     /* threads; negative for any number */
-} state = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false, false, -1};
+    time_t passed_s;
+    bool signals_pipes;
+    long pipe_actions;
+} state = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0, false, false, -1, 0, false, 0};
 
 static unsigned enter(void)
 {
@@ -85,6 +97,42 @@ __attribute__((visibility("default"))) int pthread_create(pthread_t *thread,
     return allow_thread() ? next.function(thread, attributes, run, data) : EAGAIN;
 }
 
+__attribute__((visibility("default"))) int clock_gettime(clockid_t clock, struct timespec *time)
+{
+    union {
+        void *object;
+        clock_reader *function;
+    } next = {dlsym(RTLD_NEXT, "clock_gettime")};
+    int result = next.function(clock, time);
+    if (result == 0 && (clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_RAW))
+        time->tv_sec += __atomic_load_n(&state.passed_s, __ATOMIC_RELAXED);
+    return result;
+}
+
+__attribute__((visibility("default"))) ssize_t send(int fd, const void *bytes, size_t size,
+                                                    int flags)
+{
+    union {
+        void *object;
+        sender *function;
+    } next = {dlsym(RTLD_NEXT, "send")};
+    if (__atomic_load_n(&state.signals_pipes, __ATOMIC_RELAXED))
+        flags &= ~MSG_NOSIGNAL;
+    return next.function(fd, bytes, size, flags);
+}
+
+__attribute__((visibility("default"))) int sigaction(int number, const struct sigaction *action,
+                                                     struct sigaction *before)
+{
+    union {
+        void *object;
+        action_setter *function;
+    } next = {dlsym(RTLD_NEXT, "sigaction")};
+    if (number == SIGPIPE)
+        (void)__atomic_add_fetch(&state.pipe_actions, 1, __ATOMIC_RELAXED);
+    return next.function(number, action, before);
+}
+
 /* The handler that is registered last is called first (POSIX pthread_atfork): before the library's,
  * which waits for the lock. */
 static int l_hold(lua_State *L)
@@ -119,14 +167,41 @@ static int l_refuse_threads(lua_State *L)
     return 0;
 }
 
+static int l_pass(lua_State *L)
+{
+    (void)__atomic_add_fetch(&state.passed_s, (time_t)luaL_checkinteger(L, 1), __ATOMIC_RELAXED);
+    return 0;
+}
+
+static int l_signal_pipes(lua_State *L)
+{
+    (void)L;
+    __atomic_store_n(&state.signals_pipes, true, __ATOMIC_RELAXED);
+    return 0;
+}
+
+static int l_pipe_actions(lua_State *L)
+{
+    lua_pushinteger(L, __atomic_load_n(&state.pipe_actions, __ATOMIC_RELAXED));
+    return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"hold",           l_hold          },
+    {"await",          l_await         },
+    {"refuse_threads", l_refuse_threads},
+    {"pass",           l_pass          },
+    {"signal_pipes",   l_signal_pipes  },
+    {"pipe_actions",   l_pipe_actions  },
+    {NULL,             NULL            },
+};
+
 int luaopen_pusher_test_faults(lua_State *L)
 {
     lua_newtable(L);
-    lua_pushcfunction(L, l_hold);
-    lua_setfield(L, -2, "hold");
-    lua_pushcfunction(L, l_await);
-    lua_setfield(L, -2, "await");
-    lua_pushcfunction(L, l_refuse_threads);
-    lua_setfield(L, -2, "refuse_threads");
+    for (const luaL_Reg *f = functions; f->name != NULL; f++) {
+        lua_pushcfunction(L, f->func);
+        lua_setfield(L, -2, f->name);
+    }
     return 1;
 }

@@ -1,29 +1,66 @@
---- Whether the time of a call grows with the length of its input, or faster.
+--- Whether the work of a call grows with the length of its input, or faster: the instructions that Lua runs, which are
+-- the same each time, and the CPU time, of which patterns and C need theirs.
 
 local growth = {}
 
-local ATTEMPTS = 3 -- the collector and other programs disturb a measurement
+growth.FACTOR, growth.MAX_RATIO = 4, 6 -- input so many times as long may take so much more work
 
-local function cpu_seconds(call, n)
-  collectgarbage()
+-- Work below both says nothing about growth. With 8 KiB anything quadratic is far above.
+local MIN_SECONDS, MIN_INSTRUCTIONS = 0.005, 300000
+local INSTRUCTIONS = 1000 -- between two calls of the hook
+local RUNS, ATTEMPTS = 3, 5 -- other programs disturb a measurement
+local CLEAR_SECONDS = 0.1 -- what takes as long is no disturbance
+
+-- Calls f(input); without the collector, whose work depends on everything else.
+local function measure(f, input)
+  local hook, mask, count = debug.gethook()
+  local ticks = 0
+  collectgarbage("stop")
+  debug.sethook(function() ticks = ticks + 1 end, "", INSTRUCTIONS)
   local start = os.clock()
-  call(n)
-  return os.clock() - start
+  f(input)
+  local seconds = os.clock() - start
+  debug.sethook(hook, mask, count)
+  collectgarbage("restart")
+  return seconds, ticks * INSTRUCTIONS
 end
 
---- Raises when input that is four times as long takes more than six times as long.
--- @tparam function call function(n), which makes input of about n bytes and reads it
+local function fastest(f, input)
+  local least, instructions = math.huge, nil
+  for _ = 1, RUNS do
+    local seconds
+    collectgarbage()
+    seconds, instructions = measure(f, input)
+    least = math.min(least, seconds)
+  end
+  return least, instructions
+end
+
+--- What is wrong with the growth of f's work.
+-- @tparam function f function(input)
+-- @tparam function make function(n), which makes input of about n bytes or members
 -- @tparam number n
-function growth.assert_linear(call, n)
-  local small, large
+-- @treturn string|nil nil when nothing is wrong
+function growth.fault(f, make, n)
+  local large = make(growth.FACTOR * n)
+  local large_seconds, large_instructions = measure(f, large)
+  if large_seconds < MIN_SECONDS and large_instructions < MIN_INSTRUCTIONS then
+    return nil
+  end
+  local small = make(n)
+  local seconds, instructions
   for _ = 1, ATTEMPTS do
-    small, large = cpu_seconds(call, n), cpu_seconds(call, 4 * n)
-    -- Times below a floor say nothing about growth.
-    if large < 0.05 or large / math.max(small, 0.001) < 6 then
-      return
+    seconds, instructions = fastest(f, small)
+    large_seconds = fastest(f, large)
+    if large_instructions >= MIN_INSTRUCTIONS and large_instructions > growth.MAX_RATIO * instructions then
+      return ("%d instructions for n, %d for 4n"):format(instructions, large_instructions)
+    elseif large_seconds < MIN_SECONDS or large_seconds < growth.MAX_RATIO * seconds then
+      return nil
+    elseif large_seconds > CLEAR_SECONDS then
+      break
     end
   end
-  error(("not linear: %.4f s for n, %.4f s for 4n"):format(small, large), 2)
+  return ("%.4f s for n, %.4f s for 4n"):format(seconds, large_seconds)
 end
 
 return growth

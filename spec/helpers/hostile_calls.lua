@@ -7,7 +7,7 @@
 --   raises   whether values of a right type may raise, too: what is no client, no handler, no checked receipt
 --   plain    whether the call fails by a status, and not by nil, message, details
 --   result   of the call with the valid arguments
---   fails    its message, where it cannot succeed here
+--   fails    its message, where it cannot succeed here; `code`: the code of its failure
 --   ends     the object's method that ends what the call has started
 
 local account = require "tools.local_server.account"
@@ -214,6 +214,37 @@ for _, name in ipairs { "curl", "async", "ngx" } do
   })
 end
 
+-- A proxy that refuses connections, so that no name is looked up.
+local PROXY = { proxy = "http://127.0.0.1:1", connect_timeout = 1 }
+
+local function request()
+  return { { method = "POST", scheme = "http", host = "127.0.0.1", port = 1, target = "/", headers = { { "A", "b" } },
+    body = "c", timeout = 1, once = true }, nothing }
+end
+
+methods("transport.curl", function() return assert(require("pusher.transport.curl").new(PROXY)) end, {
+  { "send", { "table", "function" }, request, { ends = "close", code = "network" } },
+})
+
+methods("transport.async", function() return assert(require("pusher.transport.async").new(PROXY)) end, {
+  { "send", { "table", "function" }, request, { ends = "close" } },
+})
+
+methods("transport.ngx", function()
+  local sockets = {}
+  for index = 1, 20 do -- as often as it connects to a name
+    sockets[index] = { receive = { "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}" } }
+  end
+  rawset(_G, "ngx", fake_ngx.new { sockets = sockets })
+  return assert(require("pusher.transport.ngx").new())
+end, {
+  { "send", { "table", "function" }, function()
+    local arguments = request()
+    arguments[2] = yes
+    return arguments
+  end, {} },
+})
+
 methods("transport.async", require("pusher.transport.async").new, {
   { "step", { "number or nil" }, function() return { 0 } end, { ends = "close" } },
 })
@@ -395,18 +426,19 @@ in_nginx("decide.webhook", { "table", "table", "table or function", "string", "t
   return { client(), { default = nothing }, headers, body, hook_options() }
 end, STATUS)
 
--- What takes no argument, or hands the one it has to C (`send`).
+-- What takes no argument.
 local WITHOUT_ARGUMENTS = {
   ["client:close"] = true, ["publisher:stats"] = true, ["publisher:pollfd"] = true, ["publisher:events"] = true,
   ["publisher:timeout"] = true, ["pending:result"] = true, ["pending:cancel"] = true, ["beams:close"] = true,
   ["registry:stats"] = true, ["push.stats"] = true, ["fcm:stats"] = true, ["fcm:is_ready"] = true,
   ["stdout:stats"] = true, ["stdout:is_ready"] = true, ["stdout:stop"] = true, ["transport.async:pollfd"] = true,
   ["transport.async:events"] = true, ["transport.async:timeout"] = true, ["transport.async:close"] = true,
+  ["transport.curl:close"] = true, ["transport.ngx:close"] = true,
 }
 -- What the library's parts call on each other.
 local INTERNAL = {
   ["push.register"] = true, -- the registry's own, whose names cannot be used twice
-  ["transport.async:send"] = true, ["transport.async:fail"] = true, ["transport.async:drive"] = true,
+  ["transport.async:fail"] = true, ["transport.async:drive"] = true,
   ["transport.async:abandon"] = true, ["stdout.go"] = true,
 }
 
@@ -416,6 +448,7 @@ local function subjects()
     ["client:"] = client(), ["publisher:"] = publisher(), ["pending:"] = in_flight(), ["beams:"] = service(),
     ["registry:"] = registry(), ["fcm:"] = assert(fcm.new { devices = nothing }), ["stdout:"] = assert(stdout.new()),
     ["transport.async:"] = assert(require("pusher.transport.async").new()),
+    ["transport.curl:"] = assert(require("pusher.transport.curl").new()),
     ["pusher."] = pusher, ["beams."] = beams, ["push."] = push, ["fcm."] = fcm, ["stdout."] = stdout,
     ["openresty."] = openresty, ["openresty.decide."] = openresty.decide,
   }

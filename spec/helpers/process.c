@@ -14,6 +14,7 @@
  *   poll(fd, seconds)   whether the descriptor becomes readable within that time (nil: ever)
  *   descriptors(), threads()
  *                       how many this process has
+ *   heap_kb()           what malloc has given out, in KiB; 0 where that is not known
  *   limit(name, count)  sets the soft limit "descriptors", "processes" or "bytes", nil for the hard
  *                       one
  *   block(name)         for this thread: the signal "ALRM", "CHLD", "INT", "PIPE" or "USR1"
@@ -24,6 +25,7 @@
 #include <dirent.h>
 #include <lauxlib.h>
 #include <lua.h>
+#include <malloc.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -198,6 +200,18 @@ static int l_threads(lua_State *L)
     return push_count(L, "/proc/self/task", 0);
 }
 
+/* glibc 2.33 and later. Large blocks are mapped one by one. */
+static int l_heap_kb(lua_State *L)
+{
+    double bytes = 0;
+#if defined(__GLIBC__) && (__GLIBC__ > 2 || __GLIBC_MINOR__ >= 33)
+    struct mallinfo2 info = mallinfo2();
+    bytes = (double)info.uordblks + (double)info.hblkhd;
+#endif
+    lua_pushnumber(L, bytes / 1024);
+    return 1;
+}
+
 static int l_limit(lua_State *L)
 {
     static const char *const names[] = {"descriptors", "processes", "bytes", NULL};
@@ -259,6 +273,7 @@ static const luaL_Reg functions[] = {
     {"poll",        l_poll       },
     {"descriptors", l_descriptors},
     {"threads",     l_threads    },
+    {"heap_kb",     l_heap_kb    },
     {"limit",       l_limit      },
     {"block",       l_block      },
     {"raise",       l_raise      },

@@ -34,4 +34,12 @@ describe("pusher.openresty.reply", function()
   it("escapes what ends a line in JavaScript and not in JSON", function()
     assert.equal('/**/f("a\\u2028b\\u2029c\226\130\172");', reply.jsonp("f", '"a\226\128\168b\226\128\169c\226\130\172"'))
   end)
+
+  it("says what was refused", function()
+    for status, text in pairs { [400] = "bad request", [401] = "unauthorized", [403] = "forbidden",
+      [405] = "method not allowed", [413] = "the body is too large",
+      [415] = "the body must be application/x-www-form-urlencoded", [500] = "internal error" } do
+      assert.equal('{"error":"' .. text .. '"}', reply.refusal(status))
+    end
+  end)
 end)

@@ -222,4 +222,24 @@ describe("pusher.openresty.subscriber", function()
       assert.same({}, asked)
     end)
   end)
+
+  it("says what is wrong", function()
+    local function responds(status, text, message, ...)
+      assert.same({ status, ('{"error":"%s"}'):format(text), message }, { ... })
+    end
+    local channels = "channel_name must be a private or presence channel, or a list of them"
+    responds(400, "socket_id is missing, repeated or not valid", "socket_id is missing", authorize("", true))
+    responds(400, "the form has too many fields", "the form must have at most 1000 fields", authorize(("a&"):rep(1001), true))
+    responds(400, channels, "channel_name is missing", authorize("socket_id=1.2", true))
+    responds(400, "socket_id is missing, repeated or not valid", "socket_id is missing",
+      subscriber.authenticate_user(client, returning(true), ""))
+    responds(403, "forbidden", "refused", authorize(COMMON, nil))
+    responds(403, "forbidden", "refused: banned", authorize(COMMON, nil, "banned"))
+    responds(500, "internal error", "the application must return a table, a JSON text, true or nil, got number",
+      authorize(COMMON, 5))
+    responds(500, "internal error", "the application must return a user, got true",
+      subscriber.authenticate_user(client, returning(true), "socket_id=1.2"))
+    responds(500, "internal error", "the application raised: no",
+      subscriber.authorize_channel(client, function() error("no", 0) end, COMMON))
+  end)
 end)

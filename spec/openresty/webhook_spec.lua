@@ -68,7 +68,7 @@ describe("pusher.openresty.webhook", function()
   end)
 
   it("refuses a signed body that is not a webhook", function()
-    for _, body in ipairs { "", "{}", "[]", "x", '{"time_ms":1,"events":[{}]}', "\255" } do
+    for _, body in ipairs { "{}", "[]", "x", '{"time_ms":1,"events":[{}]}', "\255" } do
       assert.equal(400, (webhook.receive(client, {}, signed(body), body)))
     end
   end)

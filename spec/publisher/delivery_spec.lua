@@ -1,6 +1,7 @@
 local core = require "pusher.core"
 local delivery = require "pusher.publisher.delivery"
 local errors = require "pusher.base.errors"
+local fails = require "spec.helpers.fails"
 local outcomes = require "pusher.publisher.outcomes"
 local pending = require "pusher.pending"
 local queue = require "pusher.publisher.queue"
@@ -89,11 +90,11 @@ describe("pusher.publisher.delivery", function()
       batches[index].wanted = after
     end
     for _, batch in ipairs(batches) do
-      moving.paused_until = 0
+      moving.retries.paused_until = 0
       moving:judge(batch, nil, "wait",
         { code = "rate_limited", retryable = true, retry_after = batch.wanted })
     end
-    moving.paused_until = 0
+    moving.retries.paused_until = 0
     world.time = world.time + 60
     local order = {}
     for index = 1, 3 do
@@ -113,6 +114,44 @@ describe("pusher.publisher.delivery", function()
     assert.is_nil(moving:next())
     world.time = start + 3602
     assert.is_table(moving:next())
+  end)
+
+  it("pauses for a second, and up to the base more, when a server's limit is reached and it does not say for how long", function()
+    for byte, pause in pairs { ["\0"] = 1, ["\255"] = 1.499 } do
+      local world, moving, push = new { linger = 0 }
+      moving.retries.random = function(count)
+        return byte:rep(count)
+      end
+      push("a")
+      local start = world.time
+      moving:judge(moving:next(), nil, "wait", { code = "rate_limited", retryable = true })
+      push("b")
+      world.time = start + pause - 0.01
+      assert.is_nil(moving:next())
+      world.time = start + pause + 0.01
+      assert.is_table(moving:next())
+      assert.is_table(moving:next())
+    end
+  end)
+
+  it("sends what is above a server's limit in the order it was refused, whatever the attempt", function()
+    local world, moving, push = new { linger = 0, max_in_flight = 3, retry = { attempts = 9, base = 0.5, max = 60 } }
+    local batches = {}
+    for index = 1, 3 do
+      push("c" .. index)
+      batches[index] = moving:next()
+      batches[index].number = index
+    end
+    for _ = 1, 8 do
+      for _, batch in ipairs(batches) do
+        world.time = world.time + 0.001
+        moving:judge(batch, nil, "wait", { code = "rate_limited", retryable = true })
+      end
+      world.time = world.time + 1.5
+      for number = 1, 3 do
+        assert.equal(number, moving:next().number)
+      end
+    end
   end)
 
   it("judges a batch once", function()
@@ -264,6 +303,40 @@ describe("pusher.publisher.delivery", function()
     assert.equal(2, moving:unsettled())
   end)
 
+  it("posts batches, and single events to servers that take no batches", function()
+    for max_batch, path in pairs { [1] = "/events", [10] = "/batch_events" } do
+      local _, moving, push = new { linger = 0 }
+      local build, seen = moving.client.build, nil
+      moving.max_batch = max_batch
+      moving.client.build = function(...)
+        seen = { ... }
+        return build(...)
+      end
+      push("a")
+      moving:send(moving:next())
+      assert.same({ "POST", path }, { seen[1], seen[2] })
+      assert.equal(max_batch > 1 and '{"batch":[{"channel":"a"}]}' or '{"channel":"a"}', seen[4])
+    end
+  end)
+
+  it("encodes a batch once, however often it is sent", function()
+    local world, moving, push = new { linger = 0 }
+    local joins, payload = 0, moving.client.payload
+    moving.client.payload = { join = function(...)
+      joins = joins + 1
+      return payload.join(...)
+    end }
+    push("a")
+    for attempt = 1, 3 do
+      local batch = moving:next()
+      moving:send(batch)
+      assert.equal(attempt, batch.attempts)
+      moving:judge(batch, nil, FAILURE[1], FAILURE[2])
+      world.time = world.time + 10
+    end
+    assert.same({ 1, 3 }, { joins, #world.calls })
+  end)
+
   describe("when memory is short", function()
     local function fail()
       error("not enough memory", 0)
@@ -288,6 +361,46 @@ describe("pusher.publisher.delivery", function()
       assert.equal(0, moving:unsettled())
     end)
 
+    it("sends a batch later that could not be signed again", function()
+      local world, moving, push, reported = new()
+      push("a")
+      moving:hurry()
+      local batch, build = moving:next(), moving.client.build
+      moving:send(batch)
+      moving:judge(batch, nil, FAILURE[1], FAILURE[2])
+      world.time = world.time + 10
+      assert.equal(batch, moving:next())
+      moving.client.build = fail
+      assert.has_error(function() moving:send(batch) end, "not enough memory")
+      moving.client.build = build
+      moving:send(moving:next())
+      assert.equal(2, #world.calls)
+      moving:judge(batch, {})
+      assert.same({ "a:ok" }, reported)
+    end)
+
+    it("sends each of several batches that could not be signed", function()
+      local world, moving, push = new()
+      local batches, build = {}, moving.client.build
+      for index, channel in ipairs { "a", "b" } do
+        push(channel)
+        moving:hurry()
+        batches[index] = moving:next()
+      end
+      moving.client.build = fail
+      for _, batch in ipairs(batches) do
+        assert.has_error(function() moving:send(batch) end, "not enough memory")
+      end
+      moving.client.build = build
+      for _, batch in ipairs(batches) do
+        assert.equal(batch, moving:next())
+        moving:send(batch)
+      end
+      assert.equal(2, #world.calls)
+      assert.is_nil(moving:next())
+      assert.equal(2, moving:unsettled())
+    end)
+
     it("goes on with an outcome where it was interrupted, and reports no event twice", function()
       local _, moving, push, reported, results = new()
       push("a")
@@ -305,6 +418,21 @@ describe("pusher.publisher.delivery", function()
       assert.is_nil(moving:next())
       assert.same({ "a:ok" }, reported)
       assert.same({ 0, 0, 1 }, { moving.count, moving:unsettled(), results:stats().sent })
+    end)
+
+    it("reports a call that was interrupted as failed, since it may have been made", function()
+      local _, moving, push = new { retry = { attempts = 1, base = 0, max = 0 } }
+      local got
+      moving.outcomes.on_result = function(_, ...)
+        got = { ... }
+      end
+      push("a")
+      moving:hurry()
+      local batch = moving:next()
+      moving.client.transport = { send = function() return { on_done = fail } end }
+      assert.has_error(function() moving:send(batch) end, "not enough memory")
+      moving:send(moving:next())
+      fails("not enough memory to send the events", { code = "network", retryable = true }, got[1], got[2], got[3])
     end)
   end)
 end)

@@ -1,3 +1,4 @@
+local fails = require "spec.helpers.fails"
 local outcomes = require "pusher.publisher.outcomes"
 
 local EVENT = { channel = "a", name = "e", text = "the data", replace = "bob", tag = 7, next = {} }
@@ -140,5 +141,32 @@ describe("pusher.publisher.outcomes", function()
     end)
     deliver(results, { EVENT }, {})
     assert.same({ true, false, false }, { inside, other, results:is_reporting() })
+  end)
+
+  it("tries once more to report when memory was short, and raises when it still is", function()
+    for failures = 0, 2 do
+      local results, reported = new()
+      local call, left = results.callbacks.call, failures
+      results.callbacks.call = function(...)
+        left = left - 1
+        if left >= 0 then
+          error("not enough memory", 0)
+        end
+        return call(...)
+      end
+      local ok, raised = pcall(deliver, results, { EVENT }, {})
+      assert.same({ failures < 2, failures < 2 and 1 or 0 }, { ok, #reported })
+      assert.is_true(ok or raised == "not enough memory")
+    end
+  end)
+
+  it("says which events were dropped or never sent", function()
+    local results, reported, logged = new()
+    results:drop { channel = "a", name = "e", text = "x" }
+    fails("dropped from a full queue in favour of a newer event", { code = "full" }, reported[1][2], reported[1][3],
+      reported[1][4])
+    results:leak(3)
+    assert.same({ { level = "error", message = "3 events were never sent: the publisher was collected without close()",
+      fields = { code = "closed", left = 3 } } }, logged)
   end)
 end)

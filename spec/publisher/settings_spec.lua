@@ -25,6 +25,13 @@ describe("pusher.publisher.settings", function()
     assert.same({ linger = 0, retry = { attempts = 1 } }, given)
   end)
 
+  it("knows two ways to handle a full queue", function()
+    for _, overflow in ipairs { "reject", "drop_oldest" } do
+      assert.equal(overflow, settings.check({ overflow = overflow }).overflow)
+    end
+    assert.equal('option "overflow" must be "reject" or "drop_oldest", got "drop"', refused { overflow = "drop" })
+  end)
+
   it("refuses what cannot be meant, by name", function()
     for _, case in ipairs {
       { "max_queue", { max_queue = 0 } }, { "max_queue", { max_queue = 1.5 } }, { "max_queue", { max_queue = 0 / 0 } },

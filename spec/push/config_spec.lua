@@ -1,5 +1,6 @@
 local cjson = require "cjson"
 local config = require "pusher.push.config"
+local fails = require "spec.helpers.fails"
 local json = assert(require("pusher.base.json").new())
 
 local DECLARED = {
@@ -65,5 +66,15 @@ describe("pusher.push.config", function()
         assert_refused(nil, config.entries(given, json))
       end
     end)
+  end)
+
+  it("names what was given instead of a list", function()
+    local front = "failed to parse config: "
+    fails(front .. "the configuration must be a list, got an object", { code = "config" }, config.entries("{}", json))
+    fails(front .. "the configuration must be a list, got number", { code = "config" }, config.entries("5", json))
+    fails(front .. "an entry must be { name =, config = }, got number", { code = "config" }, config.entries({ 7 }, json))
+    fails(front .. "name must be a string, got number", { code = "config" }, config.entries({ { name = 5 } }, json))
+    local _, text = json.decode("[")
+    fails(front .. text, { code = "config" }, config.entries("[", json))
   end)
 end)

@@ -1,5 +1,6 @@
 local account = require "tools.local_server.account"
 local cjson = require "cjson"
+local fails = require "spec.helpers.fails"
 local fcm = require "pusher.push.fcm"
 local push = require "pusher.push"
 local vectors = require "spec.helpers.push_vectors"
@@ -150,9 +151,11 @@ describe("pusher.push.fcm", function()
         local handler = fake:handler({ [ANN] = { { device_id = "t1" }, { device_id = "t2" }, { device_id = "t3" } } })
         assert(handler:push(world.receipt { [ANN] = {} }))
         assert(handler:flush(10000))
-        assert.are.equal(case.device_deleted and 1 or 0, #fake.removed)
         assert.are.equal(3, #fake.results)
         local code = case.body and case.body.error.details and case.body.error.details[1].errorCode
+        -- The original deletes the device for any NOT_FOUND, also when the project is wrong.
+        local dead = case.device_deleted and code
+        assert.are.equal(dead and 1 or 0, #fake.removed)
         local again = case.status == 429 or case.status == 503 or (case.status == 401 and not code)
         assert.are.equal(again and 4 or 3, #fake.calls)
         local first
@@ -160,7 +163,7 @@ describe("pusher.push.fcm", function()
           first = result.device.device_id == "t1" and result.outcome or first
           assert.is_true(result.device.device_id == "t1" or result.outcome == "sent")
         end
-        local expected = again and "sent" or case.device_deleted and "unregistered"
+        local expected = again and "sent" or dead and "unregistered"
           or case.status == 400 and "invalid" or "failed"
         assert.are.equal(expected, first)
         if case.delays_s then
@@ -792,5 +795,35 @@ describe("pusher.push.fcm", function()
     assert.is_nil(text:find("PRIVATE KEY", 1, true))
     assert.is_nil(text:find("device-token", 1, true))
     assert.is_nil(text:find("eyJ", 1, true), "an assertion is shown")
+  end)
+
+  it("waits a minute for flush and five seconds for stop, where nothing is said", function()
+    local made = assert(fcm.new { devices = function() end, transport = { send = error }, now = function() return 0 end })
+    assert(made:init { enabled = true, credentials = account.new() })
+    local seconds = {}
+    made.driver = { advance = function(_, given)
+      seconds[#seconds + 1] = given
+    end }
+    made:step()
+    made:flush()
+    made:stop()
+    assert.same({ 0, 60, 5 }, seconds)
+  end)
+
+  it("says what is wrong", function()
+    fails('option "devices" is missing', { code = "config", field = "devices" }, fcm.new {})
+    local made, second
+    made = assert(fcm.new { devices = function() end, on_result = function(_, _, outcome, text)
+      second = { outcome, text, (select(2, made:init {})) }
+    end, transport = { send = function() return nil, "no", { code = "network", retryable = true } end }, log = function() end })
+    assert.equal("pusher.push.fcm (stopped)", tostring(made))
+    fails("the FCM handler has not been started, or has been stopped", { code = "closed" }, made:push({}))
+    assert(made:init { enabled = true, credentials = account.new() })
+    assert.equal("pusher.push.fcm", tostring(made))
+    fails("already initialized", { code = "config" }, made:init {})
+    assert(made:send { token = "x" })
+    made:stop(0)
+    assert.same({ "closed", "the handler was stopped before the message was sent",
+      "the FCM handler is being stopped; init may be called when stop has returned" }, second)
   end)
 end)

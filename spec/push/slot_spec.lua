@@ -1,5 +1,6 @@
 local errors = require "pusher.base.errors"
 local callback = require "pusher.base.callback"
+local fails = require "spec.helpers.fails"
 local slot = require "pusher.push.slot"
 
 local function new(handler)
@@ -73,6 +74,15 @@ describe("pusher.push.slot", function()
     made:stop()
     assert.is_false(made:is_ready())
     assert.is_false(made:is_running())
+  end)
+
+  it("runs from its start on, also while it is not ready", function()
+    local made = new { is_ready = function() return false end }
+    assert.is_false(made:is_running())
+    assert.is_true(made:start())
+    assert.is_false(made:is_ready())
+    assert.is_true(made:is_running())
+    assert.is_true(new({ is_ready = function() return true end }):is_running())
   end)
 
   it("is not stopped before it runs", function()
@@ -170,5 +180,12 @@ describe("pusher.push.slot", function()
       return nil, setmetatable({}, { __tostring = error })
     end
     assert.are.equal("invalid", select(3, made:push {}).code)
+  end)
+
+  it("says what a handler refused without words", function()
+    fails("init refused", { code = "config" }, new({ init = function() return false end }):start({}))
+    fails("refused", { code = "invalid", handler = "x" }, new({ push = function() return false end }):push({}))
+    fails("push raised: no", { code = "invalid", handler = "x" },
+      new({ push = function() error("no", 0) end }):push({}))
   end)
 end)

@@ -1,4 +1,5 @@
 local cjson = require "cjson"
+local fails = require "spec.helpers.fails"
 local receipt = require "pusher.push.tinode.receipt"
 local stdout = require "pusher.push.stdout"
 local vectors = require("spec.helpers.push_vectors").tinode_stdout
@@ -39,7 +40,7 @@ describe("pusher.push.stdout", function()
     assert.is_true(handler:push(subscription_receipt()))
     assert.are.equal('{"to":{"BQAAAAAAAAA":{"delivered":0,"unread":0},"CAcGBQQDAgE":{"delivered":1,'
       .. '"devices":["d1","d2"],"unread":3}},"payload":{"what":"msg","silent":false,"topic":"grpAbCdEf",'
-      .. '"ts":"2020-03-13T06:48:18.123Z","from":"usrCAcGBQQDAgE","seq":42,"mime":"text\\/plain",'
+      .. '"ts":"2020-03-13T06:48:18.123Z","from":"usrCAcGBQQDAgE","seq":42,"mime":"text/plain",'
       .. '"content":"hello"}}', lines[1])
     local second = cjson.decode(lines[2])
     assert.are.same({ txt = "a", fmt = { 1 } }, second.payload.content)
@@ -87,6 +88,13 @@ describe("pusher.push.stdout", function()
     local given = subscription_receipt()
     given.payload.content = { b = true, n = 1.5, list = { "x", { y = 2 } } }
     assert.matches("map[b:true list:[x map[y:2]] n:1.5]", stdout.go(given), 1, true)
+    given.payload.content = nil
+    assert.matches(" <nil> JRWPS JRWPASDO}}", stdout.go(given), 1, true)
+    for number, text in pairs { [0] = "0", [1e18] = "1000000000000000000", [-1e20] = "-100000000000000000000",
+      [1e21] = "1e+21", [-1e21] = "-1e+21", [0.5] = "0.5" } do
+      given.payload.content = { n = number }
+      assert.matches("map[n:" .. text .. "]", stdout.go(given), 1, true)
+    end
   end)
 
   it("is not ready until enabled, and not after a stop", function()
@@ -96,8 +104,8 @@ describe("pusher.push.stdout", function()
     assert.is_false(handler:is_ready())
     handler = started { enabled = true, buffer = -3 }
     assert.is_true(handler:is_ready())
-    handler:stop()
-    handler:stop()
+    assert.is_true(handler:stop())
+    assert.is_true(handler:stop())
     assert.is_false(handler:is_ready())
     assert(handler:init { enabled = true })
     assert.is_true(handler:is_ready())
@@ -153,5 +161,13 @@ describe("pusher.push.stdout", function()
     assert.is_nil(ok)
     assert.is_string(message)
     assert.are.equal("invalid", details.code)
+  end)
+
+  it("says what is wrong", function()
+    local handler = started({ enabled = true }, { write = function() return nil, "no" end })
+    fails("cannot print: no", { code = "closed" }, handler:push(message_receipt()))
+    fails("already initialized", { code = "config" }, handler:init {})
+    fails('failed to parse config: format must be "json" or "go", got "xml"', { code = "config", field = "format" },
+      stdout.new():init { format = "xml" })
   end)
 end)

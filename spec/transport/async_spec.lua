@@ -2,7 +2,9 @@ local async = require "pusher.transport.async"
 local calls = require "spec.helpers.calls"
 local cjson = require "cjson"
 local contract = require "spec.helpers.transport_contract"
+local core = require "pusher.core"
 local environment = require "spec.helpers.environment"
+local fails = require "spec.helpers.fails"
 local local_server = require "tools.local_server"
 local monotime = require("system").monotime
 local process = require "pusher_test.process"
@@ -285,17 +287,77 @@ describe("pusher.transport.async", function()
       assert.is_true(monotime() - start < time_scale)
     end)
 
+    it("settles what has ended for 0.08 ms, and one call at least", function()
+      local transport, now, real_now = new(), 0, core.now
+      local real, left = transport.handle, 0
+      transport.handle = {
+        leave_parent = function() end, start = function() end,
+        done = function()
+          left, now = left - 1, now + (left > 90 and 0.00003 or 0)
+          return left >= 0 and left or nil
+        end,
+      }
+      core.now = function() return now end
+      local rests = {}
+      local ok, raised = pcall(function()
+        for index, count in ipairs { 50, 100 } do
+          left = count
+          transport:step()
+          rests[index] = left
+        end
+      end)
+      core.now, transport.handle = real_now, real
+      assert(ok, raised)
+      assert.same({ -1, 97 }, rests)
+    end)
+
+    -- Over a thread that does what the test says, in a time of the test's own.
+    local function with_fake_thread(handle, test)
+      local transport, real_now, now = new(), core.now, 0
+      local real = transport.handle
+      local function nothing() end
+      transport.handle = setmetatable(handle, { __index = {
+        leave_parent = nothing, start = nothing, close = nothing, done = nothing, add = function() return 1 end,
+        wait = function(_, seconds) now = now + seconds end,
+      } })
+      core.now = function() return now end
+      local ok, raised = pcall(test, transport, function() return now end)
+      core.now, transport.handle = real_now, real
+      assert(ok, raised)
+    end
+
+    it("gives up a call whose thread does not respond, a second after its deadline", function()
+      local cancelled
+      with_fake_thread({ cancel = function(_, id) cancelled = id end }, function(transport, now)
+        local call = transport:send(request("none", { timeout = 3 }), contract.parse)
+        assert.equal("pending", select(3, call:wait(3.9)).code)
+        assert.equal(3.9, now())
+        fails("the network's thread does not respond", { code = "timeout" }, call:wait())
+        assert.same({ 1, 3.9 + 4, 0 }, { cancelled, now(), (transport:step()) })
+      end)
+    end)
+
+    it("takes what the parser returns though it closes the transport and waits for its own call", function()
+      with_fake_thread({ done = function() return 1, 200, "", "" end }, function(transport)
+        local call, inner
+        call = transport:send(request(), function()
+          transport:close()
+          inner = select(3, call:wait())
+          return "parsed"
+        end)
+        transport:step()
+        assert.same({ "pending", "parsed" }, { inner.code, (call:result()) })
+      end)
+    end)
+
     it("refuses times that make no sense", function()
       local transport = new()
       for _, seconds in ipairs { -1, -1e-9, 0 / 0, -math.huge } do
-        local result, message, details = transport:step(seconds)
-        assert.is_nil(result)
-        assert.is_string(message)
-        assert.equal("invalid", details.code)
+        fails("step: seconds must be 0 or more, got " .. seconds, { code = "invalid", field = "seconds" }, transport:step(seconds))
       end
       local ok, message = pcall(function() transport:step("1") end)
       assert.is_false(ok)
-      assert.matches("async_spec.lua:%d+: bad argument #1 to 'step' %(number expected, got string%)", message)
+      assert.matches("async_spec.lua:%d+: bad argument #1 to 'step' %(number or nil expected, got string%)", message)
     end)
 
     it("takes any time that makes sense", function()
@@ -365,12 +427,7 @@ describe("pusher.transport.async", function()
       end
       local call = transport:send(request(), contract.parse)
       assert.is_true(call.done)
-      local result, message, details = call:result()
-      assert.is_nil(result)
-      assert.is_string(message)
-      assert.equal("full", details.code)
-      assert.is_true(details.retryable)
-      assert.is_false(details.sent)
+      fails("max_pending calls are in flight already", { code = "full", retryable = true, sent = false }, call:result())
       assert.is_true(transport:step() <= 5)
       drain(transport)
       assert.equal("POST", echo(send(transport, "none")).method)
@@ -684,8 +741,10 @@ describe("pusher.transport.async", function()
       assert.is_nil(transport:pollfd())
       assert.is_nil(transport:timeout())
       assert.equal("r", transport:events())
-      assert.equal("closed", select(3, transport:step()).code)
-      assert.equal("closed", select(3, transport:step(-1)).code)
+      for _, seconds in ipairs { 0, -1 } do
+        fails("the transport is closed", { code = "closed" }, transport:step(seconds))
+      end
+      fails("the transport is closed", { code = "closed", sent = false }, transport:send(request(), contract.parse):result())
     end)
   end)
 
@@ -762,7 +821,7 @@ describe("pusher.transport.async", function()
           local own = send(transport, "none", over)
           drain(transport)
           for index = 1, 4 do
-            assert(select(3, list[index]:result()).code == "closed")
+            fails("the call was left to the parent process, which carries it on", { code = "closed" }, list[index]:result())
           end
           assert(echo(own).connection ~= kept)
           send(transport, "hang", over)

@@ -2,6 +2,7 @@ local cjson = require "cjson"
 local contract = require "spec.helpers.transport_contract"
 local curl_transport = require "pusher.transport.curl"
 local environment = require "spec.helpers.environment"
+local fails = require "spec.helpers.fails"
 local local_server = require "tools.local_server"
 local monotime = require("system").monotime
 local process = require "pusher_test.process"
@@ -201,5 +202,11 @@ describe("pusher.transport.curl", function()
       end))
       assert.equal(first, echo(transport).connection)
     end)
+  end)
+
+  it("says that it is closed", function()
+    local closed = curl_transport.new()
+    closed:close()
+    fails("the transport is closed", { code = "closed", sent = false }, closed:send({}, print))
   end)
 end)

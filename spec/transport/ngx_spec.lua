@@ -1,6 +1,7 @@
 -- The transport's own logic, on scripted sockets, in any Lua. The contract of all transports, on real cosockets, is in
 -- spec/system/nginx/transport_check.lua.
 
+local fails = require "spec.helpers.fails"
 local fake = require "spec.helpers.fake_ngx"
 local transport = require "pusher.transport.ngx"
 
@@ -81,11 +82,23 @@ describe("pusher.transport.ngx", function()
     assert.equal(7, record.connections[1].options.pool_size)
     record = send({ { receive = { OK } } })
     assert.same({ 60000, 30 }, record.connections[1].kept)
+    record = send({ { receive = { OK } } }, { keepalive = { idle = 0.001, pool_size = 1 } })
+    assert.same({ 1, 1 }, record.connections[1].kept)
     for _, keepalive in ipairs { { idle = 0 }, { pool_size = 0 } } do
       record = send({ { receive = { OK } } }, { keepalive = keepalive })
       assert.is_nil(record.connections[1].kept)
       assert.is_truthy(record.connections[1].sent:find("\r\nConnection: close\r\n", 1, true))
     end
+  end)
+
+  it("connects to the proxy, but for the hosts of no_proxy", function()
+    local record = send({ { receive = { OK } } }, { proxy = "http://me:x@10.0.0.1:3128" })
+    assert.same({ "10.0.0.1", 3128 }, { record.connections[1].host, record.connections[1].port })
+    assert.is_truthy(record.connections[1].sent:find("\r\nProxy-Authorization: Basic ", 1, true))
+    record = send({ { receive = { OK } } }, { proxy = "http://10.0.0.1:3128", no_proxy = "*" })
+    assert.equal(REQUEST.host, record.connections[1].host)
+    record = send({ { receive = { OK } } }, { proxy = "" })
+    assert.equal(REQUEST.host, record.connections[1].host)
   end)
 
   it("sends again, on a fresh connection, when a kept one broke before any byte of a response", function()
@@ -127,7 +140,7 @@ describe("pusher.transport.ngx", function()
 
   it("refuses a malformed request, and everything after close", function()
     inside {}
-    local made = transport.new()
+    local made = transport.new { proxy = "http://user:password@proxy:3128" }
     local result, _, details = made:send({ method = "GET", scheme = "http", host = "a", port = 1, target = "/a b" }, parse)
     assert.is_nil(result)
     assert.equal("invalid", details.code)
@@ -137,6 +150,7 @@ describe("pusher.transport.ngx", function()
     assert.is_nil(result)
     assert.equal("closed", details.code)
     assert.is_false(details.sent)
+    assert.is_nil(made.proxy) -- nor its password
   end)
 
   it("holds no state of a request", function()
@@ -150,5 +164,18 @@ describe("pusher.transport.ngx", function()
     for name, value in pairs(made) do
       assert.equal(before[name], value)
     end
+  end)
+
+  it("says what it cannot do", function()
+    inside {}
+    fails('option "ca_file" is not supported in nginx: use the directive lua_ssl_trusted_certificate instead',
+      { code = "config", field = "ca_file" }, transport.new { ca_file = "x" })
+    fails('option "proxy" must be http://[user[:password]@]host:port in nginx', { code = "config", field = "proxy" },
+      transport.new { proxy = "x y" })
+    local closed = transport.new {}
+    closed:close()
+    fails("the transport is closed", { code = "closed", sent = false }, closed:send({}, print))
+    rawset(_G, "ngx", nil)
+    fails('transport "ngx" works inside nginx only', { code = "config", field = "transport" }, transport.new())
   end)
 end)

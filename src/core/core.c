@@ -63,6 +63,7 @@ static const luaL_Reg *const all_functions[] = {
     pusher_base64_functions,
     pusher_channel_auth_functions,
     pusher_digest_functions,
+    pusher_json_text_functions,
     pusher_mac_functions,
     pusher_rsa_functions,
     pusher_secretbox_functions,

@@ -59,11 +59,15 @@ void pusher_check_digest(lua_State *L, bool ok);
 unsigned int pusher_mac_compute(lua_State *L, int index, const pusher_bytes *parts, size_t count,
                                 unsigned char *out);
 
+/* ---- utf8.c ---- */
+
+bool pusher_is_utf8(const unsigned char *s, size_t size);
+
 /* ---- what each file gives to Lua ---- */
 
 extern const luaL_Reg pusher_base64_functions[], pusher_channel_auth_functions[],
-    pusher_digest_functions[], pusher_mac_functions[], pusher_rsa_functions[],
-    pusher_secretbox_functions[], pusher_utf8_functions[];
+    pusher_digest_functions[], pusher_json_text_functions[], pusher_mac_functions[],
+    pusher_rsa_functions[], pusher_secretbox_functions[], pusher_utf8_functions[];
 
 #pragma GCC visibility pop
 

@@ -67,11 +67,21 @@ static unsigned int compute(lua_State *L, int first, unsigned char *out)
     return finish(L, m, ok, out);
 }
 
+/* hex() and wrap() return nil for a closed mac: a finalizer may close it while the caller makes the
+ * text to sign. */
+static bool is_closed(lua_State *L)
+{
+    const mac *m = luaL_checkudata(L, 1, MAC_T);
+    return m->work == NULL;
+}
+
 /* mac:hex(part, …) -> lower-case hex */
 static int l_mac_hex(lua_State *L)
 {
     unsigned char bytes[EVP_MAX_MD_SIZE];
     char hex[2 * EVP_MAX_MD_SIZE];
+    if (is_closed(L))
+        return 0;
     unsigned int size = compute(L, 2, bytes);
     pusher_hex(hex, bytes, size);
     lua_pushlstring(L, hex, 2 * (size_t)size);
@@ -85,6 +95,8 @@ static int l_mac_wrap(lua_State *L)
     pusher_scratch scratch;
     unsigned char bytes[EVP_MAX_MD_SIZE];
     pusher_bytes front = pusher_check_bytes(L, 2), back = pusher_check_bytes(L, 3);
+    if (is_closed(L))
+        return 0;
     size_t hex_size = 2 * (size_t)compute(L, 4, bytes);
     size_t size = front.size + hex_size + back.size;
     char *out = (char *)pusher_scratch_open(L, &scratch, size);

@@ -29,7 +29,7 @@ static size_t character_size(const unsigned char *s, size_t left)
     return size;
 }
 
-static bool is_valid(const unsigned char *s, size_t left)
+bool pusher_is_utf8(const unsigned char *s, size_t left)
 {
     while (left > 0) {
         uint64_t eight;
@@ -52,7 +52,7 @@ static bool is_valid(const unsigned char *s, size_t left)
 static int l_utf8_valid(lua_State *L)
 {
     pusher_bytes text = pusher_check_bytes(L, 1);
-    lua_pushboolean(L, is_valid(text.data, text.size));
+    lua_pushboolean(L, pusher_is_utf8(text.data, text.size));
     return 1;
 }
 

@@ -1,18 +1,32 @@
-/* Bytes that grow by doubling. Every caller checks its own limit before it adds. */
+/* Bytes that grow by doubling. Every caller checks its own limit before it adds. Requests and
+ * responses may hold secrets, such as a token in a header, so what is freed is wiped first. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
+
+/* A compiler may leave out a call of memset itself before free. */
+static void *(*const volatile overwrite)(void *, int, size_t) = memset;
+
+void pusher_free_wiped(void *bytes, size_t size)
+{
+    if (bytes != NULL)
+        (void)overwrite(bytes, 0, size);
+    free(bytes);
+}
 
 bool pusher_buffer_grow(pusher_buffer *buffer, size_t size)
 {
     size_t new_size = buffer->size ? buffer->size : 512;
     while (new_size - buffer->used < size)
         new_size *= 2;
-    char *data = realloc(buffer->data, new_size);
+    char *data = malloc(new_size); /* realloc() would leave the old bytes behind */
     buffer->failed = buffer->failed || data == NULL;
     if (data == NULL)
         return false;
+    if (buffer->used > 0)
+        memcpy(data, buffer->data, buffer->used);
+    pusher_free_wiped(buffer->data, buffer->size);
     buffer->data = data;
     buffer->size = new_size;
     return true;
@@ -28,6 +42,6 @@ void pusher_buffer_clear(pusher_buffer *buffer)
 
 void pusher_buffer_free(pusher_buffer *buffer)
 {
-    free(buffer->data);
+    pusher_free_wiped(buffer->data, buffer->size);
     memset(buffer, 0, sizeof(*buffer));
 }

@@ -1,5 +1,6 @@
 /* The options of an easy handle: protocols, proxy, TLS, connections, and the callbacks that fill
  * the buffers of the response, up to limits. */
+#include <arpa/inet.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -36,7 +37,7 @@ static size_t collect_body(char *bytes, size_t size, size_t count, void *data)
  * trailer such a line means nothing (RFC 9110 section 6.5). */
 static bool is_status_line(const pusher_transfer *transfer, const char *line, size_t size)
 {
-    return size >= 5 && memcmp(line, "HTTP/", 5) == 0 &&
+    return pusher_is_status_line(line, size) &&
            (!transfer->head_begun || (transfer->head_complete && transfer->interim));
 }
 
@@ -61,6 +62,8 @@ static size_t collect_head(char *bytes, size_t size, size_t count, void *data)
     pusher_transfer *transfer = data;
     pusher_buffer *head = &transfer->response->head;
     size *= count;
+    if (!pusher_transfer_check_head(transfer, bytes, size))
+        return 0;
     if (is_status_line(transfer, bytes, size)) {
         begin_head(transfer, bytes, size);
         return size;
@@ -116,22 +119,54 @@ static CURLcode prefer_bundle(CURL *easy)
     return CURLE_OK;
 }
 
-/* libcurl 8.19 lets OpenSSL read ahead. */
+/* Such a proxy has an SSL_CTX of its own, which cannot be distinguished from the server's. */
+static bool is_over_tls(const char *proxy)
+{
+    return proxy != NULL && curl_strnequal(proxy, "https:", 6);
+}
+
+/* libcurl takes an address from the common name of a certificate without subjectAltNames, where
+ * RFC 9110 section 4.3.5 allows none. It writes any form of an IPv4 address in the common one. */
+static CURLcode check_address(const pusher_transfer *transfer, void *ssl_context)
+{
+    unsigned char bytes[sizeof(struct in6_addr)];
+    char *host = NULL;
+    if (!transfer->settings->tls_verify || is_over_tls(transfer->settings->proxy))
+        return CURLE_OK;
+    if (transfer->parsed_url == NULL ||
+        curl_url_get(transfer->parsed_url, CURLUPART_HOST, &host, 0) != CURLUE_OK)
+        return CURLE_OUT_OF_MEMORY;
+    size_t size = strlen(host);
+    char *address = host;
+    if (host[0] == '[') {
+        host[size - 1] = '\0';
+        address++;
+    }
+    bool is_address = address != host || inet_pton(AF_INET, address, bytes) == 1;
+    bool ok = !is_address || pusher_libcurl_expect_address(ssl_context, address);
+    curl_free(host);
+    return ok ? CURLE_OK : CURLE_OUT_OF_MEMORY;
+}
+
+/* libcurl 8.13 or a later version (8.19 does) lets OpenSSL read ahead. */
 static CURLcode adjust_tls(CURL *easy, void *ssl_context, void *data)
 {
     (void)easy;
-    (void)data;
-    pusher_libcurl_read_no_further(ssl_context);
-    return CURLE_OK;
+    if (pusher_libcurl->version_num >= 0x080d00)
+        pusher_libcurl_read_no_further(ssl_context);
+    return check_address(data, ssl_context);
 }
 
-static CURLcode set_tls(CURL *easy, const pusher_settings *settings)
+static CURLcode set_tls(pusher_transfer *transfer)
 {
+    CURL *easy = transfer->easy;
+    const pusher_settings *settings = transfer->settings;
     PUSHER_SET(SSL_VERIFYPEER, settings->tls_verify ? 1L : 0L);
     PUSHER_SET(SSL_VERIFYHOST, settings->tls_verify ? 2L : 0L);
     PUSHER_SET_IF_SUPPORTED(SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (pusher_libcurl->version_num >= 0x080d00)
-        PUSHER_SET_IF_SUPPORTED(SSL_CTX_FUNCTION, adjust_tls);
+    PUSHER_SET_IF_SUPPORTED(PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    PUSHER_SET_IF_SUPPORTED(SSL_CTX_FUNCTION, adjust_tls);
+    PUSHER_SET_IF_SUPPORTED(SSL_CTX_DATA, transfer);
     if (settings->ca_file != NULL) {
         PUSHER_SET(CAINFO, settings->ca_file);
         PUSHER_SET_IF_SUPPORTED(CAPATH, NULL);
@@ -194,7 +229,7 @@ CURLcode pusher_transfer_configure(pusher_transfer *transfer)
     transfer->surplus = transfer->verbose = false;
     PUSHER_TRY(limit_protocols(easy));
     PUSHER_TRY(set_proxy(easy, transfer->settings));
-    PUSHER_TRY(set_tls(easy, transfer->settings));
+    PUSHER_TRY(set_tls(transfer));
     PUSHER_TRY(set_connection(easy, transfer->settings));
     PUSHER_TRY(set_collectors(easy, transfer));
     PUSHER_TRY(pusher_transfer_observe(transfer));

@@ -1,5 +1,6 @@
 /* pusher.curl.easy: one blocking transfer after another on a kept handle, so that connections are
  * reused. A forked child leaves the parent's handle alone and makes a new one. */
+#include <errno.h>
 #include <signal.h>
 
 #include "../clock.h"
@@ -87,6 +88,8 @@ static void perform(easy_handle *handle, pusher_job *job)
     do {
         if (!pusher_libcurl_has_prereq())
             pusher_sockets_drop_stale(&handle->sockets);
+        errno = 0;
+        handle->sockets.no_memory = false;
         result = curl_easy_perform(transfer->easy);
         pusher_transfer_leave(transfer, result);
         left_ms = (long)((deadline_us - pusher_now_us()) / 1000);

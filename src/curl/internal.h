@@ -33,10 +33,17 @@ extern const curl_version_info_data *pusher_libcurl;
 /* For an SSL_CTX of libcurl's: makes OpenSSL read a record at a time, so that what else has arrived
  * stays in the socket, where it can be seen. */
 void pusher_libcurl_read_no_further(void *ssl_context);
+/* For an SSL_CTX, too: makes OpenSSL refuse certificates that do not have the IP address among
+ * their subjectAltNames. False when it cannot. */
+bool pusher_libcurl_expect_address(void *ssl_context, const char *address);
 /* Whether OpenSSL holds bytes of the transfer's connection that libcurl has not read. */
 bool pusher_libcurl_has_unread(CURL *easy);
 /* Whether this libcurl calls back before it sends a request. */
 bool pusher_libcurl_has_prereq(void);
+/* Whether this libcurl, when the first header line of a response continues another one, changes the
+ * last header of the handle's response before, which it has freed: 7.83 to 8.1.0 (curl issue
+ * 11101). */
+bool pusher_libcurl_unfolds_freed(void);
 
 /* ---- buffer.c: bytes that grow ---- */
 
@@ -46,6 +53,8 @@ typedef struct pusher_buffer {
     bool failed; /* memory was short once since it was cleared */
 } pusher_buffer;
 
+/* Frees memory that may hold a secret; it may be NULL. */
+void pusher_free_wiped(void *bytes, size_t size);
 /* Ensures that `size` more bytes fit. */
 bool pusher_buffer_grow(pusher_buffer *buffer, size_t size);
 void pusher_buffer_clear(pusher_buffer *buffer);
@@ -102,7 +111,7 @@ typedef struct pusher_request {
     size_t method, url, target, headers, body;
     size_t body_size;
     int header_count;
-    bool has_body, https, direct, has_accept, has_content_type;
+    bool has_body, https, direct;
     bool once; /* a body is sent at most once */
     long timeout_ms;
 } pusher_request;
@@ -145,6 +154,7 @@ typedef struct pusher_sockets {
     pusher_socket *list;
     size_t count, capacity;
     unsigned long last_serial;
+    bool no_memory; /* errno has said so when a socket was closed, see lacks_memory() */
 } pusher_sockets;
 
 /* How libcurl names the connection of a transfer. */
@@ -227,17 +237,20 @@ typedef struct pusher_transfer {
     bool hurried;          /* it does not wait for another one's connection */
     pusher_stop stopped;   /* why it was stopped before its request was sent */
     bool repeated;
-    bool verbose;         /* libcurl reports to note_event() */
-    unsigned long stream; /* of HTTP/2, when libcurl has reported it; else 0 */
-    bool refused;         /* the server has refused to process the request */
-    bool looking_up;      /* libcurl has begun to look up its host */
-    bool begun;           /* the request may have been sent */
-    bool head_begun;      /* a status line has arrived */
-    bool head_complete;   /* the empty line after the headers, too */
-    bool interim;         /* that response has a status of 1xx */
-    bool http1;           /* the response came over HTTP/1.1 */
-    bool surplus;         /* more has come than the response, see note_surplus() */
-    bool overflow;        /* the response is larger than allowed */
+    bool verbose;          /* libcurl reports to note_event() */
+    unsigned long stream;  /* of HTTP/2, when libcurl has reported it; else 0 */
+    bool refused;          /* the server has refused to process the request */
+    bool looking_up;       /* libcurl has begun to look up its host */
+    bool begun;            /* the request may have been sent */
+    bool head_begun;       /* a status line has arrived */
+    bool head_complete;    /* the empty line after the headers, too */
+    bool interim;          /* that response has a status of 1xx */
+    bool http1;            /* the response came over HTTP/1.1 */
+    bool header_stored;    /* libcurl has stored a header of this response */
+    bool verbose_for_fold; /* libcurl reports for pusher_transfer_check_head() */
+    bool malformed;        /* its first header line continues another one */
+    bool surplus;          /* more has come than the response, see note_surplus() */
+    bool overflow;         /* the response is larger than allowed */
     char error[CURL_ERROR_SIZE];
     struct pusher_job *job;
     struct pusher_transfer *next_idle;
@@ -295,6 +308,15 @@ void pusher_transfer_close(pusher_transfer *transfer);
 CURLcode pusher_transfer_observe(pusher_transfer *transfer);
 /* With `verbose` libcurl reports what it does, which costs time. */
 CURLcode pusher_transfer_set_verbose(pusher_transfer *transfer, bool verbose);
+/* Whether libcurl takes the line for one that begins a response, where one may begin: it ignores
+ * case. */
+static inline bool pusher_is_status_line(const char *line, size_t size)
+{
+    return size >= 5 && curl_strnequal(line, "HTTP/", 5);
+}
+
+/* To be called with each line of a head. False ends the transfer. */
+bool pusher_transfer_check_head(pusher_transfer *transfer, const char *line, size_t size);
 
 /* ---- result.c: how a transfer ended ---- */
 

@@ -29,11 +29,21 @@ static void stay_loaded(void)
 /* Functions of the OpenSSL that libcurl uses; NULL with another TLS library. */
 static long (*ssl_ctx_ctrl)(void *context, int command, long value, void *pointer);
 static int (*ssl_pending)(const void *ssl);
+static void *(*get_parameters)(void *context);
+static int (*expect_address)(void *parameters, const char *address);
+
+/* dlsym() searches what libcurl was linked with, too. ISO C converts no object pointer to a
+ * function's. */
+#define FIND(function, name)                                                                       \
+    do {                                                                                           \
+        symbol = dlsym(handle, name);                                                              \
+        memcpy(&(function), &symbol, sizeof(symbol));                                              \
+    } while (0)
 
 static void find_openssl(void)
 {
     Dl_info info;
-    void *handle = NULL, *ctrl = NULL, *pending = NULL;
+    void *handle = NULL, *symbol = NULL;
     if (pusher_libcurl->ssl_version == NULL ||
         strncmp(pusher_libcurl->ssl_version, "OpenSSL", 7) != 0)
         return;
@@ -41,10 +51,10 @@ static void find_openssl(void)
         handle = dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD);
     if (handle == NULL)
         return;
-    ctrl = dlsym(handle, "SSL_CTX_ctrl"); /* searched for in what libcurl was linked with */
-    pending = dlsym(handle, "SSL_pending");
-    memcpy(&ssl_ctx_ctrl, &ctrl, sizeof(ctrl));
-    memcpy(&ssl_pending, &pending, sizeof(pending));
+    FIND(ssl_ctx_ctrl, "SSL_CTX_ctrl");
+    FIND(ssl_pending, "SSL_pending");
+    FIND(get_parameters, "SSL_CTX_get0_param");
+    FIND(expect_address, "X509_VERIFY_PARAM_set1_ip_asc");
     (void)dlclose(handle);
 }
 
@@ -67,6 +77,12 @@ void pusher_libcurl_read_no_further(void *ssl_context)
         (void)ssl_ctx_ctrl(ssl_context, SET_READ_AHEAD, 0, NULL);
 }
 
+bool pusher_libcurl_expect_address(void *ssl_context, const char *address)
+{
+    return get_parameters == NULL || expect_address == NULL ||
+           expect_address(get_parameters(ssl_context), address) == 1;
+}
+
 bool pusher_libcurl_has_unread(CURL *easy)
 {
     struct curl_tlssessioninfo *tls = NULL;
@@ -83,4 +99,9 @@ bool pusher_libcurl_initialize(void)
 bool pusher_libcurl_has_prereq(void)
 {
     return LIBCURL_VERSION_NUM >= 0x075000 && pusher_libcurl->version_num >= 0x075000;
+}
+
+bool pusher_libcurl_unfolds_freed(void)
+{
+    return pusher_libcurl->version_num >= 0x075300 && pusher_libcurl->version_num < 0x080101;
 }

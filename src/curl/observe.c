@@ -15,6 +15,26 @@ CURLcode pusher_transfer_set_verbose(pusher_transfer *transfer, bool verbose)
     return CURLE_OK;
 }
 
+/* libcurl reports, which costs time, from the status line to the first header only: there a folded
+ * line would make it read freed memory (pusher_libcurl_unfolds_freed). */
+bool pusher_transfer_check_head(pusher_transfer *transfer, const char *line, size_t size)
+{
+    bool is_status = pusher_is_status_line(line, size);
+    bool is_empty = size == 0 || line[0] == '\r' || line[0] == '\n';
+    if (transfer->malformed)
+        return false;
+    if (transfer->header_stored || is_empty || !pusher_libcurl_unfolds_freed())
+        return true;
+    transfer->header_stored = !is_status;
+    if (is_status && transfer->verbose)
+        return true;
+    if (is_status || transfer->verbose_for_fold) {
+        transfer->verbose_for_fold = is_status;
+        return pusher_transfer_set_verbose(transfer, is_status) == CURLE_OK;
+    }
+    return true;
+}
+
 /* What waits for another transfer's connection has not begun its own look-up. */
 static int note_lookup(void *resolver, void *reserved, void *data)
 {
@@ -56,11 +76,24 @@ static void note_text(pusher_transfer *transfer, const char *bytes, size_t size)
         transfer->refused = true;
 }
 
+/* libcurl shows a line here, in its own memory, before it stores it. What does not begin with a
+ * space continues no other line. */
+static void stop_unfolding(pusher_transfer *transfer, char *line, size_t size)
+{
+    if (transfer->header_stored || !pusher_libcurl_unfolds_freed() || size == 0 ||
+        (line[0] != ' ' && line[0] != '\t'))
+        return;
+    line[0] = 'x';
+    transfer->malformed = true;
+}
+
 static int note_event(CURL *easy, curl_infotype type, char *bytes, size_t size, void *data)
 {
     (void)easy;
     if (type == CURLINFO_HEADER_OUT)
         note_request_line(data, bytes, size);
+    else if (type == CURLINFO_HEADER_IN)
+        stop_unfolding(data, bytes, size);
     else if (type == CURLINFO_TEXT)
         note_text(data, bytes, size);
     return 0;

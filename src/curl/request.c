@@ -96,8 +96,6 @@ static const char *put_header(pusher_request *request, pusher_bytes name, pusher
         return "Content-Length and Transfer-Encoding are set by the transport";
     if (request->header_count == PUSHER_MAX_HEADERS || value.size > PUSHER_MAX_HEAD_BYTES)
         return "a request may have up to 64 headers with values of up to 64 KiB";
-    request->has_accept = request->has_accept || equals_nocase(name, "accept");
-    request->has_content_type = request->has_content_type || equals_nocase(name, "content-type");
     request->header_count++;
     pusher_buffer_add(&request->text, name.data, name.size);
     /* An empty header is given to libcurl as "Name;" (CURLOPT_HTTPHEADER(3)). */
@@ -127,7 +125,6 @@ static const char *put_headers(lua_State *L, int list, pusher_request *request)
     const char *message = NULL;
     int top = lua_gettop(L);
     request->header_count = 0;
-    request->has_accept = request->has_content_type = false;
     request->headers = request->text.used;
     for (int i = 1; lua_istable(L, list) && message == NULL; i++) {
         lua_rawgeti(L, list, i);

@@ -16,9 +16,18 @@ static bool is_aborted_handshake(const char *message)
 
 enum { TOO_LARGE = 100 };
 
-/* When a single line is too long for it, libcurl before 8.6 reports "out of memory", in a trailer
- * only as text, a later one CURLE_TOO_LARGE, which older headers do not know. It has a limit for
- * all header lines together, too. */
+/* When a single line is too long for it, libcurl before 8.6 reports "out of memory", too, in a
+ * trailer only as text. But errno says so only when an allocation failed: it was 0 before libcurl
+ * was called, and is looked at when the failed connection is closed and when the transfer has
+ * ended. OpenSSL may have set it in between, since it reads once more. */
+static bool lacks_memory(const pusher_transfer *transfer, CURLcode result)
+{
+    return transfer->response->head.failed || transfer->response->body.failed ||
+           (result == CURLE_OUT_OF_MEMORY && (errno == ENOMEM || transfer->sockets->no_memory));
+}
+
+/* A later libcurl reports CURLE_TOO_LARGE for that line, which older headers do not know. It has a
+ * limit for all header lines together, too. */
 static bool is_too_large(const pusher_transfer *transfer, CURLcode result)
 {
     return transfer->overflow || result == CURLE_FILESIZE_EXCEEDED || (int)result == TOO_LARGE ||
@@ -64,6 +73,8 @@ static const char *message_of(pusher_transfer *transfer, CURLcode result)
         return "malformed response: its status is not one of HTTP";
     if (result == CURLE_OK)
         return "incomplete response: the server closed the connection";
+    if (transfer->malformed)
+        return "malformed response: its first header line continues another one";
     if (transfer->refused && result != CURLE_OPERATION_TIMEDOUT)
         return "the server refused the request's stream";
     if (transfer->stopped == PUSHER_RETRY)
@@ -134,8 +145,11 @@ void pusher_response_fail(pusher_response *response, const char *message, const 
 
 static void fail(pusher_transfer *transfer, CURLcode result)
 {
+    bool no_memory = lacks_memory(transfer, result);
     bool unsent = pusher_transfer_unsent(transfer, result);
-    if (unsent && result != CURLE_OPERATION_TIMEDOUT && lacks_descriptors())
+    if (no_memory)
+        pusher_response_fail(transfer->response, "out of memory", "network", unsent);
+    else if (unsent && result != CURLE_OPERATION_TIMEDOUT && lacks_descriptors())
         pusher_response_fail(transfer->response, PUSHER_NO_DESCRIPTORS, "network", true);
     else
         pusher_response_fail(transfer->response, message_of(transfer, result),

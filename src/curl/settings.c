@@ -108,7 +108,8 @@ bool pusher_settings_copy(const pusher_settings *settings, pusher_settings *copy
 
 void pusher_settings_free(pusher_settings *settings)
 {
-    free(settings->proxy);
+    if (settings->proxy != NULL)
+        pusher_free_wiped(settings->proxy, strlen(settings->proxy)); /* the password */
     free(settings->ca_file);
     memset(settings, 0, sizeof(*settings));
 }

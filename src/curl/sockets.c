@@ -11,6 +11,7 @@
  * forgets them. */
 #define _DARWIN_C_SOURCE /* MSG_DONTWAIT on macOS */
 
+#include <errno.h>
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -121,6 +122,8 @@ static curl_socket_t open_socket(void *data, curlsocktype purpose, struct curl_s
 
 static int close_socket(void *data, curl_socket_t fd)
 {
+    if (errno == ENOMEM)
+        ((pusher_sockets *)data)->no_memory = true;
     forget(data, fd);
     return close(fd);
 }

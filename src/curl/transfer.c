@@ -77,12 +77,12 @@ static int rewind_body(void *data, curl_off_t offset, int origin)
     return CURL_SEEKFUNC_OK;
 }
 
+/* CURLOPT_POSTFIELDS makes it a POST, also when it is NULL and the body is read. */
 static CURLcode set_body(pusher_transfer *transfer)
 {
     CURL *easy = transfer->easy;
     const pusher_request *request = transfer->request;
     const char *body = request->text.data + request->body;
-    PUSHER_SET(POST, 1L);
     PUSHER_SET(POSTFIELDSIZE_LARGE, (curl_off_t)request->body_size);
     PUSHER_SET(POSTFIELDS, request->once ? NULL : body);
     if (!request->once)
@@ -119,7 +119,7 @@ static CURLcode set_method(pusher_transfer *transfer)
 enum { NO_EXPECT_BYTES = 1024 };
 
 /* The nodes belong to the transfer and the strings to the request, so there is nothing to free.
- * "Name:" removes a header that libcurl would add by itself. */
+ * "Name:" removes a header that libcurl would add by itself, and no other. */
 static struct curl_slist *link_headers(pusher_transfer *transfer)
 {
     const pusher_request *request = transfer->request;
@@ -130,13 +130,11 @@ static struct curl_slist *link_headers(pusher_transfer *transfer)
         transfer->lines[count].data = line;
     if (request->body_size > NO_EXPECT_BYTES)
         transfer->lines[count++].data = no_expect;
-    if (!request->has_accept)
-        transfer->lines[count++].data = no_accept;
-    if (!request->has_content_type)
-        transfer->lines[count++].data = no_type;
+    transfer->lines[count++].data = no_accept;
+    transfer->lines[count++].data = no_type;
     for (int i = 0; i < count; i++)
         transfer->lines[i].next = i + 1 < count ? &transfer->lines[i + 1] : NULL;
-    return count > 0 ? &transfer->lines[0] : NULL;
+    return &transfer->lines[0];
 }
 
 /* Mostly the URL is the same as before. The parsed URL saves a sixth of a request's CPU time.
@@ -180,6 +178,7 @@ static CURLcode forget_attempt(pusher_transfer *transfer)
     transfer->looking_up = transfer->begun = transfer->refused = false;
     transfer->head_begun = transfer->head_complete = transfer->interim = false;
     transfer->http1 = transfer->overflow = false;
+    transfer->header_stored = transfer->verbose_for_fold = transfer->malformed = false;
     transfer->stream = 0;
     transfer->error[0] = '\0';
     PUSHER_TRY(forget_retries(transfer));

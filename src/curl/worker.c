@@ -1,5 +1,6 @@
 /* The network's thread: it takes jobs from the inbox, carries them over one multi handle, and puts
  * them, ended, into the outbox. Jobs wait here, not in libcurl, until a connection may be had. */
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 
@@ -243,6 +244,8 @@ static void run_transfers(pusher_network *network)
     int running, left;
     if (network->active.head == NULL)
         return;
+    errno = 0;
+    network->sockets.no_memory = false;
     CURLMcode result = curl_multi_perform(network->multi, &running);
     if (result != CURLM_OK)
         fail_active(network, curl_multi_strerror(result));

@@ -5,7 +5,7 @@ local socket = require "cqueues.socket"
 
 local http = {}
 
-local DEFAULT_SECONDS = 20
+local DEFAULT_SECONDS = 120
 
 local function head_of(options, body)
   local lines = { ("%s %s HTTP/1.1"):format(options.method or (body and "POST" or "GET"), options.path) }

@@ -1,5 +1,7 @@
 --- Checks of arguments, and how a value is shown in a message. Pure.
 
+local ascii = require "pusher.base.ascii"
+local callback = require "pusher.base.callback"
 local errors = require "pusher.base.errors"
 
 local arguments = {}
@@ -22,7 +24,7 @@ function arguments.show(value)
     return type(value)
   end
   local text = #value > MAX_SHOWN_BYTES and value:sub(1, MAX_SHOWN_BYTES) .. "…" or value
-  return '"' .. text:gsub("[%c\127]", "?") .. '"'
+  return '"' .. text:gsub(ascii.CONTROL, "?") .. '"'
 end
 
 -- Raises at the line of the caller of the public function: the first one outside the file that checks its arguments.
@@ -69,9 +71,13 @@ end
 --- A function of an object that the caller made. Its metatable counts, for it may have a class.
 -- @tparam table object
 -- @tparam string name
--- @treturn function|nil nil, too, when the look-up raises, as objects do that refuse unknown names
+-- @treturn function|nil nil, too, when the look-up raises, as objects do that refuse unknown names. Raises only when
+--   memory is short
 function arguments.method(object, name)
   local ok, found = pcall(index, object, name)
+  if not ok then
+    callback.raise_out_of_memory(found)
+  end
   return ok and type(found) == "function" and found or nil
 end
 
@@ -83,6 +89,14 @@ function arguments.name(name)
   return kind == "number" and tostring(name) or kind == "string" and name:sub(1, MAX_SHOWN_BYTES) or kind
 end
 
+--- The failure of a table with a member that is not known.
+-- @tparam string what e.g. "trigger parameter"
+-- @param name the member's
+-- @return nil, message, details with the code `invalid`
+function arguments.unknown(what, name)
+  return errors.fail("invalid", ("unknown %s %s"):format(what, arguments.show(name)), { field = arguments.name(name) })
+end
+
 --- Copies an argument table, and refuses unknown members. Its metatable does not count.
 -- @tparam table given
 -- @tparam table known set of names
@@ -92,8 +106,7 @@ function arguments.read(given, known, what)
   local copy = {}
   for name, value in next, given do
     if not known[name] then
-      return errors.fail("invalid", ("unknown %s %s"):format(what, arguments.show(name)),
-        { field = arguments.name(name) })
+      return arguments.unknown(what, name)
     end
     copy[name] = value
   end

@@ -16,10 +16,10 @@ local fail = errors.fail
 function endpoint.parse(url, name)
   local scheme, authority, path
   if type(url) == "string" then
-    scheme, authority, path = url:match("^(https?)://([^/?#%s]+)(.*)$")
+    scheme, authority, path = url:match("^(https?)://([^/?# \t-\r]+)(.*)$")
   end
   local host, port
-  if scheme and (path == "" or path:find("^/[%w%-_.~/%%:]*$")) and not urls.has_step(path) then
+  if scheme and (path == "" or path:find("^/[A-Za-z0-9%-_.~/%%:]*$")) and not urls.has_step(path) then
     host, port = urls.split_host(authority)
   end
   if not host then

@@ -1,5 +1,6 @@
 --- What HTTP messages share, whoever sent them: headers, dates, Retry-After, the meaning of a status. Pure.
 
+local ascii = require "pusher.base.ascii"
 local errors = require "pusher.base.errors"
 
 local http = {}
@@ -8,6 +9,8 @@ local http = {}
 http.MAX_RETRY_AFTER = 3600
 
 local MAX_SHOWN_BYTES = 200
+
+local rawget = rawget
 
 local CODE_BY_STATUS = {
   [400] = "invalid", [401] = "unauthorized", [403] = "forbidden", [404] = "not_found",
@@ -43,14 +46,14 @@ end
 -- @treturn number|nil nil when the text is no such date
 function http.date(text)
   local day, month, year, hour, minute, second =
-    text:match("^%a%a%a, (%d%d) (%a%a%a) (%d%d%d%d) (%d%d):(%d%d):(%d%d) GMT")
+    text:match("^[A-Za-z][A-Za-z][A-Za-z], (%d%d) ([A-Za-z][A-Za-z][A-Za-z]) (%d%d%d%d) (%d%d):(%d%d):(%d%d) GMT")
   return day and http.seconds(year, MONTHS[month], day, hour, minute, second) or nil
 end
 
 -- Linear, where a pattern such as "%s+$" scans a run of spaces again from each of them.
 local function trim(text)
-  local first = text:find("%S")
-  return first and text:match(".*%S", first) or ""
+  local first = text:find(ascii.NOT_SPACE)
+  return first and text:match(".*" .. ascii.NOT_SPACE, first) or ""
 end
 
 -- Iterates over the values of the headers called `name` (in lower case), without surrounding spaces.
@@ -58,9 +61,8 @@ local function each_value(headers, name)
   local next_line = (headers or ""):gmatch("[^\r\n]+")
   return function()
     for line in next_line do
-      local colon = line:find(":", 1, true)
-      if colon == #name + 1 and line:sub(1, #name):lower() == name then
-        return trim(line:sub(colon + 1))
+      if ascii.lower(line:sub(1, #name + 1)) == name .. ":" then
+        return trim(line:sub(#name + 2))
       end
     end
   end
@@ -82,7 +84,7 @@ local function content_encoding(headers)
       coding = trim(coding)
       if coding ~= "" then
         listed[#listed + 1] = coding
-        encoded = encoded or coding:lower() ~= "identity"
+        encoded = encoded or ascii.lower(coding) ~= "identity"
       end
     end
   end
@@ -99,14 +101,14 @@ local ENCODED_HINT = "switch compression off in the server or in the proxy befor
 function http.check_encoding(parse)
   return function(status, body, headers)
     -- A custom transport, or another HTTP client, may pass anything.
-    if type(status) ~= "number" or status % 1 ~= 0 or type(body) ~= "string"
+    if type(status) ~= "number" or status % 1 ~= 0 or status < 100 or status > 999 or type(body) ~= "string"
       or (headers ~= nil and type(headers) ~= "string")
     then
-      return errors.fail("response", "the response must have a whole number as its status, and strings as its body and "
-        .. "header lines")
+      return errors.fail("response", "the response must have a whole number from 100 to 999 as its status, and "
+        .. "strings as its body and header lines")
     end
     -- The headers of the common responses are not searched.
-    local encoding = body ~= "{}" and body ~= "" and headers and headers:lower():find("content-encoding", 1, true)
+    local encoding = body ~= "{}" and body ~= "" and headers and ascii.lower(headers):find("content-encoding", 1, true)
       and content_encoding(headers)
     if not encoding then
       return parse(status, body, headers)
@@ -134,11 +136,14 @@ function http.request_header(headers, name, canonical)
     value = rawget(headers, canonical) or rawget(headers, name)
     if value == nil then
       for key, found in next, headers do
-        if type(key) == "string" and #key == #name and key:lower() == name then
+        if type(key) == "string" and #key == #name and ascii.lower(key) == name then
           value = found
         end
       end
     end
+  end
+  if type(value) == "table" and rawget(value, 2) == nil then
+    value = rawget(value, 1) -- some frameworks give lists
   end
   if type(value) == "string" and value ~= "" then
     return value
@@ -175,14 +180,21 @@ function http.code(status)
   return CODE_BY_STATUS[status] or (status >= 500 and "server") or (status >= 400 and "invalid") or "response"
 end
 
+--- A server's text without the tokens of an Authorization header, which some servers and proxies repeat.
+-- @tparam string text
+-- @treturn string
+function http.without_tokens(text)
+  return (text:gsub("([Bb][Ee][Aa][Rr][Ee][Rr] )[^ \t\r\n\"'<]+", "%1…"))
+end
+
 --- A server's text as one line of a message: no control characters, and not long.
 -- @tparam string text
 -- @treturn string
 function http.one_line(text)
   -- Cut first, since a message may come with a megabyte.
   local long = #text > 4 * MAX_SHOWN_BYTES
-  text = text:sub(1, 4 * MAX_SHOWN_BYTES):gsub("[%c\127]+", " ")
-  text = long and text:sub(text:find("%S") or #text + 1) or trim(text)
+  text = text:sub(1, 4 * MAX_SHOWN_BYTES):gsub(ascii.CONTROL .. "+", " ")
+  text = long and text:sub(text:find(ascii.NOT_SPACE) or #text + 1) or trim(text)
   return #text > MAX_SHOWN_BYTES and text:sub(1, MAX_SHOWN_BYTES) .. "…" or text
 end
 

@@ -1,57 +1,57 @@
---- JSON in and out.
+--- JSON in and out, with any codec; lua-cjson unless the application has set one.
 --
--- The default codec is lua-cjson. What it would silently corrupt is refused here: holes in arrays, NaN, integers with
--- more digits than it keeps.
+-- What codecs would silently corrupt is refused or repaired here: bytes that are not UTF-8, integers with more digits
+-- than a codec keeps, and the decimal point, which some write and read as the locale has it.
 
 local arguments = require "pusher.base.arguments"
 local callback = require "pusher.base.callback"
+local cjson = require "pusher.base.cjson"
+local core = require "pusher.core"
 local errors = require "pusher.base.errors"
+local long_integers = require "pusher.base.long_integers"
 
 local json = {}
 
-local MAX_DEPTH = 100
+local MAX_DEPTH = cjson.MAX_DEPTH
 local EXACT_INTEGER = 2 ^ 53
 
 local math_type = math.type
 local find = string.find
+local call_with_dot, is_plain_json = cjson.call_with_dot, core.is_plain_json
 local raise_out_of_memory = callback.raise_out_of_memory
 
--- An instance of our own: cjson's global settings belong to the application.
-local function cjson_codec()
-  local ok, cjson = pcall(require, "cjson")
-  if not ok then
-    raise_out_of_memory(cjson)
-    return errors.fail("config", "no JSON codec: install lua-cjson or set the option `json`")
-  end
-  local codec = cjson.new()
-  -- Ratio 1 from the first hole: {1, nil, 3} is refused, not padded.
-  codec.encode_sparse_array(false, 1, 0)
-  codec.encode_max_depth(MAX_DEPTH)
-  codec.decode_max_depth(MAX_DEPTH)
-  codec.encode_invalid_numbers(false)
-  -- 16 digits write both 2^53 and 0.1 exactly; old versions of lua-cjson allow 14 at most.
-  if not pcall(codec.encode_number_precision, 16) then
-    codec.encode_number_precision(14)
-  end
-  return codec
+--- A finite number by string.format, with a dot in place of the locale's decimal point.
+-- @tparam string format
+-- @tparam number number
+-- @treturn string
+function json.format_number(format, number)
+  return (format:format(number):gsub("[^0-9eE+-]+", "."))
 end
 
-local function digits(number)
-  return (math_type and math_type(number) == "integer" and "%d" or "%.0f"):format(number)
+--- A finite number as text: all digits of a whole one, else up to 14.
+-- @tparam number number
+-- @treturn string
+function json.number_text(number)
+  if number % 1 == 0 then
+    return (math_type and math_type(number) == "integer" and "%d" or "%.0f"):format(number)
+  end
+  return json.format_number("%.14g", number)
 end
 
 -- Whether the codec writes an integer in the value with other digits. A number above 64 bits is no id but a measure,
--- which may be rounded.
-local function corrupted_integer(encode, value, depth)
+-- which may be rounded. `budget` = { how many values to look at }: the text has no more, unless a table shows the codec
+-- something else than what it holds.
+local function corrupted_integer(encode, value, depth, budget)
   if type(value) == "number" then
     local size = value < 0 and -(value + 0.0) or value
-    return size >= 1e14 and size <= 2 ^ 64 and size % 1 == 0 and encode(value) ~= digits(value)
+    return size >= 1e14 and size <= 2 ^ 64 and size % 1 == 0 and encode(value) ~= json.number_text(value)
   end
-  if type(value) ~= "table" or depth > MAX_DEPTH then
+  budget[1] = budget[1] - 1
+  if type(value) ~= "table" or depth > MAX_DEPTH or budget[1] < 0 then
     return false
   end
   for key, member in next, value do
-    if corrupted_integer(encode, key, depth + 1) or corrupted_integer(encode, member, depth + 1) then
+    if corrupted_integer(encode, key, depth + 1, budget) or corrupted_integer(encode, member, depth + 1, budget) then
       return true
     end
   end
@@ -91,11 +91,39 @@ end
 
 -- Writes a string in place of a custom codec, which may fail on bytes that cjson accepts.
 local function quote(text)
-  return '"' .. text:gsub('[%c"\\\127]', escape) .. '"'
+  return '"' .. text:gsub('[%z\1-\31"\\\127]', escape) .. '"'
 end
 
 local function without_position(message)
   return (callback.text(message):gsub("^[^:]+:%d+: ", ""))
+end
+
+local function not_encodable(cause)
+  local text = without_position(cause)
+  return errors.fail("invalid", "the value cannot be written as JSON: " .. text
+    .. (text:find("sparse", 1, true) and "; keys must be strings, or 1 to n without holes" or ""))
+end
+
+-- For a text that is not plain (core.is_plain_json): writes the value again where the decimal point is no dot.
+local function encode_carefully(encode, value, text)
+  local ok = true
+  if core.decimal_point() ~= "." then
+    ok, text = call_with_dot(encode, value)
+  end
+  if not ok or type(text) ~= "string" then
+    raise_out_of_memory(text)
+    return not_encodable(text)
+  elseif not core.utf8_valid(text) then
+    return not_encodable("its strings must be UTF-8")
+  end
+  return text
+end
+
+-- Reads a text that may have long integers. `call` is pcall or like it, and so are the results.
+local function decode_carefully(call, decode, text)
+  local quoted, mark = long_integers.quote(text)
+  local ok, value = call(decode, quoted)
+  return ok, ok and long_integers.restore(value, mark, MAX_DEPTH) or value
 end
 
 --- Whether a value is absent: nil, or a codec's JSON null, which is a userdata.
@@ -105,7 +133,8 @@ function json.is_null(value)
   return value == nil or type(value) == "userdata"
 end
 
-local function wrap(codec, custom)
+local function wrap(codec, repair)
+  local custom = not repair
   local raw_encode, raw_decode = arguments.method(codec, "encode"), arguments.method(codec, "decode")
   if not raw_encode or not raw_decode then
     return errors.fail("config", 'option "json" must be { encode = function, decode = function }', { field = "json" })
@@ -119,18 +148,29 @@ local function wrap(codec, custom)
     local ok, text = pcall(raw_encode, value)
     if not ok or type(text) ~= "string" then
       raise_out_of_memory(text)
-      return errors.fail("invalid", "the value cannot be written as JSON: " .. without_position(text))
+      return not_encodable(text)
     end
     -- A codec that rounds writes big integers with an exponent; a text without one (nearly all) needs no second look.
-    if rounds and find(text, exponent, 1, plain) and corrupted_integer(raw_encode, value, 0) then
-      return errors.fail("invalid",
-        "the value cannot be written as JSON: the codec rounds integers of this size; give them as strings")
+    if rounds and find(text, exponent, 1, plain) and corrupted_integer(raw_encode, value, 0, { #text }) then
+      return not_encodable("the codec rounds integers of this size; give them as strings")
+    end
+    if not is_plain_json(text) then
+      return encode_carefully(raw_encode, value, text)
     end
     return text
   end
 
   function wrapped.parse(text)
-    local ok, value = pcall(raw_decode, text)
+    local ok, value
+    if is_plain_json(text) then
+      ok, value = pcall(raw_decode, text)
+    else
+      ok, value = decode_carefully(call_with_dot, raw_decode, text)
+    end
+    local call = not ok and repair and repair()
+    if call then
+      ok, value = decode_carefully(call, raw_decode, text)
+    end
     if not ok then
       raise_out_of_memory(value)
       return errors.fail("response", "the text is not JSON: " .. without_position(value))
@@ -161,10 +201,13 @@ end
 --   (`parse` may leave integers as floats, `restore` visits every member and turns them back); `quote(string)` -> text
 function json.new(codec)
   if codec then
-    return wrap(codec, true)
+    return wrap(codec)
   end
-  local cjson, message, details = cjson_codec()
-  return cjson and wrap(cjson, false), message, details
+  local own, message, details = cjson.new()
+  if not own then
+    return nil, message, details
+  end
+  return wrap(own, own.repair)
 end
 
 --- The declaration of an option that is such a codec, see pusher.base.options.

@@ -1,7 +1,8 @@
 --- A doubly linked list: nodes are added at the end, and any node can be removed. Pure.
 --
 -- A node is the caller's own table, so adding one makes no garbage. It can be in one list at a time, which keeps its
--- neighbours in the fields `ahead` and `behind`. Fields to read: `first`, `size`.
+-- neighbours in the fields `ahead` and `behind`, false where there is none. Fields to read: `first`, `size`. No field
+-- is ever set to nil: Lua forgets such a field, and to set it again could take memory.
 
 local jit = rawget(_G, "jit")
 if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
@@ -12,9 +13,7 @@ local metatable = { __index = methods, __name = "pusher.base.list" }
 
 --- Makes an empty list.
 function list.new()
-  local self = { first = false, last = false, size = 0 }
-  self.first, self.last = nil, nil -- the table stays large enough, also in LuaJIT: to add a node takes no memory
-  return setmetatable(self, metatable)
+  return setmetatable({ first = false, last = false, size = 0 }, metatable)
 end
 
 --- Adds a node at the end.
@@ -33,14 +32,14 @@ function methods:remove(node)
   local ahead, behind = node.ahead, node.behind
   self.size = self.size - 1
   if ahead then
-    ahead.behind, node.ahead = behind, nil
+    ahead.behind, node.ahead = behind, false
   else
-    self.first = behind or nil
+    self.first = behind or false
   end
   if behind then
-    behind.ahead, node.behind = ahead, nil
+    behind.ahead, node.behind = ahead, false
   else
-    self.last = ahead or nil
+    self.last = ahead or false
   end
 end
 
@@ -51,7 +50,7 @@ function methods:shift()
   if node then
     self:remove(node)
   end
-  return node
+  return node or nil
 end
 
 return list

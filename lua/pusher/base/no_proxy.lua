@@ -16,6 +16,7 @@
 
 local addresses = require "pusher.base.addresses"
 local arguments = require "pusher.base.arguments"
+local ascii = require "pusher.base.ascii"
 local errors = require "pusher.base.errors"
 local url = require "pusher.base.url"
 
@@ -25,13 +26,6 @@ if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
 local no_proxy = {}
 
 local MAPPED, MAPPED_BITS = addresses.MAPPED, addresses.MAPPED_BITS
-
--- Not string.lower, which depends on the locale.
-local function lower(text)
-  return (text:gsub("[A-Z]", function(letter)
-    return string.char(letter:byte() + 32)
-  end))
-end
 
 local function read_network(text)
   local written, digits = text:match("^([^/]*)/(%d%d?%d?)$")
@@ -96,7 +90,7 @@ local MAX_ENTRY_BYTES = 300 -- a name has 253 (RFC 1035 2.3.4), and there may be
 
 local function read_list(text)
   local entries = {}
-  for given in lower(text):gmatch("[^ \t\r\n,]+") do
+  for given in ascii.lower(text):gmatch("[^ \t\r\n,]+") do
     local entry = #given <= MAX_ENTRY_BYTES and read_entry(given)
     if not entry then
       return errors.fail("config", ('option "no_proxy" must list names, IP addresses, networks such as 10.0.0.0/8, or '
@@ -121,7 +115,10 @@ function no_proxy.new(settings)
   local last_host, last_port, last
   return function(host, port)
     if host ~= last_host or port ~= last_port then
-      local name = lower(host):gsub("%.$", "")
+      if type(host) ~= "string" then
+        return false -- such a request is refused
+      end
+      local name = ascii.lower(host):gsub("%.$", "")
       local address = addresses.read(name)
       last_host, last_port, last = host, port, false
       for _, entry in ipairs(entries) do

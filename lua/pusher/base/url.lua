@@ -15,12 +15,20 @@ local function hex_unescape(hex)
   return string.char(tonumber(hex, 16))
 end
 
---- Percent-encodes all but the unreserved characters of RFC 3986 2.3, for a path segment or a query.
+--- Percent-encodes all but the unreserved characters of RFC 3986 2.3, for any part of a URL.
 -- A space becomes %20: some servers do not read "+" as a space.
 -- @tparam string text
 -- @treturn string
 function url.escape(text)
   return (text:gsub("[^A-Za-z0-9%-._~]", hex_escape))
+end
+
+--- Percent-encodes what RFC 3986 3.3 does not allow in a path segment, and nothing else: some servers (soketi) do not
+-- decode a path.
+-- @tparam string text
+-- @treturn string
+function url.escape_segment(text)
+  return (text:gsub("[^A-Za-z0-9%-._~!$&'()*+,;=:@]", hex_escape))
 end
 
 --- Percent-decodes.
@@ -60,15 +68,13 @@ end
 -- @treturn string|nil host without brackets; nil when the text is something else, or the port is not 1 to 65535
 -- @treturn number|nil port
 function url.split_host(text)
-  local host, port = text:match("^%[([%x:.]+)%]:?(%d*)$")
+  -- Two patterns in a row, since one that reads digits after the name would look at them again and again.
+  local host, rest = text:match("^%[([%x:.]+)%](.*)$")
   if not host then
-    host, port = text:match("^([%w%-_.]+):?(%d*)$")
+    host, rest = text:match("^([A-Za-z0-9%-_.]+)(.*)$")
   end
-  if not host or (port == "" and text:sub(-1) == ":") then
-    return nil
-  end
-  port = tonumber(port)
-  if port and (port < 1 or port > 65535) then
+  local port = rest and tonumber(rest:match("^:(%d+)$"))
+  if not host or (rest ~= "" and not (port and port >= 1 and port <= 65535)) then
     return nil
   end
   return host, port

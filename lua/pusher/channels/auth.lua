@@ -7,6 +7,7 @@ local arguments = require "pusher.base.arguments"
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
 local form = require "pusher.channels.form"
+local json = require "pusher.base.json"
 local kind = require "pusher.channels.kind"
 local validate = require "pusher.channels.validate"
 
@@ -29,22 +30,67 @@ function auth.new(parts)
     mac = parts.mac,
     json = parts.json,
     sealer = parts.sealer,
+    closed = false,
     master_key = parts.sealer:key(), -- a copy: a call of the sealer would cost 5 % of an authorization
   }, metatable)
 end
 
--- The object of a JSON text, which is itself signed unchanged.
+-- A JSON text of the application, which is itself signed unchanged.
+local function decode(self, text)
+  if core.utf8_valid(text) then
+    return (self.json.decode(text))
+  end
+end
+
 local function decode_object(self, text, id_name)
-  local object = self.json.decode(text)
+  local object = decode(self, text)
   if type(object) ~= "table" or object[id_name] == nil then
     return fail("invalid", ("the JSON text must be an object with %s"):format(id_name), { field = id_name })
   end
   return object
 end
 
--- Nothing but these fields of the application's objects is ever signed.
-local MEMBER = { user_id = true, user_info = true }
-local USER = { id = true, user_info = true, watchlist = true }
+-- The only fields of a member, and of a user given as a table, that are signed. An object may show others to the codec,
+-- so it is copied. A plain table is written as it is: to copy it, too, would cost a tenth of an authorization.
+--
+-- Both return what the codec is to write, and the id (read_user the watchlist, too); nil, message, details otherwise.
+local function read_member(given)
+  local id, user_info
+  for name, value in next, given do
+    if name == "user_id" then
+      id = value
+    elseif name == "user_info" then
+      user_info = value
+    else
+      return arguments.unknown("field of a member", name)
+    end
+  end
+  if type(id) == "number" and id % 1 == 0 and math.abs(id) < 2 ^ 53 then
+    id = json.number_text(id)
+  elseif getmetatable(given) == nil then
+    return given, id
+  end
+  return { user_id = id, user_info = user_info }, id
+end
+
+local function read_user(given)
+  local id, user_info, watchlist
+  for name, value in next, given do
+    if name == "id" then
+      id = value
+    elseif name == "user_info" then
+      user_info = value
+    elseif name == "watchlist" then
+      watchlist = value
+    else
+      return arguments.unknown("field of a user", name)
+    end
+  end
+  if watchlist == nil and getmetatable(given) == nil then
+    return given, id
+  end
+  return { id = id, user_info = user_info }, id, watchlist
+end
 
 local function check_member_text(self, text)
   local ok
@@ -52,28 +98,21 @@ local function check_member_text(self, text)
   if member and type(member.user_id) ~= "string" and type(member.user_id) ~= "number" then
     return fail("invalid", "user_id must be a string or a number, got " .. type(member.user_id), { field = "user_id" })
   elseif member then
-    ok, message, details = arguments.read(member, MEMBER, "field of a member")
+    ok, message, details = read_member(member)
   end
   return ok and text, message, details
-end
-
-local function id_text(id)
-  if type(id) == "number" and id == math.floor(id) and math.abs(id) < 2 ^ 53 then
-    return ("%.0f"):format(id)
-  end
-  return id
 end
 
 local function member_text(self, given)
   if type(given) == "string" then
     return check_member_text(self, given)
   end
-  local ok
-  local member, message, details = arguments.read(given, MEMBER, "field of a member")
-  if member then
-    member.user_id = id_text(member.user_id)
-    ok, message, details = validate.user_id(member.user_id)
+  local ok, message, details
+  local member, id, failure = read_member(given)
+  if not member then
+    return nil, id, failure
   end
+  ok, message, details = validate.user_id(id)
   if not ok then
     return nil, message, details
   end
@@ -86,10 +125,18 @@ local function channel_data(self, is_presence, member)
     return fail("invalid", "a presence channel needs a member { user_id = …, user_info = … }", { field = "member" })
   elseif is_presence or type(member) ~= "string" then
     return member_text(self, member)
-  elseif self.json.decode(member) == nil then
-    return fail("invalid", "the member is not valid JSON", { field = "member" })
+  elseif decode(self, member) == nil then
+    return fail("invalid", "the member is not JSON in UTF-8", { field = "member" })
   end
   return member
+end
+
+-- A finalizer may close the client while the text to sign is made.
+local function unless_closed(text)
+  if text then
+    return text
+  end
+  return fail("closed", "the client is closed")
 end
 
 local function sign(self, socket_id, channel, is_presence, member)
@@ -102,7 +149,7 @@ local function sign(self, socket_id, channel, is_presence, member)
     rest = SECRET .. secret .. END
   end
   if member == nil and not is_presence then
-    return self.mac:wrap(self.front, rest, socket_id, ":", channel)
+    return unless_closed(self.mac:wrap(self.front, rest, socket_id, ":", channel))
   end
   local data, message, details = channel_data(self, is_presence, member)
   if not data then
@@ -110,8 +157,8 @@ local function sign(self, socket_id, channel, is_presence, member)
   elseif self.closed then
     return fail("closed", "the client is closed") -- by the codec
   end
-  return self.mac:wrap(self.front, '","channel_data":' .. self.json.quote(data) .. rest:sub(2),
-    socket_id, ":", channel, ":", data)
+  return unless_closed(self.mac:wrap(self.front, '","channel_data":' .. self.json.quote(data) .. rest:sub(2),
+    socket_id, ":", channel, ":", data))
 end
 
 --- Authorizes a subscriber to a private, presence or encrypted channel.
@@ -141,23 +188,56 @@ function methods:authorize_channel(params, member)
   return sign(self, read.socket_id, channel, kind.prefix(channel) == PRESENCE, member)
 end
 
+local MAX_WATCHED = 100
+
+-- The JSON text of a list of user ids, `[]` for an empty one.
+local function watchlist_text(self, given)
+  local ids = type(given) == "table" and arguments.list(given)
+  if not ids or #ids > MAX_WATCHED then
+    return fail("invalid", ("watchlist must be a list of at most %d user ids"):format(MAX_WATCHED),
+      { field = "watchlist" })
+  end
+  for index, id in ipairs(ids) do
+    local ok, message = validate.user_id(id)
+    if not ok then
+      return fail("invalid", "watchlist: " .. message, { field = "watchlist", index = index })
+    end
+    ids[index] = self.json.quote(id)
+  end
+  return "[" .. table.concat(ids, ",") .. "]"
+end
+
 -- Servers find a user by the id, which must be a string.
 -- A text is written on purpose, so it may have fields of the application's own, as in other libraries.
 local function user_text(self, given)
   local is_text = type(given) == "string"
-  local user, ok, message, details
+  local user, id, watchlist
   if is_text then
-    user, message, details = decode_object(self, given, "id")
+    user, id, watchlist = decode_object(self, given, "id")
+    if user then
+      id, watchlist = user.id, user.watchlist
+    end
   else
-    user, message, details = arguments.read(given, USER, "field of a user")
+    user, id, watchlist = read_user(given)
   end
-  if user then
-    ok, message, details = validate.user_id(user.id)
+  if not user then
+    return nil, id, watchlist -- a failure
+  end
+  local ok, message, details = validate.user_id(id)
+  if ok and watchlist ~= nil then
+    ok, message, details = watchlist_text(self, watchlist)
   end
   if not ok then
     return nil, message, details
+  elseif is_text then
+    return given
   end
-  return is_text and given or self.json.encode(user)
+  local text
+  text, message, details = self.json.encode(user)
+  if text and watchlist ~= nil then
+    return text:sub(1, -2) .. ',"watchlist":' .. ok .. "}"
+  end
+  return text, message, details
 end
 
 --- Authenticates a user's connection (sign-in).
@@ -175,7 +255,8 @@ function methods:authenticate_user(params, user)
   elseif self.closed then
     return fail("closed", "the client is closed") -- by the codec
   end
-  return self.mac:wrap(self.front, '","user_data":' .. self.json.quote(data) .. "}", socket_id, "::user::", data)
+  return unless_closed(self.mac:wrap(self.front, '","user_data":' .. self.json.quote(data) .. "}",
+    socket_id, "::user::", data))
 end
 
 --- Forgets the master key, and signs nothing more.

@@ -2,6 +2,8 @@
 -- The service's successor is Beams (pusher.beams).
 
 local arguments = require "pusher.base.arguments"
+local ascii = require "pusher.base.ascii"
+local core = require "pusher.core"
 local errors = require "pusher.base.errors"
 
 local notify = {}
@@ -21,8 +23,8 @@ local function interests_text(json, interests)
   local quoted = {}
   local list, message, details = arguments.entries(interests, notify.MAX_INTERESTS, "interests", "names")
   for index, name in ipairs(list or {}) do
-    if type(name) ~= "string" or name == "" then
-      return fail("invalid", ("interest %d must be a name, got %s"):format(index, arguments.show(name)),
+    if type(name) ~= "string" or name == "" or not core.utf8_valid(name) then
+      return fail("invalid", ("interest %d must be a name in UTF-8, got %s"):format(index, arguments.show(name)),
         { field = "interests", index = index })
     end
     quoted[index] = json.quote(name)
@@ -38,7 +40,7 @@ local function read_notification(given)
   local url, level = notification.webhook_url, notification.webhook_level
   if notification.apns == nil and notification.gcm == nil and notification.fcm == nil then
     return fail("invalid", "a notification needs at least one of apns, gcm and fcm", { field = "notification" })
-  elseif url ~= nil and (type(url) ~= "string" or url:find("[%c%s]")) then
+  elseif url ~= nil and (type(url) ~= "string" or url:find(ascii.CONTROL_OR_SPACE)) then
     return fail("invalid", "webhook_url must be a URL as a string, without spaces", { field = "webhook_url" })
   elseif level ~= nil and not LEVELS[level] then
     return fail("invalid", 'webhook_level must be "INFO" or "DEBUG", got ' .. arguments.show(level),

@@ -5,8 +5,10 @@
 -- unescaped values; escaped on the wire.
 
 local arguments = require "pusher.base.arguments"
+local ascii = require "pusher.base.ascii"
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
+local json = require "pusher.base.json"
 local standard_headers = require "pusher.base.headers"
 local url = require "pusher.base.url"
 
@@ -20,10 +22,10 @@ local function scalar(value)
   local kind = type(value)
   if kind == "number" and value - value ~= 0 then
     return nil -- NaN and infinity
-  elseif kind == "number" and value == math.floor(value) then
-    return ("%.0f"):format(value)
+  elseif kind == "number" then
+    return json.number_text(value)
   end
-  return (kind == "string" or kind == "number" or kind == "boolean") and tostring(value) or nil
+  return (kind == "string" and core.utf8_valid(value) or kind == "boolean") and tostring(value) or nil
 end
 
 local function query_value(value)
@@ -44,16 +46,16 @@ end
 local function add_params(list, params)
   local seen = {}
   for name, given in next, params do
-    local key = type(name) == "string" and name:lower()
+    local key = type(name) == "string" and core.utf8_valid(name) and ascii.lower(name)
     local value = query_value(given)
     if not key or key == "" or seen[key] then
-      return errors.fail("invalid", ("query parameters must have distinct names, in any case, got %s"):format(
+      return errors.fail("invalid", ("query parameters must have distinct names in UTF-8, in any case, got %s"):format(
         arguments.show(name)), { field = arguments.name(name) })
     elseif RESERVED[key] then
       return errors.fail("invalid", ("query parameter %s is set by the library"):format(key), { field = key })
     elseif not value then
-      return errors.fail("invalid", ("query parameter %s must be a string, number, boolean or a list of these"):format(
-        arguments.show(key)), { field = key })
+      return errors.fail("invalid", ("query parameter %s must be a string in UTF-8, a number, a boolean or a list of "
+        .. "these"):format(arguments.show(key)), { field = key })
     end
     seen[key] = true
     list[#list + 1] = { key, value }
@@ -62,7 +64,11 @@ local function add_params(list, params)
 end
 
 local function by_key(a, b)
-  return a[1] < b[1]
+  return ascii.less(a[1], b[1])
+end
+
+local function closed()
+  return errors.fail("closed", "the client is closed") -- by a finalizer, while the text to sign was made
 end
 
 -- Returns the target with its signed query: `path` is signed, `target` is sent. The caller's parameters are sorted in
@@ -83,6 +89,9 @@ local function sign_params(mac, stamp, method, path, target, body_md5, params)
     signed[index], sent[index] = key .. "=" .. value, url.escape(key) .. "=" .. url.escape(value)
   end
   local signature = mac:hex(method, "\n", path, "\n", table.concat(signed, "&"))
+  if not signature then
+    return closed()
+  end
   return target .. "?" .. table.concat(sent, "&") .. "&auth_signature=" .. signature
 end
 
@@ -94,7 +103,11 @@ local function sign_plain(mac, stamp, method, path, target, body_md5)
     signed = signed .. "&body_md5=" .. body_md5
     sent = plain and signed or sent .. "&body_md5=" .. body_md5
   end
-  return target .. "?" .. sent .. "&auth_signature=" .. mac:hex(method, "\n", path, "\n", signed)
+  local signature = mac:hex(method, "\n", path, "\n", signed)
+  if not signature then
+    return closed()
+  end
+  return target .. "?" .. sent .. "&auth_signature=" .. signature
 end
 
 -- What is the same in all requests of one second.
@@ -119,6 +132,10 @@ function request.builder(parts)
     at = at or api
     local now = clock()
     if now ~= stamp.now then
+      if type(now) ~= "number" or now - now ~= 0 then
+        return errors.fail("config", "the option clock must return Unix seconds, got " .. arguments.show(now),
+          { field = "clock" })
+      end
       stamp = new_stamp(key, now)
     end
     local sent = at.path .. path

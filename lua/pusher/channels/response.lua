@@ -3,12 +3,15 @@
 -- Responses differ between servers: 200 and 202, `{}`, `{"ok":true}`, `[]` for an empty object, an error object under
 -- HTTP 200 (soketi), plain-text errors (pusher.com). All of these are understood.
 
+local ascii = require "pusher.base.ascii"
 local errors = require "pusher.base.errors"
 local http = require "pusher.base.http"
+local json = require "pusher.base.json"
 
 local response = {}
 
 local MAX_SHOWN_BYTES = 2048
+local SIGNATURE_DIGITS = 64
 
 -- How far our clock is behind the server's, in seconds. The text of the 401 holds both times ("Given timestamp (…) not
 -- within 600s of server time (…)"), else the Date header has the server's.
@@ -31,7 +34,11 @@ local MAX_READ_BYTES = 4096 -- of an error's text
 
 -- A 401 of pusher.com repeats the signature that was sent; nobody needs it in a log.
 local function without_signatures(text)
-  return (text:gsub(("%x"):rep(64), "<signature>"))
+  return (text:gsub(("%x"):rep(SIGNATURE_DIGITS), "<signature>"))
+end
+
+local function shown_body(body)
+  return without_signatures(body:sub(1, MAX_SHOWN_BYTES + SIGNATURE_DIGITS)):sub(1, MAX_SHOWN_BYTES)
 end
 
 -- `text` is in lower case.
@@ -39,10 +46,12 @@ local function hint_of(status, text)
   local function has(word)
     return text:find(word, 1, true)
   end
-  if status == 401 and has("signature") then
+  if status == 401 and (has("signature") or not (has("key") or has("app"))) then
     return "check the secret and, behind a path prefix, sign_path_prefix"
-  elseif status == 404 or has("cluster") or (status == 401 and (has("key") or has("app"))) then
+  elseif has("cluster") or ((status == 401 or status == 404) and (has("key") or has("app"))) then
     return "check app_id, key and cluster (or host and path_prefix): the app is not known there"
+  elseif status == 404 then
+    return "the server knows no such channel, user or path; behind a path prefix, check path_prefix"
   elseif status == 413 then
     return "the server's limit is below this event's size; see max_payload_kb"
   end
@@ -51,17 +60,17 @@ end
 -- The failure that a status and the server's text stand for; `now` is Unix seconds.
 local function failure(status, text, body, headers, now)
   text = text:sub(1, MAX_READ_BYTES)
-  local code, shown, lower = http.code(status), http.one_line(without_signatures(text)), text:lower()
+  local code, shown, lower = http.code(status), http.one_line(without_signatures(text)), ascii.lower(text)
   local details = {
     status = status,
-    body = without_signatures(body:sub(1, MAX_SHOWN_BYTES)),
+    body = shown_body(body),
     hint = hint_of(status, lower),
     retry_after = http.retry_after(headers, now),
   }
   if status == 401 and lower:find("timestamp", 1, true) and not lower:find("signature", 1, true) then
     code, details.skew = "clock", clock_skew(text, headers, now)
     details.hint = "set this machine's clock (NTP); servers accept 600 seconds either way"
-  elseif code == "response" and status >= 300 and status < 400 then
+  elseif code == "response" and status >= 300 then
     shown = "redirects are not followed"
   end
   return errors.fail(code,
@@ -84,14 +93,14 @@ local function hidden_status(decoded)
 end
 
 --- Makes the parser of one kind of response.
--- @tparam table json as json.new returns
+-- @tparam table codec as json.new returns
 -- @tparam function clock Unix seconds
 -- @tparam function shape function(decoded) -> result | nil, message
 -- @treturn function parse(status, body, headers) -> result | nil, message, details
-function response.parser(json, clock, shape)
+function response.parser(codec, clock, shape)
   return http.check_encoding(function(status, body, headers)
     -- The common response to a trigger needs no decoder.
-    local decoded = (body == "{}" or body == "") and {} or json.decode(body)
+    local decoded = (body == "{}" or body == "") and {} or codec.decode(body)
     local failed = not (status >= 200 and status < 300) and status -- NaN, too
       or type(decoded) == "table" and decoded.error and hidden_status(decoded)
     if failed then
@@ -104,7 +113,7 @@ function response.parser(json, clock, shape)
       result, message = shape(decoded)
     end
     if result == nil then
-      return errors.fail("response", message, { status = status, body = body:sub(1, MAX_SHOWN_BYTES) })
+      return errors.fail("response", message, { status = status, body = shown_body(body) })
     end
     return result
   end)
@@ -157,8 +166,8 @@ function response.users(decoded)
   local users = {}
   for index, user in ipairs(given) do
     local id = type(user) == "table" and user.id
-    if type(id) == "number" then
-      user.id = ("%.0f"):format(id)
+    if type(id) == "number" and id % 1 == 0 then
+      user.id = json.number_text(id)
     elseif type(id) ~= "string" then
       return nil, "the server's response has a user without an id"
     end

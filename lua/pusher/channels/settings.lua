@@ -1,5 +1,6 @@
 --- A client's options, URL or environment in; one checked, complete table out.
 
+local addresses = require "pusher.base.addresses"
 local arguments = require "pusher.base.arguments"
 local core = require "pusher.core"
 local credential = require "pusher.base.credential"
@@ -13,6 +14,14 @@ local settings = {}
 
 local DEFAULT_HOST = "api.pusherapp.com"
 local PUSH_HOST = "nativepush-cluster1.pusher.com" -- as in pusher-http-go v1.3.0
+
+-- What is no string of the right length is replaced by random bytes of the system.
+local function checked_random(given)
+  return given and function(count)
+    local bytes = given(count)
+    return type(bytes) == "string" and #bytes == count and bytes or core.random(count)
+  end or core.random
+end
 
 --- The client's options. A spec compares them with the README's reference.
 settings.DECLARED = options.with_transport {
@@ -33,7 +42,7 @@ settings.DECLARED = options.with_transport {
   transport = { "string", "table" },
   json = json_codec.OPTION,
   clock = { "function", default = os.time },
-  random = { "function", default = core.random },
+  random = { "function", make = checked_random },
 }
 
 -- `given` is shown; it is left out where it may hold a secret.
@@ -52,7 +61,7 @@ local function check_credentials(checked)
       return refuse(name, fault)
     end
   end
-  if not checked.app_id:find("^[%w%-_.~]+$") or url.has_step(checked.app_id) then
+  if not checked.app_id:find("^[A-Za-z0-9%-_.~]+$") or url.has_step(checked.app_id) then
     return refuse("app_id", "must consist of letters, digits and the characters - _ . ~", checked.app_id)
   elseif checked.key:find(":", 1, true) then
     return refuse("key", "must not contain colons")
@@ -61,14 +70,16 @@ local function check_credentials(checked)
 end
 
 local function check_host(checked)
-  if checked.cluster and not checked.cluster:find("^[%w%-]+$") then
+  if checked.cluster and not checked.cluster:find("^[A-Za-z0-9%-]+$") then
     return refuse("cluster", 'must be a name such as "eu"', checked.cluster)
   end
   local default_port = url.DEFAULT_PORT[checked.secure and "https" or "http"]
   -- `host` takes precedence over `cluster`, as in all official libraries.
   local given = checked.host or (checked.cluster and "api-" .. checked.cluster .. ".pusher.com") or DEFAULT_HOST
   local host, port = url.split_host(given)
-  if not host then
+  if not host and addresses.read(given) then
+    return refuse("host", "must have an IPv6 address in brackets: [" .. given .. "]")
+  elseif not host then
     return refuse("host", 'must be a host name or "host:port", without a scheme or path; '
       .. "use from_url for URLs and `secure` for the scheme")
   end
@@ -83,10 +94,10 @@ end
 
 local function check_path_prefix(checked)
   local prefix = checked.path_prefix or ""
-  if prefix ~= "" and (not prefix:find("^/[%w%-_.~/]*$") or url.has_step(prefix)) then
+  if prefix ~= "" and (not prefix:find("^/[A-Za-z0-9%-_.~/]*$") or url.has_step(prefix)) then
     return refuse("path_prefix", 'must be a path such as "/pusher"', prefix)
   end
-  checked.path_prefix = prefix:gsub("/+$", "")
+  checked.path_prefix = prefix:match("^.*[^/]") or ""
   return true
 end
 
@@ -127,10 +138,14 @@ end
 -- @tparam[opt] table extra more options, which take precedence over the URL
 -- @treturn table|nil unchecked options; failures have the code `config`
 function settings.from_url(text, extra)
-  local scheme, key, secret, host, prefix, app_id =
-    text:match("^(https?)://([^:@/]+):([^@/]+)@([^/@?#]+)(.-)/apps/([^/?#]+)/?$")
+  -- Two patterns, since a single one would search for "/apps/" again from each byte of the host.
+  local scheme, key, secret, host, path = text:match("^(https?)://([^:@/]+):([^@/]+)@([^/@?#]+)(.*)$")
+  local prefix, app_id
+  if path then
+    prefix, app_id = path:match("^(.*)/apps/([^/?#]+)/?$")
+  end
   -- With a second "@", one that is not percent-encoded, a part of the secret would be read as host or path, and shown.
-  if not scheme or text:find("@.*@") then
+  if not prefix or text:find("@.*@") then
     return errors.fail("config", "the URL must look like http[s]://KEY:SECRET@HOST[:PORT][/PREFIX]/apps/APP_ID")
   end
   local given = {

@@ -3,6 +3,7 @@
 -- Limits: Channels docs and the official libraries; see README "Limits".
 
 local arguments = require "pusher.base.arguments"
+local ascii = require "pusher.base.ascii"
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
 local kind = require "pusher.channels.kind"
@@ -49,8 +50,10 @@ local function check_text(text, what, field)
     return true -- fast path: nearly all are made of a channel's characters, which are looked at in C
   elseif #text == 0 or #text > MAX_BYTES then
     return refuse(field, ("%s %s must have 1 to %d bytes, got %d"):format(what, show(text), MAX_BYTES, #text))
-  elseif text:find("%c") then
+  elseif text:find(ascii.CONTROL) then
     return refuse(field, what .. " " .. show(text) .. " has a control character")
+  elseif not core.utf8_valid(text) then
+    return refuse(field, what .. " must be UTF-8")
   end
   return true
 end

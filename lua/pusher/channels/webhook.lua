@@ -4,10 +4,12 @@
 -- body under its secret.
 
 local arguments = require "pusher.base.arguments"
+local ascii = require "pusher.base.ascii"
 local core = require "pusher.core"
 local credential = require "pusher.base.credential"
 local errors = require "pusher.base.errors"
 local http = require "pusher.base.http"
+local json = require "pusher.base.json"
 local kind = require "pusher.channels.kind"
 local options = require "pusher.base.options"
 
@@ -39,6 +41,8 @@ local OPTIONS = {
   extra_tokens = { "table", make = read_tokens },
   max_age = { "number" },
 }
+
+local NO_OPTIONS = { extra_tokens = {} }
 
 -- The documented events. Their members are strings, but for those that read_events looks at.
 local DOCUMENTED = {
@@ -75,13 +79,14 @@ local function verify(self, headers, body, extra_tokens)
   if not signature then
     return nil, message, details
   end
+  signature = ascii.lower(signature)
   local mac = find_mac(self, key, extra_tokens)
   if not mac then
     return fail("unauthorized", "the webhook was signed for another key")
   elseif not mac:verify(signature, body) then
     return fail("unauthorized", "the webhook's signature is not valid")
   end
-  return true
+  return signature
 end
 
 -- Decrypts a client event of an encrypted channel. One that cannot be decrypted becomes an event with `error`; the
@@ -116,35 +121,65 @@ local function read_events(self, events)
   return true
 end
 
+-- The object of a body, which slanger and old servers write in their own ways: `time_ms` as text, no events at all.
+local function read_body(self, body)
+  local hook = body == "" and {} or self.json.parse(body)
+  if type(hook) ~= "table" then
+    return nil
+  end
+  local time, events = self.json.restore(hook.time_ms), hook.events
+  if type(time) == "string" and #time < 16 and time:find("^[0-9]+$") then
+    time = self.json.restore(tonumber(time))
+  end
+  if body == "" or (json.is_null(events) and type(time) == "number") then
+    events = {}
+  elseif type(time) ~= "number" or type(events) ~= "table" then
+    return nil
+  end
+  hook.time_ms, hook.events = time, events
+  return hook
+end
+
+-- Whether a webhook is as young as its receiver wants it.
+local function check_age(self, time_ms, max_age)
+  local age = max_age and math.abs(self.clock() - (time_ms or 0) / 1000)
+  if age and (age ~= age or age > max_age) then
+    return fail("unauthorized", ("the webhook's time must be within %.0f seconds of this clock, got %.0f"):format(
+      max_age, age))
+  end
+  return true
+end
+
 --- Verifies and reads a webhook.
 -- @tparam table|function headers names in any case, or function(name)
 -- @tparam string body raw bytes as received
 -- @tparam[opt] table opts `{ extra_tokens = { { key =, secret = }, … }, max_age = seconds }`
--- @treturn table|nil `{ time_ms = integer, events = { { name =, channel =, … }, … } }`
+-- @treturn table|nil `{ id = string, time_ms = integer, events = { { name =, channel =, … }, … } }`; `id` is the same
+--   for each repetition of a webhook
 function methods:read(headers, body, opts)
-  local ok
-  local given, message, details = options.check(opts or {}, OPTIONS)
-  if given then
-    ok, message, details = verify(self, headers, body, given.extra_tokens)
+  local id, ok
+  local given, message, details = NO_OPTIONS, nil, nil
+  if opts ~= nil then
+    given, message, details = options.check(opts, OPTIONS)
   end
-  if not ok then
+  if given then
+    id, message, details = verify(self, headers, body, given.extra_tokens)
+  end
+  if not id then
     return nil, message, details
   end
-  local hook = self.json.parse(body)
-  if type(hook) ~= "table" or type(hook.time_ms) ~= "number" or type(hook.events) ~= "table" then
+  local hook = read_body(self, body)
+  if not hook then
     return fail("invalid", "the webhook's body must be an object with time_ms and events")
   end
-  hook.time_ms = self.json.restore(hook.time_ms)
-  local max_age = given.max_age
-  local age = max_age and math.abs(self.clock() - hook.time_ms / 1000)
-  if age and age > max_age then
-    return fail("unauthorized", ("the webhook's time must be within %.0f seconds of this clock, got %.0f"):format(
-      max_age, age))
+  ok, message, details = check_age(self, hook.time_ms, given.max_age)
+  if ok then
+    ok, message, details = read_events(self, hook.events)
   end
-  ok, message, details = read_events(self, hook.events)
   if not ok then
     return nil, message, details
   end
+  hook.id = id
   return hook
 end
 

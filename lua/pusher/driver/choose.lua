@@ -56,7 +56,9 @@ end
 
 -- A custom transport need not know the library's failure shape.
 local function well_formed(result, message, details)
-  if result or (type(message) == "string" and type(details) == "table" and type(details.code) == "string") then
+  if result or (type(message) == "string" and type(details) == "table" and getmetatable(details) == nil
+    and type(details.code) == "string")
+  then
     return result, message, details
   end
   return errors.fail("network", "transport error: " .. callback.text(message), { retryable = false })

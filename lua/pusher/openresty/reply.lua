@@ -33,10 +33,11 @@ function reply.is_callback(name)
   if type(name) ~= "string" or #name > MAX_CALLBACK_BYTES then
     return false
   end
-  local rest = name:match("^[%a_$][%w_$]*(.*)$")
+  local rest = name:match("^[A-Za-z_$][A-Za-z0-9_$]*(.*)$")
   while rest and rest ~= "" do
-    rest = rest:match("^%.[%a_$][%w_$]*(.*)$") or rest:match("^%[%d+%](.*)$") or rest:match("^%['[%w_$]+'%](.*)$")
-      or rest:match('^%["[%w_$]+"%](.*)$')
+    rest = rest:match("^%.[A-Za-z_$][A-Za-z0-9_$]*(.*)$") or rest:match("^%[%d+%](.*)$")
+      or rest:match("^%['[A-Za-z0-9_$]+'%](.*)$")
+      or rest:match('^%["[A-Za-z0-9_$]+"%](.*)$')
   end
   return rest == ""
 end

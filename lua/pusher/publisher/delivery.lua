@@ -5,15 +5,14 @@
 -- again, so nothing overtakes it. It is encoded once, and signed afresh each time it is sent.
 --
 -- When memory is short and something raises, the batch is marked as interrupted, and `next` returns it once more, to be
--- sent or judged. Batches have all of their fields from the start, so that to set one takes no memory.
+-- sent or judged.
 
+local batches = require "pusher.publisher.batch"
 local driver = require "pusher.driver.choose"
 local errors = require "pusher.base.errors"
-local http = require "pusher.base.http"
 local leak_guard = require "pusher.publisher.leak_guard"
 local list = require "pusher.base.list"
-local retry = require "pusher.base.retry"
-local schedule = require "pusher.base.schedule"
+local retries = require "pusher.publisher.retries"
 local stack = require "pusher.base.stack"
 
 local jit = rawget(_G, "jit")
@@ -22,8 +21,6 @@ if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
 local delivery = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.publisher.delivery" }
-
-local NO_EVENTS = {}
 
 -- What is known of a call that was interrupted: it may have been made.
 local INTERRUPTED, INTERRUPTED_DETAILS = "not enough memory to send the events", { code = "network", retryable = true }
@@ -43,15 +40,14 @@ function delivery.new(client, settings, queue, outcomes)
     queue = queue,
     outcomes = outcomes,
     now = settings.now,
-    retry = settings.retry,
+    once = settings.retry.attempts == 1, -- whether no call is repeated
     max_in_flight = settings.max_in_flight,
     max_batch = client.max_batch,
     batches = list.new(), -- those that are not settled
     count = 0, -- of these
     events = 0, -- in them
     interrupted = false, -- whether there may be batches that are
-    waiting = schedule.new(), -- batches to be sent again
-    paused_until = 0, -- no request before this time (Retry-After)
+    retries = retries.new(settings, client.random),
     judged = 0, -- calls whose outcome is known
   }, metatable)
   self.leak_guard = leak_guard.new(function()
@@ -78,11 +74,7 @@ local function fresh_due(self)
 end
 
 local function take_fresh(self, now)
-  local batch = {
-    events = NO_EVENTS, lanes = false, attempts = 0, open = true, waits = false, interrupted = false, begun = false,
-    pending = false, body = false, singles = false, ended = false, has_outcome = false, result = false, message = false,
-    details = false, ahead = false, behind = false,
-  }
+  local batch = batches.new()
   local events, lanes = self.queue:take(self.max_batch, now)
   if not events then
     return nil
@@ -94,7 +86,6 @@ local function take_fresh(self, now)
   return batch
 end
 
--- The first batch that is interrupted.
 local function find_interrupted(self)
   local batch = self.batches.first
   while batch and not batch.interrupted do
@@ -112,13 +103,13 @@ function methods:next()
     return interrupted
   end
   local fresh = fresh_due(self)
-  if not fresh and self.waiting.size == 0 then
+  if not fresh and self.retries.size == 0 then
     return nil -- the idle path: no clock is read
   end
   local now = self.now()
-  local batch = now >= self.paused_until and (self.waiting:take(now) or fresh and take_fresh(self, now))
+  local batch = not self.retries:is_paused(now) and (self.retries:take(now) or fresh and take_fresh(self, now))
   if batch then
-    batch.waits, batch.attempts = false, batch.attempts + 1
+    batch.state, batch.attempts = "ready", batch.attempts + 1
   end
   return batch or nil
 end
@@ -126,14 +117,7 @@ end
 --- When `next` will have a batch, if nothing else happens.
 -- @treturn number|nil a time of the clock `now`
 function methods:due()
-  if self.interrupted then
-    return 0
-  end
-  local due, fresh = self.waiting:due(), fresh_due(self)
-  if fresh then
-    due = due and math.min(due, fresh) or fresh
-  end
-  return due and math.max(due, self.paused_until)
+  return self.interrupted and 0 or self.retries:due(fresh_due(self))
 end
 
 --- When an event that is added now will be sent.
@@ -148,14 +132,17 @@ function methods:hurry()
 end
 
 local function send_later(self, batch, due)
-  self.waiting:add(batch, due)
-  batch.waits, batch.has_outcome, batch.begun = true, false, false
+  self.retries:add(batch, due)
+  batch.state = "waits"
 end
 
 local function settle(self, batch)
   stack.reserve()
+  if batch.state == "settled" then
+    return -- a finalizer has closed the publisher
+  end
   self.batches:remove(batch)
-  batch.open = false
+  batch.state = "settled"
   self.count = self.count - 1
   self.queue:release(batch.lanes)
 end
@@ -169,33 +156,28 @@ local function send_next_single(self, batch)
   local events = { event }
   send_later(self, batch, 0)
   table.remove(batch.singles, 1)
-  batch.events, batch.body, batch.attempts = events, nil, 0
+  batch.events, batch.body, batch.attempts = events, false, 0
   return true
 end
 
 -- From here on the events are not in flight: on_result may close the publisher. All are counted before the first one is
 -- reported, so the counts agree when on_result reads them.
 local function end_events(self, batch, outcome)
-  local events = batch.events
   stack.reserve()
-  batch.ended, batch.events = events, NO_EVENTS
+  local events = batches.clear(batch)
+  batch.ended = events
   self.events = self.events - #events
   self.outcomes:count(outcome, #events)
 end
 
 -- Whether the failed batch will be sent again.
-local function try_again(self, batch, details)
-  local now = self.now()
-  local retry_after = http.wait(details.retry_after)
-  if retry_after then
-    self.paused_until = math.max(self.paused_until, now + retry_after)
+local function try_again(self, batch)
+  local due = self.retries:due_after(batch.attempts, batch.details)
+  if due then
+    send_later(self, batch, due)
+    self.outcomes:count("retried", #batch.events)
   end
-  if not details.retryable or batch.attempts >= self.retry.attempts then
-    return false
-  end
-  send_later(self, batch, now + retry.delay(self.retry, batch.attempts, retry_after, retry.chance(self.client.random)))
-  self.outcomes:count("retried", #batch.events)
-  return true
+  return due
 end
 
 local function report(self, batch)
@@ -205,24 +187,24 @@ local function report(self, batch)
   elseif ended then
     self.outcomes:report_failed(ended, batch.message, batch.details)
   end
-  batch.ended = nil
+  batch.ended = false
 end
 
 -- Does what the batch's outcome asks for, or what is left of that.
 local function decide(self, batch)
-  local left, details = #batch.events > 0, batch.details
+  local left = #batch.events > 0
   if left and batch.result then
     end_events(self, batch, "sent")
-  elseif left and try_again(self, batch, details) then
+  elseif left and try_again(self, batch) then
     return
-  elseif left and FAULTY[details.status] and #batch.events > 1 then
+  elseif left and FAULTY[batch.details.status] and #batch.events > 1 then
     batch.singles = batch.events
   elseif left then
     end_events(self, batch, "failed")
   end
   report(self, batch)
   -- on_result may have given it up.
-  if batch.open and not send_next_single(self, batch) then
+  if batch.state == "judged" and not send_next_single(self, batch) then
     settle(self, batch)
   end
 end
@@ -238,12 +220,11 @@ end
 
 --- Judges a batch by what the transport returned for its call.
 function methods:judge(batch, result, message, details)
-  if not batch.open then
+  if batch.state == "settled" then
     return -- it was given up
   end
-  batch.pending = nil
-  self.judged = self.judged + 1
-  batch.has_outcome, batch.result, batch.message, batch.details = true, result, message, details
+  batch.pending, self.judged = false, self.judged + 1
+  batch.state, batch.result, batch.message, batch.details = "judged", result, message, details
   guard(self, batch, decide)
 end
 
@@ -254,14 +235,8 @@ local function request(self, batch)
     return errors.fail("closed", "the client is closed")
   elseif self.max_batch == 1 then
     return client.build("POST", "/events", nil, batch.events[1].text)
-  elseif not batch.body then
-    local texts = {}
-    for index, event in ipairs(batch.events) do
-      texts[index] = event.text
-    end
-    batch.body = client.payload:join(texts)
   end
-  return client.build("POST", "/batch_events", nil, batch.body)
+  return client.build("POST", "/batch_events", nil, batches.text(batch, client.payload))
 end
 
 local function start(self, batch, max_seconds)
@@ -269,10 +244,10 @@ local function start(self, batch, max_seconds)
   if not signed then
     return self:judge(batch, nil, message, details)
   end
-  signed.once = self.retry.attempts == 1
+  signed.once = self.once
   signed.timeout = max_seconds and math.min(max_seconds, signed.timeout) or signed.timeout
   self.outcomes:count("calls", 1)
-  batch.begun = true
+  batch.state = "in_flight"
   batch.pending = driver.send(self.client.transport, signed, self.parse, self.judge, self, batch)
 end
 
@@ -282,18 +257,12 @@ end
 function methods:send(batch, max_seconds)
   local interrupted = batch.interrupted
   batch.interrupted = false
-  if interrupted and batch.has_outcome then
+  if interrupted and batch.state == "judged" then
     guard(self, batch, decide)
-  elseif interrupted and batch.begun then
+  elseif interrupted and batch.state == "in_flight" then
     self:judge(batch, nil, INTERRUPTED, INTERRUPTED_DETAILS)
   else
     guard(self, batch, start, max_seconds)
-  end
-end
-
-local function append(list_of_events, events)
-  for _, event in ipairs(events or NO_EVENTS) do
-    list_of_events[#list_of_events + 1] = event
   end
 end
 
@@ -302,10 +271,9 @@ local function list_given_up(self, keep_in_flight)
   local given_up, events = {}, {}
   local batch = self.batches.first
   while batch do
-    if batch.waits or batch.interrupted or not keep_in_flight then
+    if batch.state == "waits" or batch.interrupted or not keep_in_flight then
       given_up[#given_up + 1] = batch
-      append(events, batch.events)
-      append(events, batch.singles ~= batch.events and batch.singles or nil)
+      batches.list(batch, events)
     end
     batch = batch.behind
   end
@@ -315,12 +283,14 @@ end
 --- Ends all events as failed; with `keep_in_flight`, all but those whose call is in flight.
 function methods:abandon(message, details, keep_in_flight)
   local given_up, events = list_given_up(self, keep_in_flight)
-  local waiting, taken = schedule.new(), #events
+  local taken = #events
   self.queue:drain(events)
-  self.waiting, self.events = waiting, self.events - taken
+  self.events = self.events - taken
+  self.retries:clear()
   self.outcomes:count("failed", #events)
   for _, batch in ipairs(given_up) do
-    batch.events, batch.singles = NO_EVENTS, nil
+    batches.clear(batch)
+    batch.singles = false
     settle(self, batch)
   end
   for _, batch in ipairs(given_up) do

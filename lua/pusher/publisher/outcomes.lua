@@ -17,9 +17,10 @@ local metatable = { __index = methods, __name = "pusher.publisher.outcomes" }
 -- @tparam function log function(level, message, fields)
 function outcomes.new(on_result, log)
   return setmetatable({
-    on_result = on_result,
+    on_result = on_result or false,
     log = log,
     callbacks = callback.new(log),
+    calls = 0, -- of on_result
     counts = { sent = 0, failed = 0, dropped = 0, replaced = 0, retried = 0, calls = 0 },
   }, metatable)
 end
@@ -33,71 +34,88 @@ end
 
 local TRIES = 2
 
-local FULL = { code = "full" }
-
 -- Each event gets details of its own.
 local function failure(_, _, message, details)
   return errors.fail(details.code, message, details)
 end
 
-local function replaced()
-  return { replaced = true }
+local function dropped()
+  return errors.fail("full", "dropped from a full queue in favour of a newer event")
 end
 
+-- All memory is had before on_result is called. Then the event has no text any more: it is reported.
 local function call_back(self, event, index, result_of, a, b)
   local reported = { channel = event.channel, name = event.name, replace = event.replace, tag = event.tag }
   local result, message, details = result_of(event, index, a, b)
-  event.text = nil -- not needed any more: the event is reported
+  event.text = nil
+  self.calls = self.calls + 1
   return self.on_result(reported, result, message, details)
 end
 
-local function log_raised(self, event, raised)
-  callback.log_raised(self.log, "on_result", { channel = event.channel, event = event.name }, raised)
+-- The event is a fresh table: on_result can have it.
+local function call_back_replaced(self, event)
+  local result = { replaced = true }
+  self.calls = self.calls + 1
+  return self.on_result(event, result)
 end
 
--- Memory may be short before on_result is called: then the event keeps its text.
-local function report(self, event, index, result_of, a, b)
-  local ok, raised = pcall(call_back, self, event, index, result_of, a, b)
-  if not ok and not event.text then
-    pcall(log_raised, self, event, raised)
-  end
-  return not event.text
+local function log_raised(self, channel, name, raised)
+  callback.log_raised(self.log, "on_result", { channel = channel, event = name }, raised)
 end
 
 -- Named arguments, not `...`: LuaJIT compiles no loop that passes `...` on.
 local function report_rest(self, events, result_of, a, b)
   for index, event in ipairs(events) do
-    if event.text and not report(self, event, index, result_of, a, b) then
-      return
+    local ok, raised = true, nil
+    if event.text then
+      ok, raised = pcall(call_back, self, event, index, result_of, a, b)
+    end
+    if event.text then
+      return -- memory is short
+    elseif not ok then
+      pcall(log_raised, self, event.channel, event.name, raised)
     end
   end
 end
 
--- Events that are not reported then remain so. Lua 5.1 and LuaJIT do not collect garbage when memory is short.
-local function try_to_report(self, last, f, subject, a, b, c, d)
-  for _ = 1, TRIES do
-    pcall(self.callbacks.call, self.callbacks, "on_result", nil, f, self, subject, a, b, c, d)
+local function report(self, f, event, result_of)
+  local calls, channel, name = self.calls, event.channel, event.name
+  local ok, raised = pcall(f, self, event, 1, result_of)
+  if not ok and self.calls > calls then
+    pcall(log_raised, self, channel, name, raised)
+  end
+end
+
+local function call(self, f, a, b, c, d)
+  pcall(self.callbacks.call, self.callbacks, "on_result", nil, f, self, a, b, c, d)
+end
+
+-- Lua 5.1 and LuaJIT do not collect garbage when memory is short, so both functions do, and try again.
+
+-- Events that are not reported then remain so.
+local function report_all(self, events, result_of, a, b)
+  local last = self.on_result and events[#events]
+  for _ = 1, last and TRIES or 0 do
+    call(self, report_rest, events, result_of, a, b)
     if not last.text then
       return
     end
     collectgarbage()
   end
-end
-
-local function report_all(self, events, result_of, a, b)
-  local last = events[#events]
-  if self.on_result and last then
-    try_to_report(self, last, report_rest, events, result_of, a, b)
-    if last.text then
-      error("not enough memory", 0)
-    end
+  if last then
+    error("not enough memory", 0)
   end
 end
 
-local function settle_one(self, outcome, event, result_of, a, b)
+local function report_one(self, outcome, f, event, result_of)
+  local calls = self.calls
   self:count(outcome, 1)
-  if self.on_result then
-    try_to_report(self, event, report, event, 1, result_of, a, b)
+  for _ = 1, self.on_result and TRIES or 0 do
+    call(self, report, f, event, result_of)
+    if self.calls > calls then
+      return
+    end
+    collectgarbage()
   end
 end
 
@@ -124,12 +142,13 @@ end
 
 --- The event was dropped in favour of a newer one.
 function methods:drop(event)
-  settle_one(self, "dropped", event, failure, "dropped from a full queue in favour of a newer event", FULL)
+  report_one(self, "dropped", call_back, event, dropped)
 end
 
 --- A newer event has replaced the event. Its sender wanted that, so it is no failure.
+-- @tparam table event `{ channel =, name =, replace =, tag = }`, which on_result gets
 function methods:replace(event)
-  settle_one(self, "replaced", event, replaced)
+  report_one(self, "replaced", call_back_replaced, event)
 end
 
 --- Logs how many events are lost: nothing is left that could send them.

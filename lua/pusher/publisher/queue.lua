@@ -28,7 +28,7 @@ function queue.new(settings)
     lanes = {}, -- by channel
     line = list.new(), -- lanes that may send, in the order they became ready
     -- All events by age; needed only where the oldest one may be dropped.
-    ages = settings.overflow == "drop_oldest" and list.new() or nil,
+    ages = settings.overflow == "drop_oldest" and list.new() or false,
     waiting = 0, -- events
     ready = 0, -- of these, events in lanes that are not held
     deadline = false, -- when the ready events leave though they do not fill a batch
@@ -44,26 +44,31 @@ local function join_line(self, lane)
   self.ready = self.ready + lane.count
 end
 
--- Removes the first event of a lane.
-local function shift(self, lane)
-  local event = lane.first
-  lane.first, event.next = event.next, nil
-  if not lane.first then
-    lane.last = nil
+-- Removes up to `max` events from the front of a lane. Returns how many.
+local function remove_first(self, lane, max)
+  local event, ages, count = lane.first, self.ages, 0
+  while event and count < max do
+    local following, key = event.next, event.replace_key
+    event.next, count = nil, count + 1
+    if key and lane.replaceable[key] == event then
+      lane.replaceable[key] = nil
+    end
+    if ages then
+      ages:remove(event)
+    end
+    event = following
   end
-  lane.count = lane.count - 1
-  self.waiting = self.waiting - 1
+  lane.first, lane.last, lane.count = event, event and lane.last, lane.count - count
+  return count
+end
+
+-- The same, for events that are in no batch.
+local function discard(self, lane, max)
+  local count = remove_first(self, lane, max)
+  self.waiting = self.waiting - count
   if not lane.held then
-    self.ready = self.ready - 1
+    self.ready = self.ready - count
   end
-  local key = event.replace_key
-  if key and lane.replaceable[key] == event then
-    lane.replaceable[key] = nil
-  end
-  if self.ages then
-    self.ages:remove(event)
-  end
-  return event
 end
 
 -- Removes the oldest event, and its lane with the last one, unless the lane is to be kept.
@@ -74,7 +79,7 @@ local function drop(self, kept)
   end
   -- The oldest of all is also the first of its lane.
   local lane = self.lanes[event.channel]
-  shift(self, lane)
+  discard(self, lane, 1)
   if not lane.first and not lane.held then
     self.line:remove(lane)
     self.lanes[lane.channel] = lane == kept and lane or nil
@@ -82,24 +87,37 @@ local function drop(self, kept)
   return event
 end
 
--- The lane for an event that is about to be added; all the memory for that is had here.
-local function open_lane(self, lane, event, replace_key)
-  lane = lane or {
-    channel = event.channel, first = false, last = false, count = 0, since = 0, held = false, replaceable = false,
+-- Eight fields: a ninth would double its memory. So `replaceable` is added where it is needed.
+local function new_lane(channel, event, since)
+  return {
+    channel = channel, first = event, last = event, count = event and 1 or 0, since = since, held = false,
     ahead = false, behind = false,
   }
-  local replaceable = lane.replaceable or replace_key and {}
-  if replace_key then
-    replaceable[replace_key] = event
-  end
+end
+
+-- Adds the first event of a channel.
+local function open_lane(self, channel, event)
+  local lane = new_lane(channel, event, self.now())
+  self.lanes[channel] = false -- its place; from here on no more than the call takes memory
+  join_line(self, lane)
+  self.lanes[channel], self.waiting = lane, self.waiting + 1
+end
+
+-- Has all the memory for an event that is about to be added. Returns its lane, and the time.
+local function prepare(self, lane, event, replace_key)
+  local now = self.now()
+  lane = lane or new_lane(event.channel, false, now)
   if self.ages then
     event.ahead, event.behind = false, false
   end
-  event.replace_key = replace_key
+  if replace_key then
+    lane.replaceable = lane.replaceable or {}
+    lane.replaceable[replace_key] = lane.replaceable[replace_key] or false -- its place
+    event.replace_key = replace_key
+  end
   self.lanes[event.channel] = lane
-  lane.replaceable = replaceable
   stack.reserve()
-  return lane
+  return lane, now
 end
 
 --- How many events wait.
@@ -109,7 +127,7 @@ end
 
 --- Whether an event may be added, if need be in place of the oldest one.
 function methods:accepts()
-  return self.waiting < self.max_queue or self.ages ~= nil
+  return self.waiting < self.max_queue or self.ages ~= false
 end
 
 --- Adds an event at the end of its channel's lane.
@@ -119,25 +137,34 @@ end
 -- @treturn boolean false when the queue is full
 -- @treturn table|nil the oldest event, when it was dropped in favour of this one
 function methods:push(event, replace_key)
-  local is_full = self.waiting >= self.max_queue
-  if is_full and not self:accepts() then
+  local channel, ages, is_full = event.channel, self.ages, self.waiting >= self.max_queue
+  local lane, now, dropped = self.lanes[channel], nil, nil
+  if is_full and not ages then
     return false
+  elseif not lane and not replace_key and not ages then
+    open_lane(self, channel, event)
+    return true
+  elseif not lane or not lane.last or replace_key or ages then -- else nothing takes memory
+    lane, now = prepare(self, lane, event, replace_key)
   end
-  local lane = self.lanes[event.channel]
-  local now = (not lane or not lane.last) and self.now()
-  lane = open_lane(self, lane, event, replace_key)
-  local dropped = is_full and drop(self, lane) or nil
-  if lane.last then
-    lane.last.next = event
+  if is_full then
+    dropped = drop(self, lane)
+  end
+  if replace_key then
+    lane.replaceable[replace_key] = event
+  end
+  local last = lane.last
+  if last then
+    last.next = event
   else
-    lane.first, lane.since = event, now or self.now() -- the one ahead may have been dropped
+    lane.first, lane.since = event, now
   end
   lane.last, lane.count = event, lane.count + 1
   self.waiting = self.waiting + 1
-  if self.ages then
-    self.ages:push(event)
+  if ages then
+    ages:push(event)
   end
-  if lane.count == 1 and not lane.held then
+  if not last and not lane.held then
     join_line(self, lane)
   elseif not lane.held then
     self.ready = self.ready + 1
@@ -152,11 +179,9 @@ function methods:find(channel, replace_key)
 end
 
 --- Replaces an event that `find` returned: the new text and tag get its place in the order.
--- @treturn table the replaced event
+-- @treturn table the replaced event without its text, a fresh table
 function methods:replace(event, text, tag) -- luacheck: no self
-  local old = {
-    channel = event.channel, name = event.name, text = event.text, replace = event.replace, tag = event.tag,
-  }
+  local old = { channel = event.channel, name = event.name, replace = event.replace, tag = event.tag }
   event.text, event.tag = text, tag
   return old
 end
@@ -217,12 +242,13 @@ function methods:take(max, now)
   end
   local events, lanes = list_next(self, max)
   stack.reserve()
-  for _, lane in ipairs(lanes) do
+  local left = #events
+  self.waiting = self.waiting - left
+  for index = 1, #lanes do
+    local lane = lanes[index]
     self.line:remove(lane)
     lane.held, self.ready = true, self.ready - lane.count
-  end
-  for _, event in ipairs(events) do
-    shift(self, self.lanes[event.channel])
+    left = left - remove_first(self, lane, left)
   end
   local first = self.line.first
   self.deadline = first and first.since + self.linger
@@ -243,11 +269,13 @@ end
 
 local function clear(self)
   for channel, lane in pairs(self.lanes) do
-    while lane.first do
-      shift(self, lane)
-    end
-    if not lane.held then
+    if lane and lane.first and not lane.held then
       self.line:remove(lane)
+    end
+    if lane then
+      discard(self, lane, lane.count)
+    end
+    if not lane or not lane.held then
       self.lanes[channel] = nil
     end
   end
@@ -259,7 +287,7 @@ end
 function methods:drain(events)
   events = events or {}
   for _, lane in pairs(self.lanes) do
-    local event = lane.first
+    local event = lane and lane.first
     while event do
       events[#events + 1], event = event, event.next
     end

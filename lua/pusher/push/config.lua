@@ -44,7 +44,7 @@ function config.entries(given, json)
   local list, message, is_object = given, nil, false
   if type(given) == "string" then
     list, message = json.decode(given)
-    is_object = given:find("^%s*{") -- an empty object decodes to the same as an empty list
+    is_object = given:find("^[ \t\r\n]*{") -- an empty object decodes to the same as an empty list
   end
   if message then
     return config.fail(message)

@@ -68,6 +68,7 @@ end
 local function start(self, config)
   local given, transport = self.options, nil
   local account, message, details = credentials.load(config, given.getenv, given.json)
+  config.credentials = nil -- only the account's signer has the key
   if account then
     config.transport = given.transport
     transport, message, details = transports.resolve(config)
@@ -153,22 +154,29 @@ local function unsettled(self)
   return count == 0 and self.options.callbacks:others_inside() and 1 or count
 end
 
+local function advance_until(self, deadline, bounded)
+  local now = self.options.now
+  local ok, message, details
+  repeat
+    ok, message, details = self.driver:advance(math.max(0, deadline - now()), bounded)
+  until not ok or unsettled(self) == 0 or now() >= deadline
+  return ok, message, details
+end
+
 -- Works until nothing is left, or the time has passed; with `bounded`, a call of a transport that blocks ends in that
 -- time, too. Returns how many items are not settled.
 local function work(self, seconds, bounded)
   if not self.running then
     return 0
   end
-  local now, sending = self.options.now, self.sender
-  local deadline = now() + seconds
+  local deadline = self.options.now() + seconds
   -- A callback may flush, too: what it sets ends with it.
-  local outer = sending:set_deadline(bounded and self.blocks and deadline or nil)
-  local ok, message, details
-  repeat
-    ok, message, details = self.driver:advance(math.max(0, deadline - now()), bounded)
-  until not ok or unsettled(self) == 0 or now() >= deadline
-  sending:set_deadline(outer)
-  if not ok then
+  local outer = self.sender:set_deadline(bounded and self.blocks and deadline or nil)
+  local ran, ok, message, details = pcall(advance_until, self, deadline, bounded)
+  self.sender:set_deadline(outer)
+  if not ran then -- the clock did
+    error(ok, 0)
+  elseif not ok then
     return nil, message, details
   end
   return unsettled(self)
@@ -218,13 +226,16 @@ function methods:stop(seconds)
   self.ready, self.started = false, false
   if self.running and not self.stopping then
     self.stopping = true -- until all is done: a callback may call init
-    work(self, limit, true)
+    local ran, raised = pcall(work, self, limit, true)
     self.running = false
-    self.sender:abandon("the handler was stopped before the message was sent", { code = "closed" })
+    self.sender:close("the handler was stopped before the message was sent")
     if self.owns_transport then
       self.transport:close()
     end
     self.stopping = false
+    if not ran then -- the clock did; all the same each device has its outcome
+      error(raised, 0)
+    end
   end
   return true
 end

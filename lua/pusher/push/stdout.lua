@@ -4,6 +4,7 @@
 
 local access_mode = require "pusher.push.tinode.access_mode"
 local arguments = require "pusher.base.arguments"
+local ascii = require "pusher.base.ascii"
 local callback = require "pusher.base.callback"
 local configs = require "pusher.push.config"
 local errors = require "pusher.base.errors"
@@ -23,7 +24,8 @@ local function go_value(value)
   if value == nil then
     return "<nil>"
   elseif type(value) == "number" then
-    return value % 1 == 0 and math.abs(value) < 1e21 and ("%.0f"):format(value) or ("%.17g"):format(value)
+    return value % 1 == 0 and math.abs(value) < 1e21 and ("%.0f"):format(value)
+      or json_codec.format_number("%.17g", value)
   elseif type(value) ~= "table" then
     return tostring(value)
   end
@@ -37,7 +39,7 @@ local function go_value(value)
   for key in pairs(value) do
     parts[#parts + 1] = tostring(key)
   end
-  table.sort(parts)
+  table.sort(parts, ascii.less)
   for index, key in ipairs(parts) do
     parts[index] = key .. ":" .. go_value(value[key])
   end

@@ -15,6 +15,7 @@ local errors = require "pusher.base.errors"
 local no_proxy = require "pusher.base.no_proxy"
 local options = require "pusher.base.options"
 local pending = require "pusher.pending"
+local requests = require "pusher.base.request"
 
 local jit = rawget(_G, "jit")
 if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
@@ -98,6 +99,10 @@ local function own_handle(self)
   return handle
 end
 
+local function add(handle, is_direct, request)
+  return handle:add(request, is_direct(rawget(request, "host"), rawget(request, "port")))
+end
+
 --- Starts one request.
 -- @tparam table request `{ method =, scheme =, host =, port =, target =, headers =, body =, timeout =, once = }`,
 --   copied; `once`: a body reaches the server's program at most once: it is sent again only when nothing was sent or an
@@ -105,6 +110,10 @@ end
 -- @tparam function parse called with status, body and the header lines; the pending ends with what it returns
 -- @treturn table pending; done already when nothing was started: code `invalid`, `full`, `network` or `closed`
 function methods:send(request, parse)
+  if type(request) ~= "table" or type(parse) ~= "function" then
+    arguments.check("send", 1, request, "table")
+    arguments.check("send", 2, parse, "function")
+  end
   local handle = own_handle(self)
   if not handle then
     return refuse(self, "closed", "the transport is closed")
@@ -112,9 +121,11 @@ function methods:send(request, parse)
     return refuse(self, "full", "max_pending calls are in flight already")
   end
   -- Nothing that may run a finalizer, which may step or close, stands between the id and the list.
-  local call = pending.new(self, nil, parse, request.timeout or self.call_timeout)
-  local id, message, code = handle:add(request, self.is_direct(request.host, request.port))
-  if not id then
+  local call = pending.new(self, nil, parse, rawget(request, "timeout") or self.call_timeout)
+  local ok, id, message, code = pcall(add, handle, self.is_direct, request)
+  if not ok then
+    return self:fail(select(2, requests.failure(id)))
+  elseif not id then
     return refuse(self, code, message)
   end
   call.id = id
@@ -182,7 +193,7 @@ function methods:step(seconds)
   if not handle then
     return errors.fail("closed", "the transport is closed")
   elseif seconds ~= nil then
-    arguments.check("step", 1, seconds, "number")
+    arguments.check("step", 1, seconds, "number or nil")
     local ok, message, details = arguments.seconds("step", seconds)
     if not ok then
       return nil, message, details

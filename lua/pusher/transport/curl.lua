@@ -6,6 +6,7 @@ local curl = require "pusher.curl"
 local errors = require "pusher.base.errors"
 local no_proxy = require "pusher.base.no_proxy"
 local options = require "pusher.base.options"
+local requests = require "pusher.base.request"
 
 local transport = {}
 
@@ -33,17 +34,26 @@ function transport.new(given)
   return setmetatable({ name = "curl", handle = handle, is_direct = is_direct }, metatable)
 end
 
+local function perform(self, request)
+  return self.handle:perform(request, self.is_direct(rawget(request, "host"), rawget(request, "port")))
+end
+
 --- Sends one request and waits for the response.
 -- @tparam table request see pusher.transport
 -- @tparam function parse function(status, body, headers)
 -- @return what `parse` returns; nil, message, details otherwise
 function methods:send(request, parse)
-  local handle = self.handle
-  if not handle then
+  if type(request) ~= "table" or type(parse) ~= "function" then
+    arguments.check("send", 1, request, "table")
+    arguments.check("send", 2, parse, "function")
+  end
+  if not self.handle then
     return errors.fail("closed", "the transport is closed", { sent = false })
   end
-  local status, body, headers, sent = handle:perform(request, self.is_direct(request.host, request.port))
-  if status then
+  local ok, status, body, headers, sent = pcall(perform, self, request)
+  if not ok then
+    return requests.failure(status)
+  elseif status then
     return parse(status, body, headers)
   end
   return errors.fail(headers, body, { sent = sent })

@@ -7,6 +7,7 @@ local core = require "pusher.core" -- now()
 local errors = require "pusher.base.errors"
 local no_proxy = require "pusher.base.no_proxy"
 local options = require "pusher.base.options"
+local requests = require "pusher.base.request"
 local route = require "pusher.transport.ngx.route"
 local wire = require "pusher.transport.ngx.wire"
 
@@ -74,9 +75,18 @@ end
 -- @tparam function parse function(status, body, headers)
 -- @return what `parse` returns; nil, message, details otherwise
 function methods:send(request, parse)
+  if type(request) ~= "table" or type(parse) ~= "function" then
+    arguments.check("send", 1, request, "table")
+    arguments.check("send", 2, parse, "function")
+  end
   if self.closed then
     return errors.fail("closed", "the transport is closed", { sent = false })
   end
+  local read, fault, fields = requests.read(request)
+  if not read then
+    return nil, fault, fields
+  end
+  request = read
   ngx.update_time() -- else nginx counts the timeouts from the last round of its event loop
   local deadline = core.now() + (request.timeout or self.timeout)
   local plan = route.plan(request, self)
@@ -93,7 +103,7 @@ end
 
 --- Closes the transport. Idle connections belong to nginx's pool and expire there.
 function methods:close()
-  self.closed = true
+  self.closed, self.proxy = true, nil -- with its password
 end
 
 return transport

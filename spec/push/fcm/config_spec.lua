@@ -1,5 +1,6 @@
 local cjson = require "cjson"
 local config = require "pusher.push.fcm.config"
+local fails = require "spec.helpers.fails"
 
 describe("pusher.push.fcm.config", function()
   it("has a default for everything", function()
@@ -142,5 +143,45 @@ describe("pusher.push.fcm.config", function()
     assert.is_nil(checked)
     assert.matches("^failed to parse config: ", message)
     assert.are.equal("config", details.code)
+  end)
+
+  it("keeps every member that it knows", function()
+    local names = {}
+    local function texts(more)
+      for _, name in ipairs { "title_loc_key", "title", "body_loc_key", "body", "icon", "click_action" } do
+        more[name] = name
+      end
+      more.icon_color = "#012345"
+      return more
+    end
+    local given = {
+      enabled = true, credentials = { a = 1 }, credentials_file = "f", project_id = "p", token_url = "t", buffer = 7,
+      time_to_live = 8, max_in_flight = 9, timeout = 11, token_early = 12, validate_only = true, dry_run = true,
+      fcm_url = "http://h", retry = { attempts = 1, base = 2, max = 3, quota = 4, deadline = 5 },
+      android = texts { enabled = true, msg = texts {}, sub = texts {} }, connect_timeout = 13,
+      keepalive = { idle = 14, pool_size = 15 }, proxy = "http://q", no_proxy = "n", ca_file = "c", tls_verify = false,
+      max_response_bytes = 16, max_pending = 17,
+    }
+    local checked = config.check(given, function(name)
+      names[#names + 1] = name
+    end)
+    assert.same({}, names)
+    for name, value in pairs(given) do
+      assert.same(value, checked[name], name)
+    end
+    assert.equal("8s", checked.ttl)
+    given.credentials = "{}"
+    assert.equal("{}", config.check(given).credentials)
+  end)
+
+  it("says what is wrong", function()
+    for _, name in ipairs { "android", "android.msg", "android.sub" } do
+      local section = { icon_color = "red" }
+      fails("failed to parse config: " .. name .. ".icon_color must be in the #RRGGBB form",
+        { code = "config", field = name .. ".icon_color" },
+        config.check { android = name == "android" and section or { [name:match("%a+$")] = section } })
+    end
+    fails('failed to parse config: option "fcm_url" must be a URL of the form http[s]://HOST[:PORT][/PATH]',
+      { code = "config", field = "fcm_url" }, config.check { fcm_url = "x" })
   end)
 end)

@@ -2,6 +2,7 @@ local account = require "tools.local_server.account"
 local cjson = require "cjson"
 local credentials = require "pusher.push.fcm.credentials"
 local core = require "pusher.core"
+local fails = require "spec.helpers.fails"
 local json = assert(require("pusher.base.json").new())
 
 local function getenv(values)
@@ -98,7 +99,7 @@ describe("pusher.push.fcm.credentials", function()
       assert.are.equal("config", details.code)
       local shown = message .. cjson.encode(details)
       assert.is_nil(shown:find("PRIVATE KEY", 1, true), "the message shows the key")
-      return message
+      return message, details
     end
 
     it("nothing at all", function()
@@ -167,6 +168,48 @@ describe("pusher.push.fcm.credentials", function()
       for _, broken in ipairs { "secret", pem:sub(1, 200), pem:gsub("MII", "XII"), (pem:gsub("\n", "\\n")) } do
         assert.matches("private_key: ", refused { credentials = account.new { private_key = broken } })
       end
+      -- JSON text that is taken for a path.
+      refused({}, { GOOGLE_APPLICATION_CREDENTIALS = "\239\187\191" .. cjson.encode(account.new()) })
+      refused { credentials_file = cjson.encode(account.new()) }
+      local _, details = refused { credentials = account.new { private_key = pem:gsub("\n", "\\n") } }
+      assert.matches("escaped twice", details.hint)
+      _, details = refused { credentials = account.new { private_key = "secret" } }
+      assert.is_nil(details.hint)
     end)
+  end)
+
+  it("says what is wrong, and where", function()
+    local function wrong(changes)
+      return load { credentials = account.new(changes) }
+    end
+    local function field(name)
+      return { code = "config", field = name }
+    end
+    fails("missing credentials", field("credentials"), load {})
+    fails("credentials: must be a JSON object", field("credentials"), load { credentials = "5" })
+    fails('credentials: cannot read the file "/no/such/file"', field("credentials_file"),
+      load { credentials_file = "/no/such/file" })
+    with_file((" "):rep(65537), function(path)
+      fails(('credentials: the file "%s" must have at most 65536 bytes'):format(path), field("credentials_file"),
+        load { credentials_file = path })
+    end)
+    with_file(cjson.encode(account.new()) .. (" "):rep(65536 - #cjson.encode(account.new())), function(path)
+      assert_loaded(load { credentials_file = path })
+    end)
+    fails("missing 'type' field in credentials", field("credentials.type"), wrong { type = "" })
+    fails('credentials: type must be "service_account"', field("credentials.type"), wrong { type = "user" })
+    fails("credentials: client_email is missing or malformed", field("credentials.client_email"), wrong { client_email = "" })
+    fails("project_id is part of a path and may have only letters, digits and -_.:", field("project_id"),
+      wrong { project_id = "a/b" })
+    fails("project ID is required to access Firebase Cloud Messaging client", field("project_id"), wrong { project_id = "" })
+    fails("project ID is required to access Firebase Cloud Messaging client", field("project_id"),
+      load({ credentials = account.new { project_id = "" } }, { GOOGLE_CLOUD_PROJECT = "", GCLOUD_PROJECT = "x" }))
+    fails("credentials: private_key is missing", field("credentials.private_key"), wrong { private_key = "" })
+    local _, text = core.rs256_sign("x", "trial")
+    fails("credentials: private_key: " .. text, field("credentials.private_key"), wrong { private_key = "x" })
+    for _, name in ipairs { "token_url", "token_uri" } do
+      fails(('option "%s" must be a URL of the form http[s]://HOST[:PORT][/PATH]'):format(name), field(name),
+        load { credentials = account.new { token_uri = "x" }, token_url = name == "token_url" and "x" or nil })
+    end
   end)
 end)

@@ -1,5 +1,6 @@
 local callback = require "pusher.base.callback"
 local config = require "pusher.push.fcm.config"
+local fails = require "spec.helpers.fails"
 local fanout = require "pusher.push.fcm.fanout"
 local json = assert(require("pusher.base.json").new())
 local message = require "pusher.push.fcm.message"
@@ -126,5 +127,28 @@ describe("pusher.push.fcm.fanout", function()
     made:next_job()
     assert.are.equal(1, seen)
     assert.are.equal(0, (made:waiting()))
+  end)
+
+  it("says what is wrong", function()
+    local seen = {}
+    local function made(devices)
+      local one = new(devices, { buffer = 1 })
+      one.options.on_result = function(...)
+        seen = { ... }
+      end
+      return one
+    end
+    local one = made({ [ANN] = { { device_id = 5 } } })
+    assert.is_true(one:push(receipt()))
+    fails("the queue is full: 1 receipts are waiting, the limit is 1", { code = "full", limit = 1 }, one:push(receipt()))
+    one:next_job()
+    fails('a device needs a string device_id, and kind "token" or "fid"', { code = "invalid", field = "device_id" },
+      nil, seen[4], seen[5])
+    one = made(function() end)
+    one:push(receipt())
+    one:next_job()
+    fails("the device store failed: it must return a table, got nil", { code = "response" }, nil, seen[4], seen[5])
+    one:abandon("the end", { code = "closed" })
+    fails("the FCM handler has been stopped", { code = "closed" }, one:push(receipt()))
   end)
 end)

@@ -1,5 +1,6 @@
 local cjson = require "cjson"
 local config = require "pusher.push.fcm.config"
+local fails = require "spec.helpers.fails"
 local json = assert(require("pusher.base.json").new())
 local message = require "pusher.push.fcm.message"
 local world = require "spec.helpers.fcm_world"
@@ -189,5 +190,40 @@ describe("pusher.push.fcm.message", function()
     assert.is_nil(body)
     assert.is_string(text)
     assert.are.equal("invalid", details.code)
+  end)
+
+  it("says what is wrong", function()
+    local function check(changes)
+      changes.token = changes.token or "t"
+      return message.check(changes)
+    end
+    local function wrong(text, field, ...)
+      fails("FCM message: " .. text, { code = "invalid", field = field }, ...)
+    end
+    fails('payload.what must be "msg" or "sub", got "x"', { code = "invalid", field = "payload.what" }, data_of { what = "x" })
+    wrong("data must be a table, got number", "data", check { data = 5 })
+    wrong('data must map strings to strings, got number under "a"', "data", check { data = { a = 1 } })
+    wrong("notification is not valid UTF-8", "notification", check { notification = { title = "\255" } })
+    wrong("notification is not valid UTF-8", "notification", check { notification = { ["\255"] = "x" } })
+    for _, key in ipairs { "from", "message_type", "google.x", "gcm.notification" } do
+      wrong(('data has the reserved key "%s"'):format(key), "data", check { data = { [key] = "x" } })
+      assert.equal("token", check { data = { ["x" .. key] = "x" }, notification = { from = "x" } })
+    end
+    wrong("token must be a string of valid UTF-8, not empty", "token", check { token = "" })
+    wrong("must have one target, got token and topic", "topic", check { topic = "x" })
+    wrong("must have one target: a token, fid, topic or condition", "token", message.check {})
+    wrong("android must be a table, got number", "android", check { android = 5 })
+    wrong('android.priority must be "normal" or "high"', "android.priority", check { android = { priority = "x" } })
+    wrong('android.ttl must be seconds such as "3600s", at most four weeks', "android.ttl",
+      check { android = { ttl = "2419201s" } })
+    assert.equal("token", check { android = { ttl = "2419200s" } })
+    wrong("android.notification.color must be in the #RRGGBB form", "android.notification.color",
+      check { android = { notification = { color = "red" } } })
+    for target, limit in pairs { token = 4096, fid = 4096, topic = 2048, condition = 2048 } do
+      assert.equal(target, message.check { [target] = "x", data = { a = ("x"):rep(limit - 2) }, notification = { b = "" } })
+      fails(("FCM message: data and notification must have at most %d bytes, got %d"):format(limit, limit + 1),
+        { code = "too_large", field = "data", limit = limit },
+        message.check { [target] = "x", data = { a = ("x"):rep(limit - 1) }, notification = { b = "" } })
+    end
   end)
 end)

@@ -47,7 +47,8 @@ describe("pusher.push.fcm.outcomes", function()
     { "unregistered", { gone(true) } },
     { "failed", { gone() } },
     { "invalid", { errors.fail("invalid", "bad") } },
-    { "invalid", { errors.fail("too_large", "big") } },
+    { "invalid", { errors.fail("too_large", "big", { status = 413 }) } },
+    { "failed", { errors.fail("too_large", "the response is larger than max_response_bytes") } },
     { "closed", { errors.fail("closed", "stopped") } },
     { "failed", { errors.fail("network", "refused") } },
     { "failed", { errors.fail("unauthorized", "no") } },
@@ -154,5 +155,17 @@ describe("pusher.push.fcm.outcomes", function()
       end
       assert.is_nil(text:find("secret-device-token", 1, true))
     end
+  end)
+
+  it("says what was not delivered or removed", function()
+    local made, seen = recorder { remove = function() return nil, "no" end }
+    made:judge({ device = DEVICE }, gone(true))
+    assert.same({ { "info", "push not delivered: FCM responded with status 404" },
+      { "error", "a dead device could not be removed: no" } },
+      { { seen.logged[1].level, seen.logged[1].message }, { seen.logged[2].level, seen.logged[2].message } })
+    made:judge({ device = DEVICE }, gone())
+    made:record_receipt({}, "failed", "the store failed", { code = "response" })
+    assert.same({ "warn", "error", "push not delivered: the store failed" },
+      { seen.logged[3].level, seen.logged[4].level, seen.logged[4].message })
   end)
 end)

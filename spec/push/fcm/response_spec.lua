@@ -1,3 +1,4 @@
+local fails = require "spec.helpers.fails"
 local response = require "pusher.push.fcm.response"
 local cjson = require "cjson"
 local json = assert(require("pusher.base.json").new())
@@ -83,6 +84,20 @@ describe("pusher.push.fcm.response", function()
     end)
   end
 
+  it("says what to look at where the cause is the project's or the account's", function()
+    local denied = "the service account may not send (cloudmessaging.messages.create) or the API is off"
+    local credentials = "the APNs or web push credentials of the Firebase project are missing or wrong"
+    for _, case in ipairs {
+      { 403, error_body(403, "X", "SENDER_ID_MISMATCH"), "the token belongs to another Firebase project" },
+      { 401, error_body(401, "X", "THIRD_PARTY_AUTH_ERROR"), credentials },
+      { 401, error_body(401, "X", "APNS_AUTH_ERROR"), credentials },
+      { 403, error_body(403, "PERMISSION_DENIED"), denied }, { 404, "", "check project_id and fcm_url" },
+      { 403, "" }, { 404, error_body(404, "X", "UNREGISTERED") }, { 500, "" },
+    } do
+      assert.are.equal(case[3], failure(case[1], case[2]).hint)
+    end
+  end)
+
   it("knows the error type of 2018, too", function()
     local details = failure(404, cjson.encode { error = { status = "X", details = {
       { ["@type"] = FCM_ERROR .. "Code", errorCode = "UNREGISTERED" } } } })
@@ -94,10 +109,17 @@ describe("pusher.push.fcm.response", function()
       { { ["@type"] = "type.googleapis.com/google.rpc.Help", errorCode = "UNREGISTERED" }, "x", 5 }))
     assert.is_nil(details.dead)
     assert.is_true(details.retryable)
+    for _, extra in ipairs { { { errorCode = "UNREGISTERED" } }, { { ["@type"] = FCM_ERROR, errorCode = 5 } },
+      { { ["@type"] = FCM_ERROR, errorCode = "INTERNAL" }, { ["@type"] = FCM_ERROR, errorCode = "UNREGISTERED" } } } do
+      details = failure(503, error_body(503, "UNAVAILABLE", nil, extra))
+      assert.is_nil(details.dead)
+      assert.is_true(details.retryable)
+    end
   end)
 
   it("marks no token as dead for a response that is not FCM's", function()
-    for _, body in ipairs { "", "<html>not found</html>", "404 page not found", '{"error":"not found"}', "[]" } do
+    for _, body in ipairs { error_body(404, "NOT_FOUND"), "", "<html>not found</html>", "404 page not found",
+      '{"error":"not found"}', "[]" } do
       local details = failure(404, body)
       assert.are.equal("not_found", details.code)
       assert.is_nil(details.dead)
@@ -165,5 +187,57 @@ describe("pusher.push.fcm.response", function()
     local _, message = failure(500, cjson.encode { error = { status = "A\r\nB", message = ("x\n"):rep(1000) } })
     assert.is_nil(message:find("[\r\n]"))
     assert.is_true(#message < 500)
+  end)
+
+  it("goes by FCM's code, else by the RPC's, whatever the status", function()
+    local function meaning(...)
+      local details = failure(418, error_body(418, ...))
+      return { details.code, details.retryable, details.dead, details.quota, details.reauth }
+    end
+    for code, expected in pairs {
+      UNSPECIFIED_ERROR = { "server", false }, INVALID_ARGUMENT = { "invalid", false },
+      UNREGISTERED = { "not_found", false, true }, SENDER_ID_MISMATCH = { "forbidden", false },
+      QUOTA_EXCEEDED = { "rate_limited", true, nil, true }, UNAVAILABLE = { "server", true }, INTERNAL = { "server", true },
+      THIRD_PARTY_AUTH_ERROR = { "unauthorized", false }, APNS_AUTH_ERROR = { "unauthorized", false },
+      SOMETHING_NEW = { "response", false },
+    } do
+      assert.same(expected, meaning("INTERNAL", code), code)
+    end
+    for name, expected in pairs {
+      INVALID_ARGUMENT = { "invalid", false }, NOT_FOUND = { "not_found", false },
+      PERMISSION_DENIED = { "forbidden", false }, RESOURCE_EXHAUSTED = { "rate_limited", true, nil, true },
+      UNAVAILABLE = { "server", true }, INTERNAL = { "server", true },
+      UNAUTHENTICATED = { "unauthorized", false, nil, nil, true }, SOMETHING_NEW = { "response", false },
+    } do
+      assert.same(expected, meaning(name), name)
+      local details, text = failure(418, error_body(418, name))
+      assert.same({ name, "FCM responded with status 418 " .. name .. ": M" }, { details.fcm_code, text })
+    end
+    for status, expected in pairs {
+      [400] = { "invalid", false }, [401] = { "unauthorized", false, nil, nil, true }, [403] = { "forbidden", false },
+      [404] = { "not_found", false }, [408] = { "timeout", true }, [413] = { "too_large", false },
+      [429] = { "rate_limited", true, nil, true }, [418] = { "response", false }, [499] = { "response", false },
+      [500] = { "server", true }, [300] = { "response", false },
+    } do
+      local details = failure(status, "")
+      assert.same(expected, { details.code, details.retryable, details.dead, details.quota, details.reauth }, status)
+    end
+  end)
+
+  it("says what is wrong, and what to do", function()
+    local hints = {
+      SENDER_ID_MISMATCH = "the token belongs to another Firebase project",
+      THIRD_PARTY_AUTH_ERROR = "the APNs or web push credentials of the Firebase project are missing or wrong",
+      APNS_AUTH_ERROR = "the APNs or web push credentials of the Firebase project are missing or wrong",
+    }
+    for code, hint in pairs(hints) do
+      local details, text = failure(403, error_body(403, "PERMISSION_DENIED", code))
+      assert.same({ hint, "FCM responded with status 403 " .. code .. ": M" }, { details.hint, text })
+    end
+    assert.equal("the service account may not send (cloudmessaging.messages.create) or the API is off",
+      failure(403, error_body(403, "PERMISSION_DENIED")).hint)
+    fails("FCM responded with status 404", { code = "not_found", status = 404, hint = "check project_id and fcm_url" },
+      parse(404, "", ""))
+    fails("FCM's response has no message name", { code = "response", status = 200 }, parse(200, "{}", ""))
   end)
 end)

@@ -331,10 +331,10 @@ describe("pusher.push.fcm.sender", function()
     local sender = require "pusher.push.fcm.sender"
 
     -- A sender whose source yields before it gives a job; responses come when `fake.transport` steps.
-    local function new(fake, count)
+    local function new(fake, count, next_job)
       local given, settled = 0, {}
       local source = {
-        next_job = function()
+        next_job = next_job or function()
           coroutine.yield()
           given = given + 1
           return given <= count and { body = '{"message":{}}', number = given } or nil, given <= count
@@ -362,6 +362,40 @@ describe("pusher.push.fcm.sender", function()
         end
       end)
     end
+
+    it("asks the source 32 times at most for a job, which receipts without devices do not make", function()
+      local turns = 0
+      local made = new(world.new(), 1, function()
+        turns = turns + 1
+        return nil, true
+      end)
+      assert.is_nil(made:next())
+      assert.are.equal(32, turns)
+    end)
+
+    it("says when it has something to send", function()
+      local fake = world.new { respond = responding(503) }
+      local handler = fake:handler(devices(1))
+      local sending = handler.sender
+      assert.is_nil(sending:due())
+      assert(handler:push(world.receipt { [ANN] = {} }))
+      assert.are.equal(0, sending:due())
+      handler:flush(1)
+      assert.are.equal(1010, sending:due())
+      sending:set_deadline(1005)
+      assert.are.equal(1005, sending:due())
+      sending:set_deadline(nil)
+      sending.in_flight_count = sending.max_in_flight
+      assert.is_nil(sending:due())
+    end)
+
+    it("counts the responses, those of the token endpoint too", function()
+      local fake = world.new { respond = function() return 200, { name = "m" } end }
+      local handler = fake:handler(devices(3))
+      assert(handler:push(world.receipt { [ANN] = {} }))
+      handler:flush(10)
+      assert.are.equal(4, handler.sender.judged)
+    end)
 
     it("loses no message that waits for the token", function()
       local fake = world.new { deferred = true }

@@ -3,6 +3,7 @@ local cjson = require "cjson"
 local credentials = require "pusher.push.fcm.credentials"
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
+local fails = require "spec.helpers.fails"
 local json = assert(require("pusher.base.json").new())
 local token = require "pusher.push.fcm.token"
 local vectors = require("spec.helpers.push_vectors").fcm_oauth
@@ -94,6 +95,18 @@ describe("pusher.push.fcm.token", function()
     assert.are.equal("t2", one:current())
   end)
 
+  it("forgets the key and the token when it is closed, also one that arrives later", function()
+    local world = keeper()
+    world.keeper:current()
+    world.keeper:close()
+    world.deliver(200, '{"access_token":"t1","expires_in":3599}')
+    world.time = world.time + 100000
+    local text, _, details = world.keeper:current()
+    assert.is_nil(text)
+    assert.are.equal("closed", details.code)
+    assert.are.equal(1, #world.asked)
+  end)
+
   it("fetches once, however many ask", function()
     local world = keeper()
     for _ = 1, 10 do
@@ -112,7 +125,7 @@ describe("pusher.push.fcm.token", function()
     local world = keeper()
     world.keeper:current()
     world.deliver(200, '{"access_token":"t1","expires_in":3599}')
-    world.time = vectors.now + 3599 - 121
+    world.time = vectors.now + 3599 - 120
     assert.are.equal("t1", world.keeper:current())
     assert.are.equal(1, #world.asked)
     world.time = vectors.now + 3599 - 119
@@ -136,7 +149,10 @@ describe("pusher.push.fcm.token", function()
     assert.are.equal("t1", world.keeper:current())
     assert.are.equal(3, #world.asked)
     world.deliver(503, "")
-    world.time = vectors.now + 3590
+    world.time = vectors.now + 3589 -- ten seconds before its end
+    assert.are.equal("t1", world.keeper:current())
+    world.deliver(503, "")
+    world.time = vectors.now + 3599
     assert.is_nil((world.keeper:current()))
     world.deliver(503, "")
     local text, message, details = world.keeper:current()
@@ -326,5 +342,37 @@ describe("pusher.push.fcm.token", function()
     local world = keeper { respond = granting(3599) }
     world.keeper:current()
     assert.are.equal("pusher.push.fcm.token", tostring(world.keeper))
+  end)
+
+  it("says what is wrong", function()
+    local parse = token.parser(json, function() return vectors.now end)
+    fails("the token endpoint returned no valid access token", { code = "response", status = 200 }, parse(200, "{}", ""))
+    fails("the token endpoint returned an unsupported token_type (expected Bearer)", { code = "response", status = 200 },
+      parse(200, '{"access_token":"x","token_type":"MAC"}', ""))
+    fails("the token endpoint responded with status 400: a: b", { code = "unauthorized", status = 400 },
+      parse(400, '{"error":"a","error_description":"b"}', ""))
+    fails("the token endpoint responded with status 500", { code = "server", status = 500 }, parse(500, "", ""))
+    local one = loaded()
+    one.sign = function()
+      return nil, "no"
+    end
+    fails("cannot sign with the service account's key: no", { code = "config" }, token.assertion(one, 0))
+    local self = keeper { respond = function() return errors.fail("server", "it failed") end }
+    fails("cannot fetch an access token: it failed", { code = "server" }, self.keeper:current())
+  end)
+
+  it("asks again ten seconds after a failure, or when the server says", function()
+    for retry_after, seconds in pairs { [3] = 10, [30] = 30, [-1] = 10 } do
+      local self = keeper { respond = function()
+        return errors.fail("server", "it failed", { retry_after = retry_after >= 0 and retry_after or nil })
+      end }
+      self.keeper:current()
+      self.time = self.time + seconds - 0.01
+      self.keeper:current()
+      assert.equal(1, #self.asked)
+      self.time = self.time + 0.01
+      self.keeper:current()
+      assert.equal(2, #self.asked)
+    end
   end)
 end)

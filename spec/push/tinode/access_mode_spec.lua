@@ -1,4 +1,5 @@
 local access_mode = require "pusher.push.tinode.access_mode"
+local fails = require "spec.helpers.fails"
 local vectors = require("spec.helpers.push_vectors").tinode_access_mode
 
 local BEFORE = 153 -- 0x99, the mode that the known answers are parsed over
@@ -51,5 +52,14 @@ describe("pusher.push.tinode.access_mode", function()
     assert.is_nil((access_mode.check(256)))
     assert.is_nil((access_mode.check({})))
     assert.is_nil((access_mode.check("Ж")))
+  end)
+
+  it("says what is wrong", function()
+    local details = { code = "invalid", field = "access_mode" }
+    fails("access mode must be bits from 0 to 255", details, access_mode.format(256))
+    fails("access mode must be bits from 0 to 255", details, access_mode.parse("J", -1))
+    fails("access mode must be letters or bits from 0 to 255, got number", details, access_mode.check(256))
+    fails("AccessMode: invalid character '?'", details, access_mode.parse("J\255"))
+    fails("AccessMode: invalid character 'X'", details, access_mode.parse("x"))
   end)
 end)

@@ -1,5 +1,6 @@
 local cjson = require "cjson"
 local drafty = require "pusher.push.tinode.drafty"
+local fails = require "spec.helpers.fails"
 local vectors = require("spec.helpers.push_vectors").tinode_drafty_plain_text
 
 -- Upstream repeats the text under two spans that overlap; the first one stays here.
@@ -109,7 +110,9 @@ describe("pusher.push.tinode.drafty", function()
     end
 
     it("invalid UTF-8, in a string and in a document", function()
-      for _, content in ipairs { "\255", { txt = "a\192\175" }, { txt = "\237\160\128", fmt = {} } } do
+      for _, content in ipairs { "\255", { txt = "a\192\175" }, { txt = "\237\160\128", fmt = {} },
+        { txt = "a", fmt = { { at = 0, len = 1 } }, ent = { { tp = "LN", data = { url = "\255" } } } },
+        { txt = "", fmt = { { at = -1 } }, ent = { { tp = "EX", data = { name = "a\192" } } } } } do
         local text, message, details = drafty.to_text(content)
         assert.is_nil(text)
         assert.matches("UTF%-8", message)
@@ -136,13 +139,58 @@ describe("pusher.push.tinode.drafty", function()
 
     it("more spans or bytes than it is ready to work on", function()
       local fmt = {}
-      for index = 1, drafty.MAX_SPANS do
+      for index = 1, 1000 do
         fmt[index] = { at = 0, len = 1, tp = "ST" }
       end
       assert.is_string(drafty.to_text { txt = "a", fmt = fmt })
+      assert.is_string(drafty.to_text(("a"):rep(256 * 1024)))
       fmt[#fmt + 1] = { at = 0, len = 1, tp = "ST" }
       assert.are.equal("too_large", select(3, drafty.to_text { txt = "a", fmt = fmt }).code)
-      assert.are.equal("too_large", select(3, drafty.to_text(("a"):rep(drafty.MAX_BYTES + 1))).code)
+      assert.are.equal("too_large", select(3, drafty.to_text(("a"):rep(256 * 1024 + 1))).code)
     end)
+  end)
+
+  it("reads numbers as whole ones, as Go does", function()
+    for at, expected in pairs { ["0.9"] = "*a*b", ["1.9"] = "a*b*", ["-0.5"] = "*a*b", ["1"] = "a*b*" } do
+      assert.equal(expected, text_of('{"txt":"ab","fmt":[{"at":' .. at .. ',"len":1.7,"tp":"ST"}]}'))
+    end
+  end)
+
+  it("keeps spans that touch, and drops those that overlap", function()
+    assert.equal("*a*_b_c", text_of('{"txt":"abc","fmt":[{"len":1,"tp":"ST"},{"at":1,"len":1,"tp":"EM"}]}'))
+    assert.equal("*ab*c", text_of('{"txt":"abc","fmt":[{"len":2,"tp":"ST"},{"at":1,"len":2,"tp":"EM"}]}'))
+    assert.equal("*_a_b*c", text_of('{"txt":"abc","fmt":[{"len":2,"tp":"ST"},{"len":1,"tp":"EM"}]}'))
+    assert.equal("*a_b_*c", text_of('{"txt":"abc","fmt":[{"len":2,"tp":"ST"},{"at":1,"len":1,"tp":"EM"}]}'))
+  end)
+
+  it("reads the spans of the list, and no other member", function()
+    assert.equal("*a*", drafty.to_text { txt = "a", fmt = { [0] = { len = -1 }, { len = 1, tp = "ST" }, x = { len = 9 } } })
+  end)
+
+  it("says what is wrong", function()
+    local function refused(code, text, ...)
+      fails(text, { code = code, field = "content" }, ...)
+    end
+    refused("invalid", "invalid format", text_of('{"txt":"a","fmt":[{"len":2}]}'))
+    refused("invalid", "invalid format", text_of('{"txt":"a","fmt":[{"len":1,"key":1}],"ent":[{}]}'))
+    refused("invalid", "content unrecognized", text_of('{"txt":"a","fmt":[{}]}'))
+    refused("invalid", "content unrecognized", drafty.to_text(5))
+    refused("invalid", "content unrecognized", drafty.to_text({}))
+    refused("invalid", "content is not valid UTF-8", drafty.to_text("\255"))
+    refused("too_large", "content must have at most 262144 bytes, got 262145", drafty.to_text(("x"):rep(262145)))
+    assert.equal(262144, #drafty.to_text(("x"):rep(262144)))
+    local spans = {}
+    for index = 1, 1001 do
+      spans[index] = { at = 0, len = 1, tp = "ST" }
+    end
+    refused("too_large", "content must have at most 1000 spans, got 1001", drafty.to_text { txt = "a", fmt = spans })
+    spans[1001] = nil
+    assert.is_string(drafty.to_text { txt = "a", fmt = spans })
+    local link = { txt = "a", fmt = { { len = 1 } }, ent = { { tp = "LN", data = { url = ("x"):rep(262145) } } } }
+    refused("too_large", "content must show at most 262144 bytes of links and names", drafty.to_text(link))
+    link.ent[1].data.url = ("x"):rep(262144)
+    assert.equal("[a](" .. link.ent[1].data.url .. ")", drafty.to_text(link))
+    assert.equal("[IMAGE 'n'] [FILE 'f']", text_of('{"txt":"a b","fmt":[{"len":1},{"at":2,"len":1,"key":1}],'
+      .. '"ent":[{"tp":"IM","data":{"name":"n"}},{"tp":"EX","data":{"name":"f"}}]}'))
   end)
 end)

@@ -1,4 +1,5 @@
 local cjson = require "cjson"
+local fails = require "spec.helpers.fails"
 local json = assert(require("pusher.base.json").new())
 local receipt = require "pusher.push.tinode.receipt"
 local uid = require "pusher.push.tinode.uid"
@@ -171,18 +172,33 @@ describe("pusher.push.tinode.receipt", function()
 
     it("more recipients, devices, bytes or members than the limits", function()
       local to = {}
-      for number = 1, receipt.MAX_RECIPIENTS + 1 do
+      for number = 1, 10000 do
         to[uid.from_decimal(("%d"):format(number))] = {}
       end
+      assert.is_table(receipt.check({ to = to, payload = { what = "msg" } }, NOW))
+      to[uid.from_decimal("10001")] = {}
       assert.are.equal("too_large", (refused({ to = to, payload = { what = "msg" } }, "to")))
       local devices = {}
-      for index = 1, receipt.MAX_DEVICES + 1 do
+      for index = 1, 1000 do
         devices[index] = "d"
       end
+      assert.is_table(receipt.check({ to = { [USER] = { devices = devices } }, payload = { what = "msg" } }, NOW))
+      devices[1001] = "d"
       refused({ to = { [USER] = { devices = devices } }, payload = { what = "msg" } }, "to.devices")
-      local long = ("a"):rep(receipt.MAX_CONTENT_BYTES + 1)
+      local long = ("a"):rep(256 * 1024)
+      assert.is_table(receipt.check(message_to { content = long, topic = long }, NOW))
+      long = long .. "a"
       assert.are.equal("too_large", (refused(message_to { content = long }, "payload.content")))
       assert.are.equal("too_large", (refused(message_to { topic = long }, "payload.topic")))
+      local function nested(levels)
+        local inner = {}
+        for _ = 2, levels do
+          inner = { inner }
+        end
+        return message_to { content = inner }
+      end
+      assert.is_table(receipt.check(nested(32), NOW))
+      assert.are.equal("too_large", (refused(nested(33), "payload.content")))
       local members = {}
       for index = 1, 20000 do
         members[index] = 0
@@ -198,5 +214,52 @@ describe("pusher.push.tinode.receipt", function()
         assert.is_string(details.code)
       end
     end)
+  end)
+
+  it("says what is wrong, and in which member", function()
+    local function payload(changes)
+      return receipt.check(message_to(changes), NOW)
+    end
+    local function to(recipients)
+      return receipt.check({ to = recipients, payload = { what = "msg" } }, NOW)
+    end
+    local function wrong(field, text, ...)
+      fails(("receipt: %s %s"):format(field, text), { code = "invalid", field = field }, ...)
+    end
+    local function large(field, text, ...)
+      fails("receipt: " .. text, { code = "too_large", field = field }, ...)
+    end
+    fails("receipt: must be a table, got number", { code = "invalid", field = "receipt" }, receipt.check(5))
+    wrong("text", "must be a JSON object", receipt.decode("5", json))
+    fails(select(2, json.decode("[")), { code = "response" }, receipt.decode("[", json))
+    wrong("text", "must be a JSON object", receipt.decode("null", json))
+    local line = "bad argument #%d to '%s' (%s expected, got %s)"
+    assert.has_error(function() receipt.uids({}) end, line:format(1, "uids", "checked receipt", "table"))
+    assert.has_error(function() receipt.encode(5, json) end, line:format(1, "encode", "checked receipt", "number"))
+    assert.has_error(function() receipt.encode(receipt.check(message_to(), NOW), 5) end, line:format(2, "encode", "codec", "number"))
+    assert.has_error(function() receipt.decode("", {}) end, line:format(2, "decode", "codec", "table"))
+    assert.has_error(function() receipt.decode(5, json) end, line:format(1, "decode", "string", "number"))
+    local whole = "must be a whole number from 0 to 2^53, got "
+    wrong("payload.seq", whole .. "-1", payload { seq = -1 })
+    wrong("payload.seq", whole .. "1.5", payload { seq = 1.5 })
+    wrong("payload.seq", whole .. "table", payload { seq = {} })
+    assert(payload { seq = 2 ^ 53 })
+    wrong("payload.seq", whole .. tostring(2 ^ 53 + 2), payload { seq = 2 ^ 53 + 2 })
+    wrong("payload.topic", "must be a string, got number", payload { topic = 5 })
+    wrong("payload.topic", "is not valid UTF-8", payload { topic = "\255" })
+    assert(payload { topic = ("x"):rep(262144) })
+    large("payload.topic", "payload.topic must have at most 262144 bytes, got 262145", payload { topic = ("x"):rep(262145) })
+    wrong("payload.silent", "must be a boolean, got number", payload { silent = 1 })
+    wrong("payload.content", "must be text in UTF-8 or a value that JSON has", payload { content = { print } })
+    large("payload.content", "content must have at most 262144 bytes and 32 levels", payload { content = ("x"):rep(262145) })
+    wrong("payload.what", 'is missing, it must be "msg" or "sub"', payload { what = "" })
+    wrong("payload", "must be a table, got nil", receipt.check({ to = {} }, NOW))
+    wrong("to", "must be a table from user id to recipient, got nil", receipt.check({}, NOW))
+    wrong("to", "must have a table for each user id, got number", to { [USER] = 5 })
+    wrong("to.devices", "must be a list of strings", to { [USER] = { devices = { 5 } } })
+    wrong("to.devices", "must be a list of 0 to 1000 device ids", to { [USER] = { devices = { x = "y" } } })
+    wrong("to.unread", whole .. "-1", to { [USER] = { unread = -1 } })
+    fails("receipt: to: user id must be 11 characters of base64url, got string of 1 bytes", { code = "invalid", field = "uid" },
+      to { a = {} })
   end)
 end)

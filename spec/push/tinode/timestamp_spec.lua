@@ -1,3 +1,4 @@
+local fails = require "spec.helpers.fails"
 local timestamp = require "pusher.push.tinode.timestamp"
 
 describe("pusher.push.tinode.timestamp", function()
@@ -50,5 +51,29 @@ describe("pusher.push.tinode.timestamp", function()
   it("writes Go's form", function()
     assert.are.equal("2020-03-13 06:48:18.123 +0000 UTC", timestamp.go("2020-03-13T06:48:18.123Z"))
     assert.are.equal("2020-03-13 06:48:18 +0300 +0300", timestamp.go("2020-03-13T06:48:18+03:00"))
+  end)
+
+  it("knows how many days each month has", function()
+    for month, days in ipairs { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 } do
+      local function on(day)
+        return timestamp.format(("2020-%02d-%02dT00:00:00Z"):format(month, day))
+      end
+      assert.is_string((on(1)))
+      assert.is_string((on(days)))
+      assert.is_nil((on(0)))
+      assert.is_nil((on(days + 1)))
+    end
+    for year, leap in pairs { ["1900"] = false, ["2000"] = true, ["2004"] = true, ["2001"] = false, ["2100"] = false } do
+      assert.equal(leap, timestamp.format(year .. "-02-29T00:00:00Z") ~= nil)
+    end
+    assert.is_nil((timestamp.format("2020-00-01T00:00:00Z")))
+    assert.is_string((timestamp.format("2020-01-01T00:00:00+23:59")))
+    assert.is_nil((timestamp.format("2020-01-01T00:00:00+23:60")))
+  end)
+
+  it("says what is wrong", function()
+    fails('timestamp must be RFC 3339 text or Unix seconds, got "x"', { code = "invalid", field = "ts" }, timestamp.format("x"))
+    fails("timestamp must be RFC 3339 text or Unix seconds, got number", { code = "invalid", field = "ts" },
+      timestamp.go(-1))
   end)
 end)

@@ -1,4 +1,5 @@
 local core = require "pusher.core"
+local fails = require "spec.helpers.fails"
 local uid = require "pusher.push.tinode.uid"
 local vectors = require("spec.helpers.push_vectors").tinode_uid
 
@@ -92,5 +93,15 @@ describe("pusher.push.tinode.uid", function()
       assert.is_nil((uid.p2p_name("CAcGBQQDAgE", garbage)))
     end
     assert.is_nil((uid.encode("short")))
+  end)
+
+  it("says what is wrong", function()
+    local details = { code = "invalid", field = "uid" }
+    fails("user id must be 8 bytes, got string of 1 bytes", details, uid.encode("a"))
+    fails("user id must be 11 characters of base64url, got nil", details, uid.decode())
+    fails("user id must be the decimal digits of an unsigned 64-bit number, got number, which cannot hold 64 bits; give its "
+      .. "digits as a string to uid.from_decimal", details, uid.from_decimal(5))
+    fails('user id must be "usr" and 11 characters of base64url, got string of 1 bytes', details, uid.parse_user_id("x"))
+    fails("a conversation of two must have two different users", details, uid.p2p_name("CAcGBQQDAgE", "CAcGBQQDAgE"))
   end)
 end)

@@ -17,12 +17,12 @@ class Inbox {
   }
 
   // The first event that has all members of `wanted`; false after `timeout` seconds.
-  next({ timeout = 5, ...wanted } = {}) {
+  next({ timeout = 30, ...wanted } = {}) {
     return this.nextOf([wanted], timeout);
   }
 
   // The first event that has all members of one of `choices`.
-  nextOf(choices, timeout = 5) {
+  nextOf(choices, timeout = 30) {
     const matches = (event) => choices.some((wanted) =>
       Object.keys(wanted).every((name) => event[name] === wanted[name]));
     const index = this.events.findIndex(matches);

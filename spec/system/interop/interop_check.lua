@@ -1,24 +1,16 @@
 -- The library between a Channels server and the real pusher-js: once with soketi, a third-party server, and once with
 -- the local server, so that the second cannot drift from the first. `make test-interop` installs both from npm.
 
-local cjson = require "cjson"
-local pusher = require "pusher"
+local calls = require "spec.system.interop.calls"
+local node = require "spec.system.interop.node"
 local server = require "tools.local_server"
 
-local MASTER_KEY = "MDEyMzQ1Njc4OTo7PD0+P0BBQkNERUZHSElKS0xNTk8="
-
-local function node(program, options)
-  local settings = { program = "spec/system/interop/" .. program, interpreter = "node" }
-  for name, value in pairs(options) do
-    settings[name] = value
-  end
-  return server.start(settings)
-end
+local subscribe, next_event = calls.subscribe, calls.next_event
 
 -- Each returns the server and the app whose users sign in.
 local servers = {
   ["soketi"] = function(webhook_url)
-    local soketi = node("soketi.js", { webhook_url = webhook_url })
+    local soketi = node.start("soketi.js", { webhook_url = webhook_url })
     return soketi, soketi.users
   end,
   ["the local server"] = function(webhook_url)
@@ -31,47 +23,14 @@ for name, start in pairs(servers) do
   describe("With " .. name .. " and pusher-js,", function()
     local hooks, channels, users, client, ada, bob
 
-    local function new_client(app, options)
-      local settings = {
-        app_id = app.app_id,
-        key = app.key,
-        secret = app.secret,
-        host = channels.host,
-        port = channels.port,
-        secure = false,
-        encryption_master_key_base64 = MASTER_KEY,
-      }
-      for option, value in pairs(options or {}) do
-        settings[option] = value
-      end
-      return assert(pusher.new(settings))
-    end
-
-    local function subscribe(subscriber, channel, member)
-      local authorization
-      if not channel:find("^public") and not channel:find("^cache") then
-        local params = { socket_id = subscriber.socket_id, channel_name = channel }
-        authorization = cjson.decode((assert(client:authorize_channel(params, member))))
-      end
-      local done = subscriber:subscribe { channel = channel, authorization = authorization }
-      assert.equal("pusher:subscription_succeeded", done.event)
-      return done.data
-    end
-
-    local function next_event(subscriber, channel, event)
-      local found = subscriber:next_event { channel = channel, event = event }
-      assert.is_truthy(found, event .. " did not arrive on " .. channel)
-      return found.data
-    end
-
     -- The first webhook with this kind of event, checked by the library; waits for it.
-    local function next_webhook(kind, channel)
+    local function next_webhook(kind, channel, user_id)
       repeat
         local responses = hooks:inspect().responses
         for _, request in ipairs(hooks:requests()) do
           local hook = request.status and assert(client:webhook(request.headers, request.body))
           for _, event in ipairs(hook and hook.events or {}) do
-            if event.name == kind and event.channel == channel then
+            if event.name == kind and event.channel == channel and (not user_id or event.user_id == user_id) then
               return event
             end
           end
@@ -84,34 +43,31 @@ for name, start in pairs(servers) do
       hooks = server.start()
       hooks:misbehave { mode = "answer", path = "/hooks" }
       channels, users = start(("http://127.0.0.1:%d/hooks"):format(hooks.port))
-      client = new_client(channels)
-      ada = node("pusher_js.js", { port = channels.port, key = channels.key })
-      bob = node("pusher_js.js", { port = channels.port, key = channels.key })
+      client = calls.client(channels)
+      ada, bob = node.subscriber(channels), node.subscriber(channels)
     end)
 
     teardown(function()
-      for _, process in pairs { ada = ada, bob = bob, channels = channels, hooks = hooks } do
-        process:stop()
-      end
+      node.stop(ada, bob, channels, hooks)
       client:close()
     end)
 
     it("an event arrives", function()
-      subscribe(ada, "public-1")
+      subscribe(client, ada, "public-1")
       assert.is_table((client:trigger("public-1", "greeting", { text = "h\195\169llo", list = { 1, 2, 3 } })))
       assert.same({ text = "h\195\169llo", list = { 1, 2, 3 } }, next_event(ada, "public-1", "greeting"))
     end)
 
     it("a string arrives unchanged", function()
-      subscribe(ada, "public-2")
+      subscribe(client, ada, "public-2")
       client:trigger("public-2", "raw", "just text")
       assert.equal("just text", next_event(ada, "public-2", "raw"))
     end)
 
     it("one call reaches many channels, and leaves a socket out", function()
-      subscribe(ada, "public-3")
-      subscribe(bob, "public-3")
-      subscribe(ada, "public-4")
+      subscribe(client, ada, "public-3")
+      subscribe(client, bob, "public-3")
+      subscribe(client, ada, "public-4")
       assert.is_table((client:trigger({ "public-3", "public-4" }, "many", { n = 1 }, { socket_id = bob.socket_id })))
       assert.same({ n = 1 }, next_event(ada, "public-3", "many"))
       assert.same({ n = 1 }, next_event(ada, "public-4", "many"))
@@ -121,7 +77,7 @@ for name, start in pairs(servers) do
     end)
 
     it("a batch arrives in order", function()
-      subscribe(ada, "public-5")
+      subscribe(client, ada, "public-5")
       local batch = {}
       for index = 1, 10 do
         batch[index] = { channel = "public-5", name = "item", data = { n = index } }
@@ -133,7 +89,7 @@ for name, start in pairs(servers) do
     end)
 
     it("a private channel opens with our signature, and with no other", function()
-      subscribe(ada, "private-1")
+      subscribe(client, ada, "private-1")
       client:trigger("private-1", "greeting", { to = "ada" })
       assert.same({ to = "ada" }, next_event(ada, "private-1", "greeting"))
       local forged = { auth = channels.key .. ":" .. ("0"):rep(64) }
@@ -142,7 +98,7 @@ for name, start in pairs(servers) do
     end)
 
     it("an encrypted event is opened in pusher-js, and only sealed on the wire", function()
-      subscribe(ada, "private-encrypted-1")
+      subscribe(client, ada, "private-encrypted-1")
       assert.is_table((client:trigger("private-encrypted-1", "secret", { launch = "code \226\130\172" })))
       assert.same({ launch = "code \226\130\172" }, next_event(ada, "private-encrypted-1", "secret"))
       local wire = ada:next_event { wire = "secret", on = "private-encrypted-1" }
@@ -151,7 +107,7 @@ for name, start in pairs(servers) do
     end)
 
     it("an encrypted event in a batch is opened as well", function()
-      subscribe(ada, "private-encrypted-2")
+      subscribe(client, ada, "private-encrypted-2")
       assert.is_table((client:trigger_batch {
         { channel = "private-encrypted-2", name = "secret", data = { n = 1 } },
         { channel = "public-6", name = "open", data = "x" },
@@ -160,10 +116,10 @@ for name, start in pairs(servers) do
     end)
 
     it("presence: members join, are counted and listed, and leave", function()
-      local first = subscribe(ada, "presence-1", { user_id = "ada", user_info = { name = "Ada" } })
+      local first = subscribe(client, ada, "presence-1", { user_id = "ada", user_info = { name = "Ada" } })
       assert.equal(1, first.count)
       assert.equal("ada", first.myID)
-      assert.equal(2, subscribe(bob, "presence-1", { user_id = "bob" }).count)
+      assert.equal(2, subscribe(client, bob, "presence-1", { user_id = "bob" }).count)
       assert.equal("bob", next_event(ada, "presence-1", "pusher:member_added").id)
       assert.same({ name = "Ada" }, bob:members({ channel = "presence-1" }).ada)
 
@@ -181,12 +137,14 @@ for name, start in pairs(servers) do
 
       bob:unsubscribe { channel = "presence-1" }
       assert.equal("bob", next_event(ada, "presence-1", "pusher:member_removed").id)
-      assert.equal("ada", next_webhook("member_added", "presence-1").user_id)
+      for _, user_id in ipairs { "ada", "bob" } do -- in any order: each is a request of its own
+        assert.equal(user_id, next_webhook("member_added", "presence-1", user_id).user_id)
+      end
       assert.equal("bob", next_webhook("member_removed", "presence-1").user_id)
     end)
 
     it("queries show what is occupied", function()
-      subscribe(ada, "public-7")
+      subscribe(client, ada, "public-7")
       local all = assert(client:channels {}).channels
       assert.is_table(all["public-7"])
       local some = assert(client:channels { filter_by_prefix = "public-7" }).channels
@@ -197,8 +155,8 @@ for name, start in pairs(servers) do
     end)
 
     it("client events pass between subscribers, with the sender's user id", function()
-      subscribe(ada, "presence-2", { user_id = "ada" })
-      subscribe(bob, "presence-2", { user_id = "bob" })
+      subscribe(client, ada, "presence-2", { user_id = "ada" })
+      subscribe(client, bob, "presence-2", { user_id = "bob" })
       assert.is_true(bob:trigger { channel = "presence-2", event = "client-typing", data = { on = true } })
       assert.same({ on = true }, next_event(ada, "presence-2", "client-typing"))
       assert.equal("bob", ada:next_event({ wire = "client-typing" }).user_id)
@@ -209,17 +167,17 @@ for name, start in pairs(servers) do
     end)
 
     it("a cache channel reports a miss, then replays the last event", function()
-      subscribe(ada, "cache-1")
+      subscribe(client, ada, "cache-1")
       next_event(ada, "cache-1", "pusher:cache_miss")
       next_webhook("cache_miss", "cache-1")
       client:trigger("cache-1", "state", { n = 7 })
       assert.same({ n = 7 }, next_event(ada, "cache-1", "state"))
-      subscribe(bob, "cache-1")
+      subscribe(client, bob, "cache-1")
       assert.same({ n = 7 }, next_event(bob, "cache-1", "state"))
     end)
 
     it("webhooks report which channels are occupied and vacated", function()
-      subscribe(ada, "public-8")
+      subscribe(client, ada, "public-8")
       next_webhook("channel_occupied", "public-8")
       ada:unsubscribe { channel = "public-8" }
       next_webhook("channel_vacated", "public-8")
@@ -230,25 +188,26 @@ for name, start in pairs(servers) do
     end)
 
     it("a user signs in, gets messages, and is disconnected", function()
-      local of_users = new_client(users)
-      local carol = node("pusher_js.js", { port = channels.port, key = users.key })
-      local text = assert(of_users:authenticate_user({ socket_id = carol.socket_id }, { id = "carol" }))
-      assert.same({ id = "carol" }, carol:sign_in { authentication = cjson.decode(text) })
+      local of_users = calls.client(channels, users)
+      local carol = node.subscriber(channels, users)
+      finally(function()
+        node.stop(carol)
+        of_users:close()
+      end)
+      assert.same({ id = "carol" }, calls.sign_in(of_users, carol, { id = "carol" }))
       assert.is_table((of_users:send_to_user("carol", "note", { n = 1 })))
       assert.same({ n = 1 }, next_event(carol, "user", "note"))
       assert.is_table((of_users:terminate_user_connections("carol")))
       assert.is_truthy(carol:next_event { channel = "connection", event = "disconnected" })
-      carol:stop()
-      of_users:close()
     end)
 
     it("a wrong secret and data that is too large are errors", function()
-      local stranger = new_client(channels, { secret = "wrong" })
+      local stranger = calls.client(channels, nil, { secret = "wrong" })
       local ok, _, details = stranger:trigger("public-1", "greeting", "x")
       assert.is_nil(ok)
       assert.equal("unauthorized", details.code)
       stranger:close()
-      local eager = new_client(channels, { max_payload_kb = 1000 })
+      local eager = calls.client(channels, nil, { max_payload_kb = 1000 })
       ok, _, details = eager:trigger("public-1", "greeting", ("x"):rep(20 * 1024))
       assert.is_nil(ok)
       assert.equal("too_large", details.code)

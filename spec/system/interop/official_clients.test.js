@@ -321,7 +321,7 @@ describe('TLS', () => {
       const channel = client.subscribe('tls');
       channel.bind('pusher:subscription_succeeded', () => api.trigger('tls', 'hello', { n: 1 }));
       channel.bind('hello', (data) => { console.log(JSON.stringify(data)); process.exit(0); });
-      setTimeout(() => process.exit(1), 5000);`;
+      setTimeout(() => process.exit(1), 30000);`;
     const text = await new Promise((resolve, reject) => {
       // The server listens on IPv4 only, and Node 18 tries just the first address of "localhost".
       execFile(process.execPath, ['--dns-result-order=ipv4first', '-e', script, JSON.stringify(server)], {

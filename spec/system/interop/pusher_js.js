@@ -39,10 +39,18 @@ function collect(emitter, channel) {
   });
 }
 
-function subscribed(channel) {
-  return new Promise((resolve) => {
-    if (channel.subscribed) resolve();
-    channel.bind('pusher:subscription_succeeded', resolve);
+const REPLY_TIMEOUT = 20000; // milliseconds
+
+// Some servers refuse the channel of users whose id has other characters than a channel's name.
+function signedIn(user, withChannel) {
+  return new Promise((resolve, reject) => {
+    setTimeout(() => reject(new Error('no reply to the sign-in')), REPLY_TIMEOUT).unref();
+    pusher.signin();
+    user.signinDonePromise.then(() => {
+      const channel = user.serverToUserChannel;
+      if (!withChannel || channel.subscribed) resolve();
+      channel.bind('pusher:subscription_succeeded', resolve);
+    });
   });
 }
 
@@ -66,16 +74,24 @@ const commands = {
   },
   unsubscribe({ channel }) { pusher.unsubscribe(channel); },
   trigger({ channel, event, data }) { return pusher.channel(channel).trigger(event, data); },
-  async sign_in({ authentication }) {
+  async sign_in({ authentication, channel = true }) {
     userAuthentication = authentication;
     collect(pusher.user, 'user');
-    pusher.signin();
-    await pusher.user.signinDonePromise;
-    await subscribed(pusher.user.serverToUserChannel);
+    await signedIn(pusher.user, channel);
     return pusher.user.user_data;
   },
   // Matches `event` and `channel` as pusher-js emits them, or `wire` and `on` as they arrived.
   next_event(wanted) { return inbox.next(wanted); },
+  // The data of the next `count` such events; fewer when one does not come.
+  async next_events({ count, ...wanted }) {
+    const found = [];
+    while (found.length < count) {
+      const event = await inbox.next(wanted);
+      if (!event) break;
+      found.push(event.data);
+    }
+    return found;
+  },
   state() { return pusher.connection.state; },
 };
 
@@ -91,4 +107,4 @@ setTimeout(() => {
     process.stdout.write('pusher-js did not connect\n');
     process.exit(1);
   }
-}, 10000).unref();
+}, 30000).unref();

@@ -4,6 +4,7 @@
 local cjson = require "cjson"
 local nginx = require "tools.nginx"
 local push_server = require "tools.local_server.push"
+local uid = require "pusher.push.tinode.uid"
 
 local LOCATIONS = [[
   location = /phases {
@@ -47,11 +48,12 @@ describe("the FCM handler inside nginx", function()
     web = nginx.start {
       workers = 1,
       http = ([[
+        lua_ssl_trusted_certificate %s;
         init_by_lua_block {
           pushing = require "spec.system.nginx.pushing"
           pushing.init [==[%s]==]
         }
-      ]]):format(config),
+      ]]):format(server.ca_file, config),
       server = LOCATIONS,
     }
   end
@@ -100,6 +102,100 @@ describe("the FCM handler inside nginx", function()
     assert.equal(report.outcomes.unregistered, report.removed)
     assert.equal(0, report.stats.handler.in_flight + report.stats.handler.queued + report.stats.handler.waiting)
     assert.equal(0, server:inspect().malformed)
+  end)
+
+  local function device(number)
+    return "device-of-" .. uid.from_decimal(("%d"):format(number))
+  end
+
+  -- Pushes to users 1 to `count` and waits until each has its outcome.
+  local function push_all(count)
+    get("/push?from=1&count=" .. count)
+    assert.is_true(get("/flush").done)
+    local report = get "/report"
+    assert_each_once(report, count)
+    return report
+  end
+
+  it("handles every error of FCM as it should", function()
+    local plans = {
+      { { "UNREGISTERED" }, "unregistered" }, { { "BAD_TOKEN" }, "unregistered" },
+      { { "INVALID_ARGUMENT" }, "invalid", "invalid" }, { { "SENDER_ID_MISMATCH" }, "failed", "forbidden" },
+      { { "THIRD_PARTY_AUTH_ERROR" }, "failed", "unauthorized" }, { { "UNSPECIFIED_ERROR" }, "failed", "server" },
+      { { "QUOTA_EXCEEDED", "UNAVAILABLE", "INTERNAL", "sent" }, "sent" }, { { "UNAUTHENTICATED", "sent" }, "sent" },
+      { { "UNAUTHENTICATED", "UNAUTHENTICATED" }, "failed", "unauthorized" },
+      { { "UNAVAILABLE", "UNAVAILABLE", "UNAVAILABLE", "UNAVAILABLE" }, "failed", "server" },
+      { { "QUOTA_EXCEEDED", "QUOTA_EXCEEDED", "QUOTA_EXCEEDED", "QUOTA_EXCEEDED" }, "failed", "rate_limited" },
+    }
+    for number, plan in ipairs(plans) do
+      server:plan { token = device(number), responses = plan[1] }
+    end
+    start { retry = { base = 0.001, max = 0.01, quota = 0.001, attempts = 4 } }
+    local report = push_all(#plans + 1)
+    for number, plan in ipairs(plans) do
+      local name = device(number)
+      assert.same({ plan[2] .. " ", plan[3] }, { report.by_device[name], plan[3] and report.codes[name] }, name)
+    end
+    assert.equal("sent ", report.by_device[device(#plans + 1)])
+    assert.equal(2, report.removed)
+  end)
+
+  it("fetches a new access token when the old one has become worthless", function()
+    start()
+    assert.same({ sent = 20 }, push_all(20).outcomes)
+    server:revoke()
+    get "/push?from=21&count=20"
+    assert.is_true(get("/flush").done)
+    assert.same({ sent = 40 }, get("/report").outcomes)
+    assert.equal(2, server:inspect().tokens)
+  end)
+
+  it("continues after responses that are cut, or are no HTTP", function()
+    local modes = { { mode = "cut", at = "head" }, { mode = "cut", at = "body" }, { mode = "redirect" },
+      { mode = "oversize" }, { mode = "header_flood" } }
+    for _, form in ipairs { "bytes", "status", "version", "header", "length", "negative", "lengths", "chunk", "chunk_end" } do
+      modes[#modes + 1] = { mode = "garbage", form = form }
+    end
+    server:misbehave { path = "/v1/", probability = 0.4, seed = 3, modes = modes }
+    start { buffer = 1000, retry = { base = 0.001, max = 0.01, attempts = 8 } }
+    local report = push_all(200)
+    assert.equal(200, report.outcomes.sent + report.outcomes.failed)
+    assert.is_true(report.outcomes.sent > 100 and report.outcomes.failed > 0)
+    for name, code in pairs(report.codes) do
+      assert.is_truthy(({ network = true, response = true, too_large = true })[code], name .. ": " .. code)
+    end
+  end)
+
+  -- A fetch that failed is not repeated for ten seconds.
+  for _, case in ipairs {
+    { { mode = "status", status = 503 }, "server" }, { { mode = "status", status = 429 }, "rate_limited" },
+    { { mode = "status", status = 401 }, "unauthorized" }, { { mode = "garbage" }, "network" },
+    { { mode = "answer", body = "<html>" }, "response" }, { { mode = "drop" }, "network" },
+  } do
+    local rule = case[1]
+    it(("fails when no access token is granted: %s %s"):format(rule.mode, rule.status or rule.body or ""), function()
+      rule.path = "/token"
+      server:misbehave(rule)
+      start { retry = { base = 0.001, max = 0.001, attempts = 2 } }
+      local report = push_all(3)
+      assert.same({ failed = 3 }, report.outcomes)
+      for number = 1, 3 do
+        assert.equal(case[2], report.codes[device(number)])
+      end
+      assert.equal(0, server:inspect().messages)
+    end)
+  end
+
+  it("sends over TLS, and not to a stranger", function()
+    local base = "https://127.0.0.1:%d"
+    start { fcm_url = base:format(server.tls_port), token_url = base:format(server.tls_port) .. "/token" }
+    assert.same({ sent = 2 }, push_all(2).outcomes)
+    web:stop()
+    start { fcm_url = base:format(server.untrusted_port) }
+    local report = push_all(2)
+    assert.same({ failed = 2 }, report.outcomes)
+    assert.equal("tls", report.codes[device(1)])
+    assert.equal(2, server:inspect().messages)
   end)
 
   it("sends again later, by a timer", function()
@@ -154,7 +250,7 @@ describe("the FCM handler inside nginx", function()
     get "/push?from=1&count=100"
     local before = web:workers()[1]
     web:signal "HUP"
-    assert.is_true(server:wait({ messages = 100, timeout = 10 }).reached)
+    assert.is_true(server:wait({ messages = 100 }).reached)
     assert.is_truthy(before)
     for _, count in pairs(server:delivered().counts) do
       assert.equal(1, count)

@@ -9,7 +9,7 @@ local uid = require "pusher.push.tinode.uid"
 
 local pushing = {}
 
-local outcomes, by_device, removed, logged = {}, {}, 0, {}
+local outcomes, by_device, codes, removed, logged = {}, {}, {}, 0, {}
 
 -- A device per user, looked up in a store that takes its time, as a database does.
 local function devices(uids)
@@ -27,8 +27,9 @@ local function remove()
   return true
 end
 
-local function on_result(_, device, outcome)
+local function on_result(_, device, outcome, _, details)
   local name = device and device.device_id or "receipt"
+  codes[name] = details and details.code
   by_device[name] = (by_device[name] or "") .. outcome .. " "
   outcomes[outcome] = (outcomes[outcome] or 0) + 1
 end
@@ -105,7 +106,7 @@ end
 --- Content: all outcomes.
 function pushing.report()
   ngx.print(cjson.encode {
-    outcomes = outcomes, by_device = by_device, removed = removed, refused = refused, logged = #logged,
+    outcomes = outcomes, by_device = by_device, codes = codes, removed = removed, refused = refused, logged = #logged,
     stats = pushing.registry:stats().fcm,
   })
 end

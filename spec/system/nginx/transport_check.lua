@@ -4,6 +4,7 @@ local cjson = require "cjson"
 local contract = require "spec.helpers.transport_contract"
 local cqueues = require "cqueues"
 local environment = require "spec.helpers.environment"
+local lax_openssl = require "spec.helpers.lax_openssl"
 local local_server = require "tools.local_server"
 local new_request = require "spec.helpers.request"
 local nginx = require "tools.nginx"
@@ -172,6 +173,20 @@ describe("pusher.transport.ngx, inside nginx", function()
         assert.equal(200, open(options)(request { host = host, timeout = options.timeout }).status)
       end
     end
+  end)
+
+  it("speaks the versions of TLS that lua_ssl_protocols allows", function()
+    local function call(directive)
+      web:stop()
+      web = lax_openssl.with(function(path)
+        return nginx.start { environment = ("OPENSSL_CONF='%s'"):format(path), server = SERVER,
+          http = ("lua_ssl_trusted_certificate %s; %s"):format(server.ca_file, directive) }
+      end)
+      local result, _, details = open {}(request { scheme = "https", port = server.old_tls_port })
+      return result and result.status or details.code
+    end
+    assert.equal(200, call "lua_ssl_protocols TLSv1 TLSv1.1 TLSv1.2 TLSv1.3;")
+    assert.equal("tls", call "lua_ssl_protocols TLSv1.2 TLSv1.3;")
   end)
 
   it("does not use an unverified connection where verification is on", function()

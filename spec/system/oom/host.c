@@ -19,6 +19,7 @@
  *   "any"        those of the whole process */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <execinfo.h>
 #include <errno.h>
 #include <lauxlib.h>
 #include <link.h>
@@ -44,6 +45,11 @@ void __libc_free(void *block);
 void *memalign(size_t alignment, size_t size); /* of malloc.h, whose attributes differ */
 
 enum { NONE, LUA, OWN, ANY };
+#ifdef LUA_JITLIBNAME
+enum { IS_LUAJIT = 1 };
+#else
+enum { IS_LUAJIT = 0 };
+#endif
 enum { MAX_RANGES = 8, CRASH_IN_LUAJIT = 253 };
 
 typedef struct {
@@ -60,6 +66,8 @@ static struct {
     int source;
     long failing; /* the number of the one that fails */
     code own, cjson;
+    bool finding_stack; /* the next block that grows is Lua's stack */
+    void *stack;        /* if its growth must not fail */
     long live;
     long *counted; /* in memory that children share */
 } state;
@@ -167,7 +175,7 @@ char *strdup(const char *text)
     return copy != NULL ? memcpy(copy, text, size) : NULL;
 }
 
-/* Lua's allocator. */
+/* Lua's allocator. The stack's growth does not fail under LuaJIT: see find_stack(). */
 static void *allocate(void *data, void *block, size_t old_size, size_t new_size)
 {
     (void)data;
@@ -176,6 +184,8 @@ static void *allocate(void *data, void *block, size_t old_size, size_t new_size)
         return NULL;
     }
     bool grows = block == NULL || new_size > old_size;
+    if (state.finding_stack || (block != NULL && block == state.stack))
+        return state.stack = __libc_realloc(block, new_size);
     if (grows && (state.source == LUA || state.source == ANY) &&
         fails_next(state.source == LUA && LUA_VERSION_NUM >= 502))
         return NULL;
@@ -268,15 +278,60 @@ static void set_module(lua_State *L)
 #define COUNTER(context) NULL
 #endif
 
-/* Some functions of LuaJIT's, string.lower() among them, crash when they lack memory. */
-static void on_fault(int number, siginfo_t *info, void *data)
+enum { OTHERS, C_LIBRARY, LUAJIT };
+
+/* Whose code an address is. What belongs to no file is LuaJIT's, which compiled it, or jumped to
+ * where no code is. */
+static int owner_of(void *address)
 {
-    const ucontext_t *context = data;
     Dl_info found;
+    if (dladdr(address, &found) == 0 || strstr(found.dli_fname, "luajit") != NULL)
+        return LUAJIT;
+    bool in_library = strstr(found.dli_fname, "/libc.so") != NULL;
+    return in_library || strstr(found.dli_fname, "/libgcc_s") != NULL ? C_LIBRARY : OTHERS;
+}
+
+/* Whose fault it is: of the C library's functions, such as memcpy() and abort(), the caller's. The
+ * stack is looked at only there: where LuaJIT fails, it may be broken. */
+static int find_culprit(void *address)
+{
+    enum { MAX_FRAMES = 32, OF_HANDLER = 2 };
+    void *frames[MAX_FRAMES];
+    int owner = owner_of(address);
+    int count = owner == C_LIBRARY ? backtrace(frames, MAX_FRAMES) : 0;
+    for (int i = OF_HANDLER; owner == C_LIBRARY && i < count; i++)
+        owner = owner_of(frames[i]);
+    return owner;
+}
+
+/* Some functions of LuaJIT's, string.lower() among them, crash when they lack memory, and so does
+ * its compiler. */
+static void on_fault(int number, siginfo_t *info, void *context)
+{
     (void)info;
-    if (dladdr(COUNTER(context), &found) != 0 && strstr(found.dli_fname, "luajit") != NULL)
+    if (IS_LUAJIT && find_culprit(COUNTER((const ucontext_t *)context)) == LUAJIT)
         _exit(CRASH_IN_LUAJIT);
     signal(number, SIG_DFL); /* and the fault happens again */
+}
+
+/* The first backtrace() loads a library. */
+static void catch_faults(void)
+{
+    void *frame;
+    struct sigaction faults = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
+    (void)backtrace(&frame, 1);
+    sigaction(SIGSEGV, &faults, NULL);
+    sigaction(SIGABRT, &faults, NULL);
+}
+
+/* LuaJIT writes "not enough memory" behind the end of a stack that could not grow (lj_err_mem() in
+ * lj_err.c), and so damages whatever lies there. */
+static void find_stack(lua_State *L)
+{
+    enum { SLOTS = 100 }; /* more than there are at first */
+    state.finding_stack = IS_LUAJIT;
+    (void)lua_checkstack(L, SLOTS);
+    state.finding_stack = false;
 }
 
 static int run(lua_State *L, int argc, char **argv)
@@ -294,8 +349,9 @@ int main(int argc, char **argv)
     state.counted = mmap(NULL, sizeof(*state.counted), PROT_READ | PROT_WRITE,
                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     lua_State *L = state.counted != MAP_FAILED ? lua_newstate(allocate, NULL) : NULL;
-    struct sigaction faults = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
-    sigaction(SIGSEGV, &faults, NULL);
+    catch_faults();
+    if (L != NULL)
+        find_stack(L);
     if (argc < 2 || L == NULL) {
         fprintf(stderr, "usage: %s SCRIPT [ARGS...]\n", argv[0]);
         return 2;

@@ -18,16 +18,21 @@ local function quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
-local function run(lua, source, scenario, handshake)
+local AT_ONCE = 2 -- programs
+
+local function start(lua, source, scenario, handshake)
   local build = "build/" .. lua
-  local pipe = assert(io.popen(table.concat({
+  return { lua = lua, pipe = assert(io.popen(table.concat({
     "LUA_PATH='./lua/?.lua;./?.lua;;' LUA_CPATH='./" .. build .. "/?.so;;'", build .. "/oom_host",
     "spec/system/oom/tries.lua", scenario, source, max, quote(handshake), "2>&1",
-  }, " ")))
-  local text = pipe:read("*a")
-  pipe:close()
+  }, " "))) }
+end
+
+local function finish(program)
+  local text = program.pipe:read("*a")
+  program.pipe:close()
   io.write((text:gsub("[^\n]*\n", function(line)
-    return lua .. " " .. line
+    return program.lua .. " " .. line
   end)))
   io.flush()
   local tried, failed = text:match("(%d+) tried, [^\n]-(%d+) failed\n$")
@@ -39,12 +44,23 @@ local handshake = cjson.encode {
   host = channels.host, port = channels.port, tls_port = channels.tls_port, ca_file = channels.ca_file,
   app_id = channels.app_id, key = channels.key, secret = channels.secret,
 }
-local tried, failed = 0, 0
+local tried, failed, running = 0, 0, {}
+
+local function finish_first()
+  local more, bad = finish(table.remove(running, 1))
+  tried, failed = tried + more, failed + bad
+end
+
 for _, place in ipairs(RUNS) do
   for _, scenario in ipairs(wanted) do
-    local more, bad = run(place[1], place[2], scenario, handshake)
-    tried, failed = tried + more, failed + bad
+    if #running == AT_ONCE then
+      finish_first()
+    end
+    running[#running + 1] = start(place[1], place[2], scenario, handshake)
   end
+end
+while running[1] do
+  finish_first()
 end
 channels:stop()
 print()

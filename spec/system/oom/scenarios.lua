@@ -9,6 +9,7 @@
 local cjson = require "cjson"
 local core = require "pusher.core"
 local process = require "pusher_test.process"
+local publishing = require "spec.system.oom.publishing"
 local pusher = require "pusher"
 
 -- Lua 5.1 never loads a module again whose loading failed.
@@ -18,7 +19,6 @@ require "pusher.transport.async"
 local NOW = 1700000000
 local MASTER_KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 local CHILD = 20 -- seconds after which a child hangs
-local FLUSH = 2 -- seconds
 
 local scenarios = {}
 
@@ -108,12 +108,12 @@ local function webhook_parts(server)
   local function headers(key, secret)
     return { ["X-Pusher-Key"] = key, ["X-Pusher-Signature"] = core.mac(secret):hex(body) }
   end
-  return body, headers(server.key, server.secret), headers("other", "other secret")
+  return body, headers(server.key, server.secret), headers("other", "other-secret")
 end
 
 local function webhooks(server)
   local body, own, other = webhook_parts(server)
-  local given = { extra_tokens = { { key = "other", secret = "other secret" } }, max_age = 10 }
+  local given = { extra_tokens = { { key = "other", secret = "other-secret" } }, max_age = 10 }
   return {
     open = function() return quiet_client(server) end,
     calls = {
@@ -238,51 +238,10 @@ local function fork(server)
   }
 end
 
--- Every accepted event was reported, none twice, and the counts agree. Each is published twice, see run() of tries.lua.
-local function check_events(objects)
-  local stats = objects.publisher:stats()
-  local reported = 0
-  for tag, count in pairs(objects.reported) do
-    assert(count <= 2, "an event was reported twice: " .. tag)
-    reported = reported + count
+local function publisher_client(server, transport)
+  return function()
+    return assert(pusher.new(options(server, transport)))
   end
-  assert(stats.queued + stats.in_flight == 0, "events are left")
-  assert(stats.accepted == stats.sent + stats.failed + stats.dropped + stats.replaced, "the counts disagree")
-  assert(stats.accepted == reported, "accepted " .. stats.accepted .. ", reported " .. reported)
-end
-
-local function publish(server, transport)
-  local function add(tag, channel, params)
-    return function(objects)
-      params.tag = tag
-      return objects.publisher:trigger(channel, "event", tag, params)
-    end
-  end
-  return {
-    open = function()
-      local objects = { reported = { a = 0, b = 0, c = 0, d = 0 } }
-      objects.client = assert(pusher.new(options(server, transport)))
-      objects.publisher = assert(objects.client:publisher { linger = 0, on_result = function(event)
-        objects.reported[event.tag] = objects.reported[event.tag] + 1
-      end })
-      return objects
-    end,
-    calls = {
-      add("a", "channel", {}), add("b", "other", { replace = 1 }), add("c", "other", { replace = 1 }),
-      add("d", "private-encrypted-x", { info = "subscription_count" }),
-      function(objects) return objects.publisher:step() and true end,
-      function(objects) return objects.publisher:flush(FLUSH) end,
-    },
-    settle = function(objects)
-      assert(objects.publisher:flush(FLUSH))
-    end,
-    check = check_events,
-    close = function(objects)
-      objects.publisher:close(0)
-      objects.client:close()
-    end,
-    threads = transport[1] == "async",
-  }
 end
 
 --- Makes the scenarios, with a local Channels server.
@@ -307,8 +266,8 @@ function scenarios.new(server)
     trigger_tls = trigger(server, { "curl", secure = true }),
     trigger_async = trigger_async(server, { "async" }),
     trigger_async_tls = trigger_async(server, { "async", secure = true }),
-    publish = publish(server, { "curl" }),
-    publish_async = publish(server, { "async" }),
+    publish = publishing.new(publisher_client(server, { "curl" })),
+    publish_async = publishing.new(publisher_client(server, { "async" }), true),
     fork = fork(server),
   }
 end

@@ -34,10 +34,11 @@ local MEMORY = { "ot enough memory", "ut of memory", "annot allocate memory" }
 
 local unexpected -- what was logged, if it was no error of memory
 
--- What else a call may say when any allocation fails: libcurl before 8.6 reports lack of memory and a long line alike;
--- the transport says in its log what the parser raised; Lua could not open a module's file.
+-- What else a call may say when any allocation fails: the transport says in its log what the parser raised; Lua could
+-- not open a module's file; over TLS a lack of memory may look like a header line that is too long for libcurl.
 local OTHER_MEMORY = {
-  "or its headers than 64 KiB", "the response could not be processed", name == "load" and "module '" or nil,
+  name:find("_tls", 1, true) and "or its headers than 64 KiB" or nil,
+  "the response could not be processed", name == "load" and "module '" or nil,
 }
 
 local function has_any(message, texts)

@@ -6,8 +6,8 @@ local number, _, host, port, tls_port, ca_file, rounds = ...
 local async = require "pusher.transport.async"
 local process = require "pusher_test.process"
 
-local CHILD = 60 -- seconds after which a child hangs
-local WAIT = 60 -- seconds; sanitizers slow everything down
+local CHILD = 300 -- seconds after which a child hangs
+local WAIT = 120 -- seconds; sanitizers slow everything down
 
 math.randomseed(number)
 

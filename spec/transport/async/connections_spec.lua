@@ -1,5 +1,5 @@
 -- Which connections the network's thread ends: idle ones that have input or an end waiting, and never one in use; and
--- that a connection which hangs stops no other call.
+-- that a connection which hangs stops no other call, and keeps none beyond its deadline.
 
 local calls = require "spec.helpers.calls"
 local local_server = require "tools.local_server"
@@ -39,6 +39,34 @@ describe("the connections of the async transport", function()
     for _, call in ipairs(list) do
       assert.equal(200, (call:wait(calls.WAIT)))
     end
+  end)
+
+  it("are waited for until each call's own deadline, in whatever order the calls came", function()
+    local narrow = calls.transport(server, { keepalive = { pool_size = 1 } })
+    local hung, ends = calls.send(narrow, server, "hang", { timeout = 30 }), {}
+    for index, timeout in ipairs { 0.3, 30, 0.1, 20, 0.2 } do
+      calls.send(narrow, server, "none", { timeout = timeout }):on_done(function(_, _, details)
+        ends[#ends + 1] = details.code .. " " .. index
+      end)
+    end
+    calls.eventually(2, "calls are late", function()
+      assert(narrow:step(0.05))
+      return #ends == 3
+    end)
+    assert.same({ "timeout 3", "timeout 5", "timeout 1" }, ends)
+    assert.equal("pending", calls.code(hung))
+    narrow:close()
+  end)
+
+  it("are as many as pool_size says, also more than HTTP/2 has streams", function()
+    local wide = calls.transport(server, { keepalive = { pool_size = 120 } })
+    local before = server:inspect().requests
+    for _ = 1, 121 do
+      calls.send(wide, server, "hang")
+    end
+    assert.is_true(server:wait({ requests = before + 120, timeout = calls.WAIT }).reached)
+    assert.equal(before + 120, server:inspect().requests)
+    wide:close()
   end)
 
   -- libcurl (7.88) says only with the first response that a connection is one of HTTP/2.

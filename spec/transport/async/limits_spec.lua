@@ -55,6 +55,21 @@ describe("the async transport", function()
     end)
   end
 
+  it("has no descriptor to watch while there are none, and one afterwards", function()
+    for _, is_started in ipairs { false, true } do
+      assert.equal(0, process.run(function()
+        local transport = calls.transport(server)
+        if is_started then
+          transport:step()
+        end
+        local files = use_up(0)
+        assert(transport:pollfd() == nil)
+        process.limit("descriptors")
+        assert(type(transport:pollfd()) == "number" and #files > 0)
+      end, calls.CHILD))
+    end
+  end)
+
   it("lives without threads", function()
     assert.equal("good\n", calls.run_preloaded("faults", "spec/helpers/faults_threads.lua", server.host, server.port))
   end)

@@ -4,6 +4,8 @@ local async = require "pusher.transport.async"
 local calls = require "spec.helpers.calls"
 local contract = require "spec.helpers.transport_contract"
 local core = require "pusher.core"
+local curl = require "pusher.curl"
+local declared = require "pusher.base.options"
 local local_server = require "tools.local_server"
 local process = require "pusher_test.process"
 local time_scale = require "spec.helpers.time_scale"
@@ -179,15 +181,22 @@ describe("the thread of the async transport", function()
       local file = assert(io.open(program, "w"))
       file:write(([[
         local transport = require("pusher.transport.async").new()
-        local call = transport:send({ method = "GET", scheme = "http", host = %q, port = %d,
-          target = "/_misbehave/hang", headers = {}, timeout = 60 }, print)
+        local function send(target)
+          return transport:send({ method = "GET", scheme = "http", host = %q, port = %d, target = target, headers = {},
+            timeout = 60 }, function(status) return status end)
+        end
+        local call = send("/_misbehave/hang")
         transport:step(0.01)
-        io.write("ready\n")
-        io.flush()
-        call:wait(60)
-      ]]):format(server.host, server.port))
+        print(pcall(function() -- all of it, since the signal comes as soon as "ready" has been read
+          io.write("ready\n")
+          io.flush()
+          return call:wait(60)
+        end))
+        print("and then", send("/_misbehave/none"):wait(%d))
+        os.exit(true, false)
+      ]]):format(server.host, server.port, calls.WAIT))
       file:close()
-      local pipe = assert(io.popen("echo $$; exec " .. interpreter .. " " .. program .. " 2>&1"))
+      local pipe = assert(io.popen("echo $$; ulimit -t 10; exec " .. interpreter .. " " .. program .. " 2>&1"))
       local pid = pipe:read("*l")
       local ready = pipe:read("*l")
       local start = core.now()
@@ -197,7 +206,7 @@ describe("the thread of the async transport", function()
       os.remove(program)
       assert.equal("ready", ready)
       assert.is_true(core.now() - start < 2 * time_scale)
-      assert.is_truthy(text:find("interrupted!", 1, true) or interpreter:find("asan", 1, true), text)
+      assert.is_truthy(text:find("interrupted!.*\nand then\t200\t") or interpreter:find("asan", 1, true), text)
     end)
   end)
 
@@ -227,6 +236,45 @@ describe("the thread of the async transport", function()
         transport:step()
       end
       assert.is_false(process.poll(fd, 0))
+    end)
+  end)
+
+  describe("with a handle of pusher.curl", function()
+    local handle, request
+
+    before_each(function()
+      handle = assert(curl.async(assert(declared.transport())))
+      request = calls.request(server, "none")
+    end)
+
+    after_each(function()
+      handle:close()
+    end)
+
+    it("waits as long as it was asked to, whatever was taken before", function()
+      local fd = handle:pollfd()
+      assert(handle:add(request))
+      assert.is_true(process.poll(fd, calls.WAIT))
+      assert.equal(1, (handle:done()))
+      assert(handle:add(calls.request(server, "hang")))
+      local start = core.now()
+      handle:wait(0.05)
+      assert.is_true(core.now() - start >= 0.05)
+    end)
+
+    it("has a readable descriptor for outcomes that are there already", function()
+      for number = 1, 10 do -- the thread may be later than the server
+        local before = server:inspect().responses
+        assert(handle:add(request))
+        assert(handle:add(request))
+        assert.is_true(server:wait({ responses = before + 2 }).reached)
+        assert.is_true(process.poll(handle:pollfd(), calls.WAIT))
+        calls.eventually(5, "no outcome", function() return handle:done() end)
+        assert.is_true(process.poll(handle:pollfd(), calls.WAIT), "of two outcomes in round " .. number)
+        calls.eventually(5, "no outcome", function() return handle:done() end)
+        handle:close()
+        handle = assert(curl.async(assert(declared.transport())))
+      end
     end)
   end)
 

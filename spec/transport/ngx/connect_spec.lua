@@ -97,7 +97,7 @@ describe("pusher.transport.ngx.connect", function()
       return #record.connections
     end
     assert.equal(20, count("api.test", times(20, REFUSED)))
-    assert.equal(2, count("api.test", times(2, REFUSED)))
+    assert.equal(2, count("api.test", times(3, REFUSED)))
     assert.equal(20, count("other.test", times(20, REFUSED)))
     assert.equal(2, count("api.test", { { connect = "connection refused" }, {} }))
     assert.equal(20, count("api.test", times(20, REFUSED)))

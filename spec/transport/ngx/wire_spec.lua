@@ -1,3 +1,4 @@
+local fails = require "spec.helpers.fails"
 local wire = require "pusher.transport.ngx.wire"
 
 local function request(over)
@@ -61,6 +62,14 @@ describe("pusher.transport.ngx.wire", function()
       assert.equal("invalid", details.code)
       assert.is_false(details.sent)
       assert.equal(("the request's %s contains characters that cannot be sent"):format(details.field), message)
+    end
+  end)
+
+  it("says which part cannot be sent", function()
+    for part, value in pairs { method = "get", host = "a b", target = "x", header = "" } do
+      local over = part == "header" and { headers = { { value, "x" } } } or { [part] = value }
+      fails(("the request's %s contains characters that cannot be sent"):format(part),
+        { code = "invalid", field = part, sent = false }, wire.request(request(over), { authority = "api.test" }, true))
     end
   end)
 end)

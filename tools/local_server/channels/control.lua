@@ -47,7 +47,7 @@ end
 
 -- Waits until each named count has reached the given value.
 local function wait(state, wanted)
-  local deadline = cqueues.monotime() + (wanted.timeout or 5)
+  local deadline = cqueues.monotime() + (wanted.timeout or 30)
   while true do
     local now, reached = progress(state), true
     for name, value in pairs(wanted) do

@@ -9,6 +9,7 @@ package.path = here .. "/../../../?.lua;" .. package.path
 
 local cjson = require "cjson"
 local app_rules = require "tools.local_server.channels.app"
+local broken = require "tools.local_server.http.broken"
 local channels = require "tools.local_server.channels.channels"
 local control = require "tools.local_server.channels.control"
 local http_api = require "tools.local_server.channels.http_api"
@@ -102,11 +103,15 @@ local function open_listeners(state, cq, options)
   local good = { names = names, addresses = addresses }
   local h2 = { names = names, addresses = addresses, protocols = { "h2", "http/1.1" } }
   local expired = { names = names, addresses = addresses, expired = true }
+  local old = { names = names, addresses = addresses, old = true }
   open("http")
   open("tls", tls.new_context(authority, good))
   open("h2", tls.new_context(authority, h2), true)
   open("wrong_name", tls.new_context(authority, { names = { "elsewhere.example" } }))
   open("expired", tls.new_context(authority, expired))
+  open("common_name", tls.new_context(authority, { common_name = "127.0.0.1" }))
+  open("self_signed", tls.new_context(nil, good))
+  open("old_tls", tls.new_context(authority, old))
   open("untrusted", tls.new_context(tls.new_authority("Nobody's authority"), good))
   return authority
 end
@@ -129,6 +134,7 @@ local function open_others(state, cq, options)
     black_hole_port = posix.black_hole_port(),
     silent_port = proxy.silent_port(cq),
     mixed_port = open_mixed(state, cq, options.mixed or MIXED),
+    broken_ports = broken.open(cq),
   }
 end
 

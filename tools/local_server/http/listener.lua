@@ -47,8 +47,8 @@ local function limit_streams(self, limit, onstream)
 end
 
 local function report(_, context, operation, message)
-  -- Clients that break off are expected here.
-  if operation == "onstream" then
+  -- Clients that break off are expected here, and so are responses that come too late for an HTTP/2 client.
+  if operation == "onstream" and not (context.state == "closed" and context.connection.version == 2) then
     io.stderr:write("local server: ", tostring(context), ": ", tostring(message), "\n")
   end
 end

@@ -51,7 +51,8 @@ end
 
 local function applies(rule, exchange)
   local path = rule.path or ""
-  if exchange.target:sub(1, #path) ~= path or (rule.method and rule.method ~= exchange.method) then
+  if exchange.target:sub(1, #path) ~= path or (rule.method and rule.method ~= exchange.method)
+      or (rule.listener and rule.listener ~= exchange.listener) then
     return false
   elseif rule.skip > 0 then
     rule.skip = rule.skip - 1

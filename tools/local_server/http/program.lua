@@ -125,6 +125,9 @@ function program.start(cq, handlers, hello, detached)
   io.stdout:flush()
 end
 
+-- cqueues raises this in lua-http when a client has left while many of its HTTP/2 streams were open.
+local CLIENT_LEFT = "exceeded unchecked error limit"
+
 --- Runs the controller for ever; an error in a coroutine is written to stderr.
 function program.loop(cq)
   while true do
@@ -132,7 +135,9 @@ function program.loop(cq)
     if ok then
       return program.exit(0)
     end
-    io.stderr:write("local server: ", tostring(message), "\n")
+    if not tostring(message):find(CLIENT_LEFT, 1, true) then
+      io.stderr:write("local server: ", tostring(message), "\n")
+    end
   end
 end
 

@@ -6,6 +6,7 @@ local bignum = require "openssl.bignum"
 local ffi = require "ffi"
 local http_tls = require "http.tls"
 local name = require "openssl.x509.name"
+local openssl_context = require "openssl.ssl.context"
 local pkey = require "openssl.pkey"
 local rand = require "openssl.rand"
 local x509 = require "openssl.x509"
@@ -51,14 +52,16 @@ local function alpn_selector(versions)
 end
 
 --- Makes a server's certificate.
--- @tparam table authority from `new_authority`
--- @tparam table options `names` (DNS names), `addresses` (IP), `expired`
+-- @tparam table|nil authority from `new_authority`; without one the certificate is signed by its own key
+-- @tparam table options `names` (DNS names), `addresses` (IP), `expired`, `common_name` (default: the first of these)
 -- @return its private key, the certificate
 function tls.new_certificate(authority, options)
   local key = pkey.new { type = "EC", curve = "prime256v1" }
-  local first = options.names and options.names[1] or options.addresses[1]
-  local certificate = new_certificate(first, key)
-  certificate:setIssuer(authority.certificate:getSubject())
+  local common_name = options.common_name or (options.names or options.addresses)[1]
+  local certificate = new_certificate(common_name, key)
+  if authority then
+    certificate:setIssuer(authority.certificate:getSubject())
+  end
   certificate:setLifetime(os.time() - 2 * DAY, os.time() + (options.expired and -DAY or DAY))
   certificate:setBasicConstraints { CA = false }
   local alternatives = altname.new()
@@ -68,17 +71,46 @@ function tls.new_certificate(authority, options)
   for _, address in ipairs(options.addresses or {}) do
     alternatives:add("IP", address)
   end
-  certificate:setSubjectAlt(alternatives)
-  certificate:sign(authority.key)
+  if options.names or options.addresses then
+    certificate:setSubjectAlt(alternatives)
+  end
+  certificate:sign(authority and authority.key or key)
   return key, certificate
 end
 
---- Makes a server context with a certificate of the authority.
--- @tparam table authority from `new_authority`
--- @tparam table options those of `new_certificate`, and `protocols` (ALPN, the preferred one first; default http/1.1)
+-- The OpenSSL that cqueues uses: a symbol is looked for in a library's own dependencies, too (dlsym(3)).
+local openssl
+ffi.cdef [[
+  int SSL_shutdown(void *ssl);
+  long SSL_CTX_ctrl(void *context, int command, long value, void *pointer);
+]]
+
+-- The pointer in a userdata of cqueues or luaossl, and the library.
+local function unwrap(userdata)
+  openssl = openssl or ffi.load(assert(package.searchpath("_cqueues", package.cpath)))
+  return ffi.cast("void **", ffi.cast("void *", userdata))[0], openssl
+end
+
+local SET_MIN_VERSION, TLS_1_0 = 123, 0x301 -- openssl/ssl.h, openssl/prov_ssl.h
+
+-- A context that speaks TLS 1.0 and 1.1 only, whatever the system's configuration says. Their signatures are SHA-1's,
+-- which OpenSSL 3 has at security level 0 only.
+local function new_old_context()
+  local context = openssl_context.new("TLS", true)
+  context:setOptions(openssl_context.OP_NO_TLSv1_2 + openssl_context.OP_NO_TLSv1_3)
+  context:setCipherList "ALL:@SECLEVEL=0"
+  local pointer, library = unwrap(context)
+  assert(library.SSL_CTX_ctrl(pointer, SET_MIN_VERSION, TLS_1_0, nil) == 1)
+  return context
+end
+
+--- Makes a server context with a certificate of its own.
+-- @tparam table|nil authority as for `new_certificate`
+-- @tparam table options those of `new_certificate`, `protocols` (ALPN, the preferred one first; default http/1.1), and
+--   `old`: TLS 1.0 and 1.1 only
 function tls.new_context(authority, options)
   local key, certificate = tls.new_certificate(authority, options)
-  local context = http_tls.new_server_context()
+  local context = options.old and new_old_context() or http_tls.new_server_context()
   context:setPrivateKey(key)
   context:setCertificate(certificate)
   if http_tls.has_alpn then
@@ -87,16 +119,11 @@ function tls.new_context(authority, options)
   return context
 end
 
--- The OpenSSL that cqueues uses: a symbol is looked for in a library's own dependencies, too (dlsym(3)).
-local openssl
-ffi.cdef "int SSL_shutdown(void *ssl);"
-
 --- Ends the server's half of a TLS session (close_notify, RFC 8446 6.1), which cqueues never does.
 -- @param socket of cqueues, encrypted
 function tls.send_close_notify(socket)
-  openssl = openssl or ffi.load(assert(package.searchpath("_cqueues", package.cpath)))
-  local session = socket:checktls() -- a userdata that holds an SSL *
-  openssl.SSL_shutdown(ffi.cast("void **", ffi.cast("void *", session))[0])
+  local session, library = unwrap(socket:checktls())
+  library.SSL_shutdown(session)
 end
 
 return tls

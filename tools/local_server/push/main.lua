@@ -95,7 +95,7 @@ end
 
 -- Waits until each named count has reached the given value.
 local function wait(state, wanted)
-  local deadline = cqueues.monotime() + (wanted.timeout or 5)
+  local deadline = cqueues.monotime() + (wanted.timeout or 30)
   wanted.timeout = nil
   while true do
     local reached = true

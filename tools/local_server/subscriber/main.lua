@@ -13,7 +13,7 @@ local program = require "tools.local_server.http.program"
 local secretbox = require "tools.local_server.subscriber.secretbox"
 
 -- How long a reply of the server may take, in seconds.
-local TIMEOUT = 5
+local TIMEOUT = 30
 
 local options
 local events, arrived = {}, condition.new()

@@ -21,7 +21,7 @@ local function texts(fields)
   return fields
 end
 
-local DECLARED = options.with_transport {
+config.DECLARED = options.with_transport {
   enabled = { "boolean", default = false },
   credentials = { "table", "string" }, -- this and the next three are read by pusher.push.fcm.credentials
   credentials_file = { "string" },
@@ -50,7 +50,7 @@ local DECLARED = options.with_transport {
   } },
 }
 
-DECLARED.log = nil -- a function, which no configuration can have
+config.DECLARED.log = nil -- a function, which no configuration can have
 
 local function check_colors(android)
   for name, section in pairs { ["android"] = android, ["android.msg"] = android.msg, ["android.sub"] = android.sub } do
@@ -67,7 +67,7 @@ end
 -- @tparam[opt] function unknown function(name), called for each member that nothing reads
 -- @treturn table|nil a fresh, complete table
 function config.check(given, unknown)
-  local checked, message, details = configs.check(given, DECLARED, unknown)
+  local checked, message, details = configs.check(given, config.DECLARED, unknown)
   local ok
   if checked then
     ok, message, details = check_colors(checked.android)

@@ -12,9 +12,10 @@ local credentials = {}
 credentials.TOKEN_URI = "https://oauth2.googleapis.com/token"
 
 local MAX_FILE_BYTES = 64 * 1024
+local MAX_SHOWN_PATH = 200 -- bytes
 
-local function refuse(text, field)
-  return errors.fail("config", text, { field = field })
+local function refuse(text, field, hint)
+  return errors.fail("config", text, { field = field, hint = hint })
 end
 
 local function read_file(path)
@@ -24,10 +25,13 @@ local function read_file(path)
   if file then
     file:close()
   end
+  -- What is no path may be the key itself.
+  local shown = #path <= MAX_SHOWN_PATH and not path:find("[{%z\1-\31\127-\255]") and ("%q"):format(path)
+    or "whose name is not shown here"
   if not text then
-    return refuse(("credentials: cannot read the file %q"):format(path), "credentials_file")
+    return refuse("credentials: cannot read the file " .. shown, "credentials_file")
   elseif #text > MAX_FILE_BYTES then
-    return refuse(("credentials: the file %q must have at most %d bytes"):format(path, MAX_FILE_BYTES),
+    return refuse(("credentials: the file %s must have at most %d bytes"):format(shown, MAX_FILE_BYTES),
       "credentials_file")
   end
   return text
@@ -40,7 +44,7 @@ local function find(config, getenv, json)
     local value = getenv("GOOGLE_APPLICATION_CREDENTIALS")
     if not value or value == "" then
       return refuse("missing credentials", "credentials")
-    elseif value:find("^%s*{") then
+    elseif value:find("^[ \t\r\n]*{") then
       given = value
     else
       path = value
@@ -70,7 +74,7 @@ local function plain(name, default)
     local value = given[name]
     if default and (value == nil or value == "") then
       return default
-    elseif type(value) ~= "string" or not value:find("^[%w%-_.~:/@+%%]+$") then
+    elseif type(value) ~= "string" or not value:find("^[A-Za-z0-9%-_.~:/@+%%]+$") then
       return refuse(("credentials: %s is missing or malformed"):format(name), "credentials." .. name)
     end
     return value
@@ -84,7 +88,7 @@ local function find_project(given, config, getenv)
   end
   if not project or project == "" then
     return refuse("project ID is required to access Firebase Cloud Messaging client", "project_id")
-  elseif not project:find("^[%w%-_.:]+$") or url.has_step(project) then
+  elseif not project:find("^[A-Za-z0-9%-_.:]+$") or url.has_step(project) then
     return refuse("project_id is part of a path and may have only letters, digits and -_.:", "project_id")
   end
   return project
@@ -102,7 +106,9 @@ local function find_signer(given)
   -- A trial now, so that a wrong key is reported at the start and not at the first push.
   local signature, message = core.rs256_sign(pem, "trial")
   if not signature then
-    return refuse("credentials: private_key: " .. message, "credentials.private_key")
+    local escaped = pem:find("\\n", 1, true)
+    local hint = escaped and 'it has "\\n" where lines should end: the JSON text was escaped twice' or nil
+    return refuse("credentials: private_key: " .. message, "credentials.private_key", hint)
   end
   return function(text)
     return core.rs256_sign(pem, text)

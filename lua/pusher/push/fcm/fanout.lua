@@ -140,10 +140,10 @@ local function expand(self, item)
   end
 end
 
-local function prepare(self, entry)
+local function prepare(self, entry, now)
   local item, device, options = entry.item, entry.device, self.options
   local unread = item.receipt.to[device.uid].unread
-  local built = messages.build(item.data, device, unread, self.config, options.clock())
+  local built = messages.build(item.data, device, unread, self.config, now)
   local body
   local ok, message, details = messages.check(built)
   if ok then
@@ -160,9 +160,10 @@ end
 -- @treturn table|nil job `{ receipt =, device =, body = }`, the receipt nil for a message of the caller's own
 -- @treturn boolean whether anything was done; if so and there is no job, call again
 function methods:next_job()
-  local entry = self.entries:shift()
+  local now = self.entries.first and self.options.clock() -- before the device is taken: the clock may raise
+  local entry = now and self.entries:shift()
   if entry then
-    return prepare(self, entry), true
+    return prepare(self, entry, now), true
   end
   local item = self.items:shift()
   if not item or item.body then

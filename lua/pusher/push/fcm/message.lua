@@ -4,6 +4,7 @@
 
 local access_mode = require "pusher.push.tinode.access_mode"
 local arguments = require "pusher.base.arguments"
+local ascii = require "pusher.base.ascii"
 local core = require "pusher.core"
 local drafty = require "pusher.push.tinode.drafty"
 local errors = require "pusher.base.errors"
@@ -169,10 +170,17 @@ local function find_target(given)
   return found
 end
 
+local MAX_FRACTION = #".123456789s"
+
 --- The seconds of a google.protobuf.Duration, "3.5s".
 -- @treturn number|nil
 function messages.seconds(text)
-  return type(text) == "string" and tonumber((text:match("^(%d[%d.]*)s$"))) or nil
+  local whole, rest = (type(text) == "string" and text or ""):match("^(%d+)(.*)$")
+  local fraction = rest and #rest <= MAX_FRACTION and rest:match("^%.(%d+)s$")
+  if rest ~= "s" and not fraction then
+    return nil
+  end
+  return tonumber(whole) + (fraction and tonumber(fraction) / 10 ^ #fraction or 0) -- in any locale
 end
 
 --- Whether a text is a colour as FCM accepts it.
@@ -187,7 +195,7 @@ local function check_android(given)
     return invalid("android must be a table, got " .. type(given), "android")
   end
   local priority, ttl = rawget(given, "priority"), rawget(given, "ttl")
-  if priority ~= nil and not (type(priority) == "string" and PRIORITIES[priority:lower()]) then
+  if priority ~= nil and not (type(priority) == "string" and PRIORITIES[ascii.lower(priority)]) then
     return invalid('android.priority must be "normal" or "high"', "android.priority")
   elseif ttl ~= nil and (messages.seconds(ttl) or math.huge) > messages.MAX_TTL then
     return invalid('android.ttl must be seconds such as "3600s", at most four weeks', "android.ttl")

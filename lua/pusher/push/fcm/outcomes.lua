@@ -65,6 +65,9 @@ function methods:judge(job, result, message, details)
   local outcome = "sent"
   if not result then
     outcome = details.dead and "unregistered" or OUTCOME_OF_CODE[details.code] or "failed"
+    if details.code == "too_large" and not details.status then
+      outcome = "failed" -- the response was too large, not the message
+    end
   end
   self:record(job.receipt, job.device, outcome, message, result or details)
 end

@@ -34,7 +34,9 @@ MEANING.APNS_AUTH_ERROR = MEANING.THIRD_PARTY_AUTH_ERROR
 -- google.rpc statuses, for responses without FCM's own code.
 local MEANING_OF_STATUS = {
   INVALID_ARGUMENT = MEANING.INVALID_ARGUMENT,
-  NOT_FOUND = MEANING.UNREGISTERED,
+  -- Not a dead token without FCM's own UNREGISTERED: a wrong project is not found, either. Go's, Python's and Java's
+  -- SDKs judge alike.
+  NOT_FOUND = { code = "not_found", hint = "check project_id and fcm_url" },
   PERMISSION_DENIED = { code = "forbidden",
     hint = "the service account may not send (cloudmessaging.messages.create) or the API is off" },
   RESOURCE_EXHAUSTED = MEANING.QUOTA_EXCEEDED,
@@ -48,7 +50,7 @@ local MEANING_OF_HTTP = {
   [400] = MEANING.INVALID_ARGUMENT,
   [401] = MEANING_OF_STATUS.UNAUTHENTICATED,
   [403] = { code = "forbidden" },
-  [404] = { code = "not_found", hint = "check project_id and fcm_url" },
+  [404] = MEANING_OF_STATUS.NOT_FOUND,
   [408] = { code = "timeout" },
   [413] = { code = "too_large" },
   [429] = MEANING.QUOTA_EXCEEDED,
@@ -103,7 +105,7 @@ function response.parser(json, clock)
     local meaning = meaning_of(status, code, error.status)
     code = code or (type(error.status) == "string" and error.status or nil)
     local shown = code and " " .. http.one_line(code) or ""
-    local text = type(error.message) == "string" and ": " .. http.one_line(error.message) or ""
+    local text = type(error.message) == "string" and ": " .. http.one_line(http.without_tokens(error.message)) or ""
     return fail(meaning.code, ("FCM responded with status %d%s%s"):format(status, shown, text), {
       status = status,
       fcm_code = code,

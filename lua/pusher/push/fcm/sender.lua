@@ -89,7 +89,7 @@ local function try_again(self, job, details)
   end
   local retry_after = http.wait(details.retry_after) or (details.quota and rules.quota) or nil
   local due = now + retry.delay(rules, job.attempts, retry_after, retry.chance(self.random))
-  if math.max(due, now + (retry_after or 0)) > job.deadline then
+  if due > job.deadline then
     return false
   end
   self.retried = self.retried + 1
@@ -109,42 +109,55 @@ local function settle(self, job, result, message, details)
     return -- abandoned meanwhile
   end
   finish_call(self, job)
-  if result or not try_again(self, job, details) then
+  local ran, again = true, false
+  if not result then
+    ran, again = pcall(try_again, self, job, details)
+  end
+  if not ran or not again then
     job.settled = true
     self.outcomes:judge(job, result, message, details)
+  end
+  if not ran then -- the clock did, after which the message has its outcome all the same
+    error(again, 0)
   end
 end
 
 -- The next job: one that is due to be sent again, else a new one.
 local function take(self)
-  local job = self.waiting:take(self.now())
+  local now = self.now()
+  local job = self.waiting:take(now)
   local moved = true
   for _ = 1, MAX_TURNS do
     if job or not moved or self.waiting.size >= MAX_WAITING then
       break
     end
+    now = self.now() -- read before: a job must not be lost when the clock raises
     job, moved = self.source:next_job()
     if job then
       job.attempts = 0
-      job.deadline = self.now() + math.min(self.config.retry.deadline, self.config.time_to_live or math.huge)
+      job.deadline = now + math.min(self.config.retry.deadline, self.config.time_to_live or math.huge)
     end
   end
-  return job
+  return job, now
 end
 
 --- The next job to send, with a token to send it with.
 -- @treturn table|nil job
 function methods:next()
   while self.in_flight_count < self.max_in_flight do
-    local job = take(self)
+    local job, now = take(self)
     if not job then
       return nil
     end
     -- In flight from here on: inside nginx others run while a token is fetched.
     self.in_flight[job] = true
     self.in_flight_count = self.in_flight_count + 1
-    local text, message, details = self.tokens:current()
-    if self.abandoned and not job.settled then -- by a callback, while the job was made or the token fetched
+    local ran, text, message, details = pcall(self.tokens.current, self.tokens)
+    if not ran then -- the clock did
+      finish_call(self, job)
+      self.waiting:add(job, now)
+      error(text, 0)
+    elseif self.abandoned and not job.settled then -- by a callback, while the job was made or the token fetched
       settle(self, job, errors.fail(self.abandoned.code, self.abandoned.message))
     elseif text and not job.settled then
       job.token, job.attempts = text, job.attempts + 1
@@ -154,7 +167,7 @@ function methods:next()
       settle(self, job, nil, message, details)
     elseif not job.settled then
       finish_call(self, job)
-      self.waiting:add(job, self.now()) -- the token is being fetched
+      self.waiting:add(job, now) -- the token is being fetched
       return nil
     end
   end
@@ -219,6 +232,12 @@ function methods:abandon(message, details, keep_in_flight)
     self.outcomes:judge(job, errors.fail(details.code, message, details))
   end
   self.source:abandon(message, details)
+end
+
+--- Ends all messages, and forgets the account and its token.
+function methods:close(message)
+  self:abandon(message, { code = "closed" })
+  self.tokens:close()
 end
 
 --- Adds the figures.

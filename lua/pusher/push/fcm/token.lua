@@ -3,6 +3,7 @@
 -- Rule: Google's "Using OAuth 2.0 for server to server applications" (RFC 7523). There is at most one fetch at a time;
 -- while the old token is still valid, nobody waits for the new one.
 
+local ascii = require "pusher.base.ascii"
 local endpoint = require "pusher.base.endpoint"
 local errors = require "pusher.base.errors"
 local http = require "pusher.base.http"
@@ -62,14 +63,14 @@ local function error_text(decoded)
   local error, description = decoded.error, decoded.error_description
   error = type(error) == "string" and error or ""
   local text = error .. (type(description) == "string" and ": " .. description or "")
-  return http.one_line((text:gsub("[%w%-_.+/=]+", function(word)
+  return http.one_line((text:gsub("[A-Za-z0-9%-_.+/=]+", function(word)
     return #word >= MIN_SECRET_BYTES and "…" or nil
   end)))
 end
 
 local function refused(status, decoded, headers, now)
   local text = error_text(decoded)
-  local code = text:lower():find("short-lived", 1, true) and "clock" or status == 429 and "rate_limited"
+  local code = ascii.lower(text):find("short-lived", 1, true) and "clock" or status == 429 and "rate_limited"
     or status >= 500 and "server" or "unauthorized"
   return fail(code, ("the token endpoint responded with status %d%s"):format(status, text ~= "" and ": " .. text or ""),
     { status = status, retry_after = http.retry_after(headers, now) })
@@ -89,9 +90,9 @@ function token.parser(json, clock)
       return refused(status, decoded, headers, clock())
     end
     local text, kind = decoded.access_token, decoded.token_type
-    if type(text) ~= "string" or not text:find("^[%w%-_.~+/=]+$") then
+    if type(text) ~= "string" or not text:find("^[A-Za-z0-9%-_.~+/=]+$") then
       return fail("response", "the token endpoint returned no valid access token", { status = status })
-    elseif type(kind) == "string" and kind:lower() ~= "bearer" then
+    elseif type(kind) == "string" and ascii.lower(kind) ~= "bearer" then
       return fail("response", "the token endpoint returned an unsupported token_type (expected Bearer)",
         { status = status })
     end
@@ -114,8 +115,11 @@ function token.new(options, config, account, send)
 end
 
 local function keep(self, granted, message, details)
-  local now = self.clock()
   self.fetching = false
+  if not self.account then
+    return -- closed meanwhile
+  end
+  local now = self.clock()
   if granted then
     self.text, self.failure = granted.text, nil
     local expiry = now + granted.expires_in
@@ -124,7 +128,7 @@ local function keep(self, granted, message, details)
     self.usable_until = math.max(self.renew_after, expiry - CLOCK_SKEW)
     return
   end
-  self.retry_at = now + math.max(RETRY_AFTER, http.wait(details.retry_after) or 0)
+  self.retry_at = now + math.max(RETRY_AFTER, http.wait(details.retry_after) or RETRY_AFTER)
   self.failure = { "cannot fetch an access token: " .. message, details }
 end
 
@@ -166,6 +170,12 @@ end
 --- @treturn boolean whether a token is being fetched
 function methods:is_fetching()
   return self.fetching
+end
+
+--- Forgets the account's key and the token; `current` fails from now on.
+function methods:close()
+  self.account, self.text, self.retry_at = nil, nil, math.huge
+  self.failure = { "the FCM handler has been stopped", { code = "closed" } }
 end
 
 --- Drops a token that the server refused. A newer one stays. When the server has just refused another one, too, the

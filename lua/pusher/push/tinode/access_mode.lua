@@ -1,5 +1,6 @@
 --- Access modes of the tinode chat server: a set of permissions, as bits or as letters. Pure.
 
+local ascii = require "pusher.base.ascii"
 local errors = require "pusher.base.errors"
 
 local access_mode = {}
@@ -47,11 +48,11 @@ function access_mode.parse(letters, bits)
     return bits or 0
   end
   local sum, seen = 0, {}
-  for letter in letters:upper():gmatch(".") do
+  for letter in ascii.upper(letters):gmatch(".") do
     if letter == "N" then
       return 0
     elseif not BIT[letter] then
-      return fail("invalid", ("AccessMode: invalid character '%s'"):format(letter:gsub("[^%w%p]", "?")),
+      return fail("invalid", ("AccessMode: invalid character '%s'"):format(letter:gsub("[^!-~]", "?")),
         { field = "access_mode" })
     elseif not seen[letter] then
       seen[letter], sum = true, sum + BIT[letter]

@@ -23,6 +23,8 @@ local function invalid(message)
   return fail("invalid", message, { field = "content" })
 end
 
+local NOT_UTF8 = "content is not valid UTF-8"
+
 local function member_string(data, name)
   local value = type(data) == "table" and rawget(data, name)
   return type(value) == "string" and value or ""
@@ -126,6 +128,9 @@ local function read_spans(fmt, length, ent)
         return nil, message, details
       end
       span.order, span.shown = index, shown(span)
+      if not core.utf8_valid(span.shown) then
+        return invalid(NOT_UTF8)
+      end
       left = left - #span.shown
       if left < 0 then
         return fail("too_large", ("content must show at most %d bytes of links and names"):format(drafty.MAX_BYTES),
@@ -155,9 +160,6 @@ end
 
 -- Forgets what was written after `count` pieces of `bytes` bytes.
 local function rewind(out, count, bytes)
-  for index = out.count, count + 1, -1 do
-    out[index] = nil
-  end
   out.count, out.bytes = count, bytes
 end
 
@@ -173,7 +175,10 @@ local function style(out, span, count, bytes)
     write(out, void[1] .. span.shown .. (void[2] or ""))
   elseif span.shown ~= "" then -- a link, unless its text is the URL
     local same = out.bytes - bytes == #span.shown and table.concat(out, "", count + 1, out.count) == span.shown
-    if not same then
+    if same then -- one piece from here on, so that a link around this one does not put it together again
+      rewind(out, count, bytes)
+      write(out, span.shown)
+    else
       out[count + 1] = "["
       write(out, "](" .. span.shown .. ")")
     end
@@ -216,7 +221,7 @@ local function check_text(text)
     return fail("too_large", ("content must have at most %d bytes, got %d"):format(drafty.MAX_BYTES, #text),
       { field = "content" })
   elseif not core.utf8_valid(text) then
-    return invalid("content is not valid UTF-8")
+    return invalid(NOT_UTF8)
   end
   return text
 end

@@ -7,6 +7,7 @@
 
 local access_mode = require "pusher.push.tinode.access_mode"
 local arguments = require "pusher.base.arguments"
+local ascii = require "pusher.base.ascii"
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
 local json_codec = require "pusher.base.json"
@@ -59,7 +60,7 @@ local function boolean(value, field)
 end
 
 local function device_ids(list, field)
-  local copy, count = nil, 0
+  local copy, count
   if type(list) == "table" then
     copy, count = arguments.list(list)
   end
@@ -216,7 +217,7 @@ function receipt.uids(checked)
     big_endian[id] = uid.decode(id):reverse()
   end
   table.sort(list, function(a, b)
-    return big_endian[a] < big_endian[b]
+    return ascii.less(big_endian[a], big_endian[b])
   end)
   return list
 end

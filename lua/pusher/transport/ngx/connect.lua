@@ -38,11 +38,11 @@ end
 
 -- What the light thread that ends first returns.
 local function wait_for_first(...)
-  local finished, name, ok, cause = ngx.thread.wait(...)
+  local finished, ok, cause = ngx.thread.wait(...)
   if finished then
-    return name, ok, cause
+    return ok, cause
   end
-  return nil, nil, tostring(name) -- it raised
+  return nil, tostring(ok) -- it raised
 end
 
 local function has_ended(thread)
@@ -52,19 +52,17 @@ end
 
 -- Only resolver_timeout (30 s by default) limits nginx's lookup of a name, so a second light thread watches the clock.
 local function connect_in_time(socket, plan, pool, down, deadline)
-  local connecting = ngx.thread.spawn(function()
-    return "connect", connect_to_any_address(socket, plan, pool, down, deadline)
-  end)
+  local connecting = ngx.thread.spawn(connect_to_any_address, socket, plan, pool, down, deadline)
   if has_ended(connecting) then
     return wait_for_first(connecting)
   end
   local alarm = ngx.thread.spawn(function()
     ngx.sleep(math.max(0, deadline - core.now()))
-    return "alarm", nil, "timeout"
+    return nil, "timeout"
   end)
-  local first, ok, cause = wait_for_first(connecting, alarm)
+  local ok, cause = wait_for_first(connecting, alarm)
   ngx.thread.kill(has_ended(connecting) and alarm or connecting)
-  return first, ok, cause
+  return ok, cause
 end
 
 --- Connects, or takes a connection from the pool.
@@ -79,8 +77,7 @@ function connect.open(socket, plan, pool_size, down, deadline)
   if not url.is_address(plan.host) then
     -- Only its parent may kill a light thread. If the caller were the parent and were itself killed, nobody would stop
     -- the lookup, and nginx's request would last until resolver_timeout. So a light thread in between is the parent.
-    local _, ok, cause = wait_for_first(ngx.thread.spawn(connect_in_time, socket, plan, pool, down, deadline))
-    return ok, cause
+    return wait_for_first(ngx.thread.spawn(connect_in_time, socket, plan, pool, down, deadline))
   elseif not timeouts.set(socket, deadline) then
     return nil, "timeout"
   end

@@ -29,10 +29,11 @@ local HINTS = {
   { cause = "^22: ", text = "allow longer chains with the directive lua_ssl_verify_depth" },
 }
 
--- `cause` is what nginx says; "timeout" decides the code.
+-- `cause` is what nginx says; "timeout" decides the code. For a connection that broke in a handshake it says the same
+-- as for a handshake that the server refused; another call may succeed. (A refused certificate has a cause of its own.)
 local function fail(code, text, cause, sent)
   cause = tostring(cause or "unknown error")
-  local message, details = text .. ": " .. cause, { sent = sent }
+  local message, details = text .. ": " .. cause, { sent = sent, retryable = cause == "handshake failed" or nil }
   for _, hint in ipairs(HINTS) do
     if cause:find(hint.cause) then
       message, details.hint = message .. " (" .. hint.text .. ")", hint.text
@@ -137,7 +138,7 @@ end
 function connection.open(plan, settings, deadline, fresh)
   local usable, socket = pcall(ngx.socket.tcp)
   if not usable then
-    local phase = tostring(socket):match("context of ([%w_]+)") or "this phase"
+    local phase = tostring(socket):match("context of ([A-Za-z0-9_]+)") or "this phase"
     return errors.fail("config", ("nginx allows no network access in %s: %s"):format(phase, PHASE_HINT),
       { sent = false, hint = PHASE_HINT })
   end
@@ -146,16 +147,13 @@ function connection.open(plan, settings, deadline, fresh)
   -- A kept connection that must not carry the request is closed, and the next one is taken; when the pool is empty,
   -- nginx connects.
   repeat
-    if self.reused then
+    ok, message, details = prepare(self, deadline)
+    local unusable = ok and is_unusable(self, fresh)
+    if unusable or not ok then
       socket:close()
     end
-    ok, message, details = prepare(self, deadline)
-  until not (ok and is_unusable(self, fresh))
-  if not ok then
-    socket:close()
-    return nil, message, details
-  end
-  return self
+  until not unusable
+  return ok and self, message, details
 end
 
 -- nginx looks for surplus bytes in the socket, not in OpenSSL, which has read the whole TLS record. A piece that may
@@ -218,7 +216,7 @@ function methods:exchange(bytes, method, max_body_bytes, deadline)
   -- A server may respond and close before it has read everything; the response counts.
   local ok, message, code = read(self, parser, deadline)
   if ok then
-    parser.persistent = parser.persistent and sent ~= nil and not self.may_hold_more
+    parser.persistent = parser.persistent and sent and not self.may_hold_more
     return parser
   elseif code and parser.received then
     return errors.fail(code, server .. ": " .. message)

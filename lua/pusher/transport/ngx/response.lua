@@ -3,6 +3,8 @@
 -- Rules: RFC 9112 (message syntax; section 6: body length), RFC 9110 15.2 (1xx). Head and body are limited, and reading
 -- is linear in their length. An invalid response gives `nil, message, code`.
 
+local ascii = require "pusher.base.ascii"
+
 local response = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.transport.ngx.response" }
@@ -42,7 +44,7 @@ local on_line, stages = {}, {}
 local function take_line(self)
   local newline = self.buffer:find("\n", self.position, true)
   local piece = self.buffer:sub(self.position, newline or -1)
-  self.position = newline and newline + 1 or #self.buffer + 1
+  self.position = (newline or #self.buffer) + 1
   self.head_bytes = self.head_bytes + #piece
   if self.head_bytes > MAX_HEAD_BYTES then
     return nil, ("the response head is longer than %d bytes"):format(MAX_HEAD_BYTES), "too_large"
@@ -81,9 +83,14 @@ local function too_large(self)
   return nil, ("the response body is longer than %d bytes"):format(self.max_body_bytes), "too_large"
 end
 
+-- RFC 9110 5.5, RFC 9112 2.2: such bytes make a line invalid.
+local function has_control(line)
+  return line:find("\0", 1, true) or line:find("\r", 1, true)
+end
+
 function on_line.status(self, line)
   local minor, status = (line .. " "):match("^HTTP/1%.([01]) ([1-9]%d%d) ")
-  if not minor then
+  if not minor or has_control(line) then
     return invalid("the response is not HTTP/1.1")
   end
   self.status = tonumber(status)
@@ -108,14 +115,14 @@ fields["content-length"] = function(self, value)
 end
 
 fields["transfer-encoding"] = function(self, value)
-  if self.chunked or value:lower():match("^[ \t]*(%S+)[ \t]*$") ~= "chunked" then
+  if self.chunked or ascii.lower(value):match("^[ \t]*([^ \t]+)[ \t]*$") ~= "chunked" then
     return "unsupported Transfer-Encoding"
   end
   self.chunked = true
 end
 
 fields.connection = function(self, value)
-  if ("," .. value:lower():gsub("%s", "") .. ","):find(",close,", 1, true) then
+  if ("," .. ascii.lower(value):gsub("[ \t]", "") .. ","):find(",close,", 1, true) then
     self.persistent = false
   end
 end
@@ -148,11 +155,6 @@ local function begin_body(self)
   end
 end
 
--- RFC 9110 5.5, RFC 9112 2.2: such bytes make a line invalid.
-local function has_control(line)
-  return line:find("\0", 1, true) or line:find("\r", 1, true)
-end
-
 function on_line.header(self, line)
   local lines = self.lines
   if line == "" then
@@ -166,11 +168,11 @@ function on_line.header(self, line)
     lines[#lines] = " " -- RFC 9112 5.2: an obsolete fold
     line = line:match("^[ \t]*(.*)")
   else
-    local name = line:match("^([^%s:]+):")
+    local name = line:match("^([^ \t-\r:]+):")
     if not name then
       return invalid("invalid header line")
     end
-    local field = self.method ~= "CONNECT" and fields[name:lower()]
+    local field = self.method ~= "CONNECT" and fields[ascii.lower(name)]
     self.framing = field and name
     local message = field and field(self, line:sub(#name + 2))
     if message then

@@ -1,5 +1,6 @@
 --- The route of a request: straight to the server, or through an HTTP proxy.
 
+local ascii = require "pusher.base.ascii"
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
 local url = require "pusher.base.url"
@@ -16,13 +17,13 @@ local mac_key = core.mac(core.random(32))
 -- @treturn table|nil `{ host =, port = }`, with a user also `credentials` for Basic authentication (RFC 7617), and
 --   `credentials_mac`, which stands for them in names
 function route.proxy(text)
-  local scheme, authority = text:match("^(%w+)://([^/]+)/?$")
+  local scheme, authority = text:match("^([A-Za-z]+)://([^/]+)/?$")
   if not scheme then
     scheme, authority = "http", text:match("^([^/]+)/?$") or ""
   end
   local userinfo, server = authority:match("^([^@]*)@(.*)$")
   local host, port = url.split_host(server or authority)
-  if scheme:lower() ~= "http" or not host then
+  if ascii.lower(scheme) ~= "http" or not host then
     return errors.fail("config", 'option "proxy" must be http://[user[:password]@]host:port in nginx',
       { field = "proxy" })
   end

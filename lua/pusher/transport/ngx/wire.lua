@@ -3,6 +3,7 @@
 -- The request is signed, so its parts are sent unchanged; bytes that could break out of their place in the message are
 -- refused (RFC 9112 sections 3 and 5).
 
+local ascii = require "pusher.base.ascii"
 local errors = require "pusher.base.errors"
 
 local wire = {}
@@ -22,11 +23,11 @@ end
 -- @tparam boolean keep whether another request may follow on the connection
 -- @treturn string|nil (code `invalid`)
 function wire.request(request, plan, keep)
-  if not request.method:find("^%u+$") then
+  if not request.method:find("^[A-Z]+$") then
     return invalid("method")
-  elseif not request.host:find("^[%w%-_.:]+$") then
+  elseif not request.host:find("^[A-Za-z0-9%-_.:]+$") then
     return invalid("host")
-  elseif not request.target:find("^/[^%c ]*$") then
+  elseif request.target:sub(1, 1) ~= "/" or request.target:find(ascii.CONTROL_OR_SPACE) then
     return invalid("target")
   end
   local out = { request.method, " ", plan.origin or "", request.target, " HTTP/1.1\r\nHost: ", plan.authority, "\r\n" }
@@ -34,7 +35,7 @@ function wire.request(request, plan, keep)
   for _, header in ipairs(request.headers or {}) do
     local name, value = header[1], header[2]
     -- Of the control characters, a value may contain tabs only.
-    if not name:find("^[%w!#$%%&'*+%-.^_`|~]+$") or value:find("[^\t%C]") then
+    if not name:find("^[A-Za-z0-9!#$%%&'*+%-.^_`|~]+$") or value:find("[%z\1-\8\10-\31\127]") then
       return invalid("header")
     end
     out[count + 1], out[count + 2], out[count + 3], out[count + 4] = name, ": ", value, "\r\n"

@@ -1,0 +1,93 @@
+-- What pusher.core says, word for word: messages are part of the API. Errors of wrong arguments name the argument.
+
+local core = require "pusher.core"
+
+local KEY, NONCE = ("k"):rep(32), ("n"):rep(24)
+
+local function read(name)
+  local file = assert(io.open("spec/helpers/keys/" .. name .. ".pem"))
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+describe("pusher.core's messages", function()
+  it("say what a wrong value is", function()
+    local sizes = "the key must have 32 bytes and the nonce 24 bytes"
+    for _, case in ipairs {
+      { "not valid base64 with padding", core.base64_decode, "A" },
+      { "not valid base64 with padding", core.base64_decode, "A===" },
+      { "not valid base64url without padding", core.base64url_decode, "A" },
+      { sizes, core.seal, "x", KEY .. "k", NONCE }, { sizes, core.seal, "x", KEY:sub(2), NONCE },
+      { sizes, core.seal, "x", KEY, NONCE .. "n" }, { sizes, core.open, "x", KEY, NONCE:sub(2) },
+      { "the ciphertext is shorter than its tag of 16 bytes", core.open, ("x"):rep(15), KEY, NONCE },
+      { "decryption failed: wrong key or nonce, or corrupted ciphertext", core.open, ("x"):rep(16), KEY, NONCE },
+      { "not a private key in PEM format", core.rs256_sign, "", "x" }, { "not an RSA key", core.rs256_sign, read "ec", "x" },
+      { "the RSA key must have 2048 to 16384 bits", core.rs256_sign, read "rsa1024", "x" },
+      { "the key is encrypted with a passphrase; a key without one is needed", core.rs256_sign, read "pkcs8_encrypted", "x" },
+    } do
+      assert.same({ n = 2, [2] = case[1] }, (function(...)
+        return { n = select("#", ...), ... }
+      end)(case[2](case[3], case[4], case[5])))
+    end
+  end)
+
+  -- As in a host whose OpenSSL allows none of them.
+  it("say that there are no digests", function()
+    local path = os.tmpname()
+    local file = assert(io.open(path, "w"))
+    file:write("openssl_conf = init\n[init]\nproviders = list\n[list]\nbase = base\n[base]\nactivate = 1\n")
+    file:close()
+    local program = assert(io.popen(([[OPENSSL_CONF=%s %s -e '
+      local core = require "pusher.core"
+      for _, name in ipairs { "sha256_hex", "md5_hex", "mac", "channel_key", "shared_secret" } do
+        print(name, select(2, pcall(core[name], "", name ~= "mac" and "" or nil)))
+      end' 2>&1]]):format(path, os.getenv("PUSHER_LUA"))))
+    local message, names = "OpenSSL cannot compute the digest (not available, or out of memory)", 0
+    for line in program:lines() do
+      names = names + 1
+      assert.equal(message, line:match("\t(.*)"), line)
+    end
+    program:close()
+    os.remove(path)
+    assert.equal(5, names)
+  end)
+
+  it("name the argument that is wrong", function()
+    local mac, closed = core.mac("secret"), core.mac("secret")
+    closed:close()
+    for _, case in ipairs {
+      { "#1 to '[^']+' %(0 to 1048576 bytes expected%)", core.random, -1 },
+      { "#1 to '[^']+' %(0 to 1048576 bytes expected%)", core.random, 1048577 },
+      { "#1 to '[^']+' %(0 or more seconds expected%)", core.sleep, -1e-9 },
+      { "#1 to '[^']+' %(closed mac%)", core.authorize, closed, "socket_id=1.2&channel_name=private-a", "", "" },
+      { "#1 to '[^']+' %(string expected", core.equal, {}, "" }, { "#2 to '[^']+' %(string expected", core.equal, "", {} },
+      { "#1 to '[^']+' %(string expected", core.channel_key, {}, "" },
+      { "#2 to '[^']+' %(string expected", core.channel_key, "", {} },
+      { "#1 to '[^']+' %(string expected", core.shared_secret, {}, "" },
+      { "#2 to '[^']+' %(string expected", core.shared_secret, "", {} },
+      { "#1 to '[^']+' %(string expected", core.seal, {}, KEY, NONCE },
+      { "#2 to '[^']+' %(string expected", core.seal, "", {}, NONCE },
+      { "#3 to '[^']+' %(string expected", core.seal, "", KEY, {} },
+      { "#1 to '[^']+' %(string expected", core.open, {}, KEY, NONCE },
+      { "#2 to '[^']+' %(string expected", core.open, "", {}, NONCE },
+      { "#3 to '[^']+' %(string expected", core.open, "", KEY, {} },
+      { "#1 to '[^']+' %(string expected", core.rs256_sign, {}, "" },
+      { "#2 to '[^']+' %(string expected", core.rs256_sign, "", {} },
+      { "#3 to '[^']+' %(string expected", core.rs256_verify, "", "", {} },
+      { "#1 to '[^']+' %(string expected", core.subscriber, {} },
+      { "#1 to '[^']+' %(string expected", core.mac, {} }, { "#2 to '[^']+' %(invalid option 'md5'%)", core.mac, "", "md5" },
+      { "#2 to '[^']+' %(string expected", core.authorize, mac, {}, "", "" },
+      { "#3 to '[^']+' %(string expected", core.authorize, mac, "", {}, "" },
+      { "#4 to '[^']+' %(string expected", core.authorize, mac, "", "", {} },
+      { "pusher.mac expected", core.authorize, io.stdout, "socket_id=1.2&channel_name=private-a", "", "" },
+      { "pusher.mac expected", mac.hex, io.stdout, "" }, { "pusher.mac expected", mac.close, io.stdout },
+      { "pusher.mac expected", mac.close, "" },
+    } do
+      assert.error_matches(function()
+        case[2](case[3], case[4], case[5], case[6])
+      end, case[1])
+    end
+    assert.equal(1048576, #core.random(1048576))
+  end)
+end)

@@ -1,0 +1,96 @@
+-- What subscribers send: forms, and the callback of JSONP.
+
+local cjson = require "cjson"
+local core = require "pusher.core"
+local form = require "pusher.channels.form"
+local kind = require "pusher.channels.kind"
+local openresty = require "pusher.openresty"
+local oracle = require "spec.system.fuzz.oracle"
+local pusher = require "pusher"
+local reply = require "pusher.openresty.reply"
+
+local SECRET = "secret"
+local client = assert(pusher.new {
+  app_id = "3", key = "key", secret = SECRET, transport = { send = function() return nil end },
+  encryption_master_key_base64 = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+})
+local mac = core.mac(SECRET)
+
+local STATUSES = { [200] = true, [400] = true, [403] = true }
+
+local function check_response(status, json)
+  assert(STATUSES[status], "status " .. tostring(status))
+  return cjson.decode(json)
+end
+
+local function authorize(_, channel)
+  return kind.prefix(channel) == kind.PRESENCE and { user_id = "u" } or true
+end
+
+local function check_signature(read, json)
+  local auth = cjson.decode(json).auth
+  assert(auth == "key:" .. mac:hex(read.socket_id .. ":" .. read.channels[1]), "another signature")
+end
+
+-- The one reader in C and the one in Lua agree.
+local function check_common_form(text, read)
+  local socket_id, channel, prefix = core.subscriber(text)
+  if kind.NEEDS_AUTHORIZATION[prefix] then
+    assert(read and not read.listed and read.socket_id == socket_id and read.channels[1] == channel, "C reads another form")
+  end
+end
+
+local function run_form(text)
+  local read = oracle.result_or("invalid", form.read(text))
+  local socket_id = oracle.result_or("invalid", form.socket_id(text))
+  local signed = oracle.result_or("invalid", client:authorize_channel(text))
+  local is_presence = read and kind.prefix(read.channels[1]) == kind.PRESENCE
+  assert(not read or read.socket_id == socket_id, "two socket ids")
+  check_common_form(text, read)
+  assert((signed ~= nil) == (read ~= nil and not read.listed and not is_presence), "signed, or not")
+  if signed then
+    check_signature(read, signed)
+  end
+  local status, json = openresty.decide.authorize_channel(client, authorize, text)
+  check_response(status, json)
+  assert((status == 200) == (read ~= nil), "status " .. status)
+  status, json = openresty.decide.authenticate_user(client, function() return { id = "u" } end, text)
+  check_response(status, json)
+  assert((status == 200) == (socket_id ~= nil), "status of the sign-in")
+end
+
+-- Whether the text is a reference, read from its end.
+local function is_reference(name)
+  while #name > 0 and #name <= 128 do
+    if name:find("^[A-Za-z_$][A-Za-z0-9_$]*$") then
+      return true
+    end
+    name = name:match("^(.*)%.[A-Za-z_$][A-Za-z0-9_$]*$") or name:match("^(.*)%[[0-9]+%]$")
+      or name:match("^(.*)%['[A-Za-z0-9_$]+'%]$") or name:match('^(.*)%["[A-Za-z0-9_$]+"%]$') or ""
+  end
+  return false
+end
+
+local function run_callback(name)
+  local accepted = reply.is_callback(name)
+  assert(accepted == is_reference(name), accepted and "no reference" or "a reference is refused")
+  assert(not accepted or not name:find("[()<>;/\\%c ]"), "a callback with code")
+  local script = reply.jsonp("f", '"' .. name .. '"')
+  assert(script:sub(1, 6) == "/**/f(" and not script:find("\226\128[\168\169]"), "the script")
+end
+
+return {
+  form = {
+    texts = {
+      "socket_id=123.456&channel_name=private-chat", "socket_id=1.2&channel_name=presence-room&x=y+z%20",
+      "channel_name=private-encrypted-a%2Db&socket_id=9.9", "socket_id=1.2&channel_name[0]=private-a&channel_name[1]=presence-b",
+      "socket_id=1.2&channel_name%5B%5D=private-a&channel_name%5B%5D=private-b", "socket_id=1.2&socket_id=1.2&channel_name=private-a",
+      "socket_id=1.2&channel_name=public", "a&b=&=c&&d==e", "",
+    },
+    run = run_form,
+  },
+  callback = {
+    texts = { "receive", "app.receive", "Pusher.auth_callbacks['1']", 'a["b"].c[0]', "$_.x", "a\226\128\168b" },
+    run = run_callback,
+  },
+}
