@@ -214,12 +214,12 @@ SCALED = $$(($(1) * $${PUSHER_TIME_SCALE:-1}))
 ASAN_FLAGS = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 HARD_GC    = --helper=scripts/hard_gc.lua
 
-# Without the forks with calls in flight: the sanitizer's own allocator does not survive a fork while another thread is
-# inside it. They run under valgrind.
 # What judges time by the instruction says nothing under a checker, and takes ten minutes there. ASAN is fast enough for
 # the hostile arguments, valgrind is not.
 UNCHECKED = --exclude-pattern=hostile_growth
 
+# Without the forks with calls in flight: the sanitizer's own allocator does not survive a fork while another thread is
+# inside it. They run under valgrind.
 asan: ## run the specs on 5.4 with AddressSanitizer, UBSan and a garbage collector that always runs
 	@scripts/setup core
 	@$(MAKE) -s build LUA=jit

@@ -19,14 +19,8 @@ end
 
 local OUT_OF_MEMORY = "not enough memory" -- the whole message, in every Lua
 
---- Whether what a function raised is Lua's lack of memory, which says nothing about the function's arguments.
--- @param raised
--- @treturn boolean
-function callback.is_out_of_memory(raised)
-  return raised == OUT_OF_MEMORY
-end
-
---- Raises that again, if it is Lua's lack of memory.
+--- Raises again what a function raised, if it is Lua's lack of memory: that says nothing about the function's
+-- arguments.
 -- @param raised
 function callback.raise_out_of_memory(raised)
   if raised == OUT_OF_MEMORY then

@@ -131,12 +131,16 @@ local function channel_data(self, is_presence, member)
   return member
 end
 
+local function closed()
+  return fail("closed", "the client is closed")
+end
+
 -- A finalizer may close the client while the text to sign is made.
 local function unless_closed(text)
   if text then
     return text
   end
-  return fail("closed", "the client is closed")
+  return closed()
 end
 
 local function sign(self, socket_id, channel, is_presence, member)
@@ -155,7 +159,7 @@ local function sign(self, socket_id, channel, is_presence, member)
   if not data then
     return nil, message, details
   elseif self.closed then
-    return fail("closed", "the client is closed") -- by the codec
+    return closed() -- by the codec
   end
   return unless_closed(self.mac:wrap(self.front, '","channel_data":' .. self.json.quote(data) .. rest:sub(2),
     socket_id, ":", channel, ":", data))
@@ -253,7 +257,7 @@ function methods:authenticate_user(params, user)
   if not data then
     return nil, message, details
   elseif self.closed then
-    return fail("closed", "the client is closed") -- by the codec
+    return closed() -- by the codec
   end
   return unless_closed(self.mac:wrap(self.front, '","user_data":' .. self.json.quote(data) .. "}",
     socket_id, "::user::", data))
