@@ -1,4 +1,4 @@
--- What Lua 5.1 to 5.4 and LuaJIT have in common, and what may be used where a fallback exists.
+-- What Lua 5.1 to 5.5 and LuaJIT have in common, and what may be used where a fallback exists.
 stds.compat = {
   read_globals = {
     math = { fields = { "type", "tointeger", "maxinteger", "mininteger" } },
@@ -28,6 +28,8 @@ end
 -- A handler sets ngx.status and ngx.header.
 files["lua/pusher/openresty.lua"] = { std = "min+compat+ngx_lua" }
 files["examples/openresty"] = { std = "min+compat+ngx_lua" }
+files["spec/system/hosts/stream_probe.lua"] = { read_globals = { "ngx" } }
+files["spec/system/hosts/stream.lua"] = { globals = { "ngx" } }
 files["spec/system/game/step_timing"] = { globals = { "minetest" } }
 files["bench/openresty/post.lua"] = { std = "max", globals = { "wrk", "init", "done" } }
 files["examples/luanti"] = { globals = { "pusher" }, read_globals = { "minetest", "vector" } }

@@ -2,18 +2,22 @@ rockspec_format = "3.0"
 package = "pusher"
 version = "dev-1"
 
--- `luarocks make` builds from the checkout and never looks here.
-source = { url = "." }
+-- `make rockspec VERSION=x.y.z` makes the rockspec of a release from this one: version and source are other ones there.
+source = { url = "git+https://github.com/pusher-lua/pusher-http-lua.git" }
 
 description = {
   summary = "Server library for Pusher Channels and servers that speak its protocol",
   detailed = [[
     Publishes events, queries channels, authorizes subscribers, authenticates users, checks webhooks,
     encrypts end to end and sends push notifications. For plain Lua, OpenResty and game servers.]],
+  homepage = "https://github.com/pusher-lua/pusher-http-lua",
+  issues_url = "https://github.com/pusher-lua/pusher-http-lua/issues",
+  maintainer = "pusher for Lua authors",
+  labels = { "pusher", "websocket", "openresty", "push", "network" },
   license = "MIT",
 }
 
-dependencies = { "lua >= 5.1, < 5.5", "lua-cjson >= 2.1.0" }
+dependencies = { "lua >= 5.1, < 5.6", "lua-cjson >= 2.1.0" }
 
 -- Only the libraries are named: with a header, LuaRocks does not find Debian's multiarch folders.
 external_dependencies = {
@@ -28,11 +32,12 @@ build = {
   modules = {
     ["pusher.core"] = {
       sources = {
-        "src/core/base64.c", "src/core/channel_auth.c", "src/core/core.c", "src/core/digest.c", "src/core/json_text.c",
-        "src/core/mac.c", "src/core/rsa.c", "src/core/scratch.c", "src/core/secretbox.c", "src/core/utf8.c",
+        "src/core/base64.c", "src/core/channel_auth.c", "src/core/core.c", "src/core/digest.c", "src/core/forks.c",
+        "src/core/json_text.c", "src/core/mac.c", "src/core/rsa.c", "src/core/scratch.c", "src/core/secretbox.c",
+        "src/core/utf8.c",
       },
       defines = { "_POSIX_C_SOURCE=200809L", "_FORTIFY_SOURCE=2" },
-      libraries = { "crypto", "sodium" },
+      libraries = { "crypto", "sodium", "pthread" },
       incdirs = { "$(CRYPTO_INCDIR)", "$(SODIUM_INCDIR)" },
       libdirs = { "$(CRYPTO_LIBDIR)", "$(SODIUM_LIBDIR)" },
     },
@@ -49,7 +54,7 @@ build = {
       libdirs = { "$(CURL_LIBDIR)" },
     },
   },
-  copy_directories = {},
+  copy_directories = { "docs", "examples" },
 }
 
 test_dependencies = { "busted" }

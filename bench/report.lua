@@ -10,6 +10,15 @@ local columns = {
 }
 local our_columns = { columns[1], columns[2] }
 
+-- Figures that the gate judges.
+local passed, failed = 0, 0
+
+local function count(verdict)
+  if verdict.gated then
+    passed, failed = passed + (verdict.failed and 0 or 1), failed + (verdict.failed and 1 or 0)
+  end
+end
+
 local function line(...)
   print("| " .. table.concat({ ... }, " | ") .. " |")
 end
@@ -39,9 +48,9 @@ local function describe(target)
   return ratio:format(target.over, target.of)
 end
 
--- One row: the verdicts on our two sides. Returns how many of them fail the gate.
+-- One row: the verdicts on our two sides.
 local function print_target(entry, target)
-  local values, reached, limit, failed = {}, {}, nil, 0
+  local values, reached, limit = {}, {}, nil
   for i, column in ipairs(our_columns) do
     local ours, other = entry.measured[column[1]], entry.measured[target.over]
     local verdict = ours and judge.one(target, ours, other)
@@ -49,28 +58,24 @@ local function print_target(entry, target)
     if verdict then
       values[i], reached[i] = ("%.2f"):format(verdict.value), verdict.reached and "yes" or "NO"
       limit = verdict.limit
-      if verdict.failed then failed = failed + 1 end
+      count(verdict)
     end
   end
   if limit then
     line(entry.case.title, describe(target), values[1], values[2], limit, table.concat(reached, " / "))
   end
-  return failed
 end
 
 local function print_targets(all)
-  local failed = 0
   line("case", "ratio", "Lua 5.4", "LuaJIT", "target", "reached")
   line("---", "---", "---", "---", "---", "---")
   for _, entry in ipairs(all) do
-    for _, target in ipairs(entry.case.targets) do failed = failed + print_target(entry, target) end
+    for _, target in ipairs(entry.case.targets) do print_target(entry, target) end
   end
-  return failed
 end
 
 -- Nanoseconds of CPU time, for both of our sides.
 local function print_longest(longest, at_most_us)
-  local failed = 0
   line("longest call, us CPU", "trigger, 5.4", "step, 5.4", "trigger, LuaJIT", "step, LuaJIT", "target", "reached")
   line("---", "---", "---", "---", "---", "---", "---")
   for _, entry in ipairs(longest) do
@@ -80,16 +85,14 @@ local function print_longest(longest, at_most_us)
       local verdict = judge.at_most(of.longest / 1000, at_most_us)
       values[2 * i - 1], values[2 * i] = us(of.trigger), us(of.step)
       reached[i] = verdict.reached and "yes" or "NO"
-      failed = failed + (verdict.failed and 1 or 0)
+      count(verdict)
     end
     line(entry.title, values[1], values[2], values[3], values[4], "<= " .. at_most_us .. " us",
       table.concat(reached, " / "))
   end
-  return failed
 end
 
 local function print_memory(memory)
-  local failed = 0
   line("memory, bytes", "Lua 5.4", "LuaJIT", "target", "reached")
   line("---", "---", "---", "---", "---")
   for _, entry in ipairs(memory) do
@@ -97,27 +100,28 @@ local function print_memory(memory)
     for i, column in ipairs(our_columns) do
       local verdict = limit and judge.at_most(entry[column[1]], limit)
       reached[i] = verdict and (verdict.reached and "yes" or "NO") or "-"
-      failed = failed + (verdict and verdict.failed and 1 or 0)
+      count(verdict or {})
     end
     line(entry.case.title, ("%.0f"):format(entry.lua), ("%.0f"):format(entry.luajit),
       limit and "<= " .. limit or "-", table.concat(reached, " / "))
   end
-  return failed
 end
 
 --- Prints the tables.
 -- @tparam table all list of `case` and `measured`
 -- @tparam table longest list of `title` and the `trigger` and `step` of our sides; `at_most_us`, their limit
 -- @tparam table memory list of `case` and the bytes of our sides
--- @treturn number how many figures fail the gate, see judge.lua
+-- @treturn number how many figures pass the gate, see judge.lua
+-- @treturn number how many fail it
 function report.print(all, longest, memory)
   print_medians(all)
   print()
-  local failed = print_targets(all)
+  print_targets(all)
   print()
-  failed = failed + print_longest(longest, longest.at_most_us)
+  print_longest(longest, longest.at_most_us)
   print()
-  return failed + print_memory(memory)
+  print_memory(memory)
+  return passed, failed
 end
 
 return report

@@ -1,6 +1,6 @@
---- Push notifications: one receipt, given to every handler that a configuration names.
+--- Push notifications: one receipt, given to every handler that a configuration names. Run it with:
 --
---     lua examples/push.lua [CONFIG.json]
+--     lua5.4 examples/push.lua [CONFIG.json]
 --
 -- CONFIG.json is a list such as
 --     [ { "name": "stdout",   "config": { "enabled": true } },

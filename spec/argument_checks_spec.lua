@@ -22,15 +22,18 @@ local FUNCTIONS = {
     webhook = { "table", "table", "table or nil" } },
 }
 local DECIDE = {
-  authorize_channel = { "table", "function", "string" }, authenticate_user = { "table", "function", "string" },
+  authorize_channel = { "table", "function", "string", "string or nil" },
+  authenticate_user = { "table", "function", "string", "string or nil" },
   webhook = { "table", "table", "table or function", "string", "table or nil" },
 }
 local METHODS = {
   client = {
-    trigger = { "string or table", "string", false, "table or nil" }, trigger_batch = { "table" }, send_to_user = { "string", "string" },
-    terminate_user_connections = { "string" }, channels = { "table or nil" }, channel = { "string", "table or nil" },
+    trigger = { "string or table", "string", false, "table or nil" }, trigger_batch = { "table" },
+    send_to_user = { "string", "string", false, "table or nil" }, terminate_user_connections = { "string" },
+    force_reconnect_user = { "string" }, channels = { "table or nil" }, channel = { "string", "table or nil" },
     channel_users = { "string" }, notify = { "table", "table" }, get = { "string", "table or nil" }, post = { "string" },
-    build_request = { "string", "string", "table or nil" }, parse_response = { "number", "string", "string or nil" },
+    build_request = { "string", "string", "table or nil" }, parse_response = { "number", "string", "string, table, function or nil" },
+    read_form = { "string", "string or nil" },
     authorize_channel = { "string or table", "table, string or nil" }, authenticate_user = { "string or table", "table or string" },
     webhook = { "table or function", "string", "table or nil" }, publisher = { "table or nil" },
   },

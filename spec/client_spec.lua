@@ -160,13 +160,28 @@ describe("pusher.client", function()
     assert.equal(0, #transport.requests)
     assert.equal("https", request.scheme)
     assert.equal('{"a":1}', request.body)
-    request.headers[1][2] = "changed"
-    assert.equal("application/json", client:build_request("POST", "/events", nil, "{}").headers[1][2])
+    assert.equal("https://" .. request.host .. request.target, request.url)
+    assert.equal("application/json", request.header_map["Content-Type"])
+    local names = 0
+    for _ in pairs(request.header_map) do
+      names = names + 1
+    end
+    for _, pair in ipairs(request.headers) do
+      assert.equal(pair[2], request.header_map[pair[1]])
+    end
+    assert.equal(#request.headers, names)
+    request.headers[1][2], request.header_map["Content-Type"] = "changed", "changed"
+    local another = client:build_request("POST", "/events", nil, "{}")
+    assert.same({ "application/json", "application/json" }, { another.headers[1][2], another.header_map["Content-Type"] })
+    local with_port = new(nil, { host = "[::1]", port = 8080, secure = false, path_prefix = "/ws" })
+    assert.is_truthy(with_port:build_request("GET", "/channels").url:find("^http://%[::1%]:8080/ws/apps/3/channels%?auth_key="))
     assert.same({ x = 1 }, client:parse_response(200, '{"x":1}'))
     refused("unauthorized", client:parse_response(401, "no", "Date: x\r\n"))
     refused("unauthorized", client:parse_response(401, "timestamp signature"))
     refused("clock", client:parse_response(401, "timestamp"))
     assert.equal(7, select(3, client:parse_response(429, "", "Retry-After: 7\r\n")).retry_after)
+    assert.equal(7, select(3, client:parse_response(429, "", { ["retry-after"] = "7" })).retry_after)
+    assert.equal(7, select(3, client:parse_response(429, "", function(name) return name == "Retry-After" and "7" end)).retry_after)
     refused("response", client:parse_response(200, "\31\139\8\0", "Content-Encoding: br\r\n"))
     refused("invalid", client:build_request("post", "/events"))
     refused("invalid", client:build_request("GET", "events"))
@@ -372,8 +387,8 @@ describe("pusher.client", function()
         assert.equal("closed", got.details.code, name)
       end
       assert.equal(10, transport.failures)
-      for _, name in ipairs { "build_request", "parse_response", "authorize_channel", "authenticate_user", "webhook",
-        "publisher" } do
+      for _, name in ipairs { "build_request", "parse_response", "read_form", "authorize_channel",
+        "authenticate_user", "webhook", "publisher" } do
         refused("closed", client[name](client))
       end
       assert.equal(10, transport.failures)
@@ -384,6 +399,20 @@ describe("pusher.client", function()
       refused("invalid", client:authorize_channel("x"))
       assert.is_nil(transport.failures)
     end)
+  end)
+
+  it("reads a form in each content type, with its codec", function()
+    local fields = { socket_id = "1.2", channel_name = "private-a" }
+    local client = new()
+    assert.same(fields, client:read_form("socket_id=1.2&channel_name=private-a"))
+    assert.same(fields, client:read_form('{"socket_id":"1.2","channel_name":"private-a"}', "application/json"))
+    assert.same({ a = "1" }, client:read_form('--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--b--',
+      "multipart/form-data; boundary=b"))
+    refused("invalid", client:read_form("a=b", "application/json"))
+    refused("invalid", client:read_form("a=b", "text/plain"))
+    assert.is_string(client:authorize_channel(client:read_form('{"socket_id":"1.2","channel_name":"private-a"}', "application/json")))
+    local custom = new(nil, { json = { encode = cjson.encode, decode = function() return { socket_id = "9.9" } end } })
+    assert.same({ socket_id = "9.9" }, custom:read_form("{}", "application/json"))
   end)
 
   it("returns a pending from every call over the async transport, done when the call is refused", function()
@@ -419,8 +448,8 @@ describe("pusher.client", function()
     local client = new()
     client:close()
     for _, name in ipairs { "trigger", "trigger_batch", "send_to_user", "terminate_user_connections", "channels", "channel",
-      "channel_users", "notify", "get", "post", "build_request", "parse_response", "authorize_channel", "authenticate_user",
-      "webhook", "publisher" } do
+      "channel_users", "notify", "get", "post", "build_request", "parse_response", "read_form", "authorize_channel",
+      "authenticate_user", "webhook", "publisher" } do
       fails("the client is closed", { code = "closed" }, client[name](client))
     end
     local codec

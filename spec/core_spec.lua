@@ -1,4 +1,5 @@
 local core = require "pusher.core"
+local process = require "pusher_test.process"
 local time_scale = require "spec.helpers.time_scale"
 local vectors = require "spec.helpers.vectors"
 
@@ -13,6 +14,20 @@ local function hex(bytes)
     return ("%02x"):format(c:byte())
   end))
 end
+
+describe("core.forks", function()
+  it("is another one after each fork", function()
+    local own = core.forks()
+    assert.equal(own, core.forks())
+    assert.equal(0, process.run(function()
+      assert(core.forks() == own + 1)
+      assert(process.run(function()
+        assert(core.forks() == own + 2)
+      end, 30) == 0)
+    end, 60))
+    assert.equal(own, core.forks())
+  end)
+end)
 
 describe("core.mac", function()
   it("agrees with the known vectors", function()

@@ -88,12 +88,82 @@ describe("pusher.openresty", function()
   end)
 
   it("distinguishes a body of another type from a bad form", function()
-    for _, case in ipairs { { "application/json", '{"socket_id":"1.2"}', 415 }, { "application/x-www-form-urlencodedx", "x", 415 },
-      { nil, "x", 415 }, { "multipart/form-data; boundary=x", "--x", 415 }, { FORM, "x", 400 },
+    for _, case in ipairs { { "application/json", '{"socket_id":"1.2"}', 400 }, { "application/x-www-form-urlencodedx", "x", 415 },
+      { nil, "x", 415 }, { "multipart/form-data; boundary=x", "--x", 400 }, { FORM, "x", 400 }, { nil, '{"socket_id":"1.2"}', 415 },
+      { "text/plain", '{"socket_id":"1.2","channel_name":"private-a"}', 415 }, { "application/jsonx", "{}", 415 }, { "", "{}", 415 },
       { "Application/X-WWW-Form-Urlencoded; charset=UTF-8", "x", 400 }, { "application/json", "", 400 }, { nil, nil, 400 } } do
       local status = handle { body = case[2], content_type = case[1] }
       assert.equal(case[3], status, tostring(case[1]))
     end
+  end)
+
+  describe("a body of another content type", function()
+    local JSON = ' {"channel_name":"private-a","socket_id":"1.2"}'
+    local MULTIPART = '--x"y\r\nContent-Disposition: form-data; name="socket_id"\r\n\r\n1.2\r\n'
+      .. '--x"y\r\nContent-Disposition: form-data; name="channel_name"\r\n\r\nprivate-a\r\n--x"y--\r\n'
+    local CASES = { { JSON, "Application/JSON; charset=utf-8" }, { (MULTIPART:gsub('"y', "")), "multipart/form-data; boundary=x" },
+      { (MULTIPART:gsub('x"y', "x y")), 'multipart/form-data; boundary="x y"' }, { "&" .. GOOD, FORM } }
+
+    it("is read", function()
+      for _, case in ipairs(CASES) do
+        local seen
+        local status, text = handle({ body = case[1], content_type = case[2] }, "authorize_channel", function(_, _, form)
+          seen = form
+          return true
+        end)
+        assert.same({ 200, (client:authorize_channel(GOOD)), case[1] }, { status, text, seen })
+        status, text = handle({ body = case[1], content_type = case[2] }, "authenticate_user", function() return { id = "7" } end)
+        assert.same({ 200, (client:authenticate_user("socket_id=1.2", { id = "7" })) }, { status, text })
+      end
+    end)
+
+    it("is refused like a form", function()
+      for _, body in ipairs { '{"socket_id":1.2,"channel_name":"private-a"}',
+        '{"socket_id":"1.2","socket_id":"1.2","channel_name":"private-a"}',
+        '{"socket_id":{},"channel_name":"private-a"}', "[]", "{" } do
+        local status, text, _, record = handle { body = body, content_type = "application/json" }
+        assert.equal(400, status)
+        assert.is_truthy(text:find('^{"error":"[%w_%s,]+"}$'))
+        assert.is_truthy(record.log[1]:find("^info: pusher authorize_channel: 400, "))
+      end
+    end)
+
+    it("is not read as a url-encoded form", function()
+      for content_type, body in pairs { ["application/json"] = GOOD .. '&x={"socket_id":"1.2","channel_name":"private-b"}',
+        ["multipart/form-data; boundary=x"] = GOOD .. "&x=\r\n" .. MULTIPART:gsub('"y', ""):gsub("private%-a", "private-b") } do
+        for _, handler in ipairs { "authorize_channel", "authenticate_user" } do
+          assert.equal(400, (handle({ body = body, content_type = content_type }, handler, function()
+            error("it was asked")
+          end)))
+        end
+        assert.equal(200, (handle { body = body, content_type = "text/plain" }))
+      end
+    end)
+
+    it("is not looked for in a query", function()
+      local status = handle({ method = "GET", query = "&callback=f&" .. GOOD, content_type = "application/json" },
+        "authorize_channel", nil, { jsonp = true })
+      assert.equal(200, status)
+    end)
+  end)
+
+  it("survives a body that nginx does not read", function()
+    for _, case in ipairs {
+      { "http2 requests are not supported without content-length header", 411, "the request must have a Content-Length" },
+      { "http2 requests not supported yet", 500, "internal error" },
+      { "request body is already discarded", 500, "internal error" },
+      { setmetatable({}, { __tostring = error }), 500, "internal error" },
+    } do
+      for _, handler in ipairs { "authorize_channel", "authenticate_user", "webhook" } do
+        local status, text, _, record = handle({ body = GOOD, read_body = function() error(case[1], 0) end }, handler,
+          handler == "webhook" and {} or nil)
+        assert.same({ case[2], '{"error":"' .. case[3] .. '"}' }, { status, text })
+        assert.is_truthy(record.log[1]:find((case[2] == 411 and "info" or "error") .. ": pusher " .. handler .. ": " .. case[2], 1, true))
+      end
+    end
+    assert.has_error(function()
+      handle { read_body = function() error("not enough memory", 0) end }
+    end, "not enough memory")
   end)
 
   describe("JSONP", function()
@@ -231,6 +301,25 @@ describe("pusher.openresty", function()
     local ok, message = pcall(openresty.authorize_channel, nil, print)
     assert.is_false(ok)
     assert.is_truthy(message:find("bad argument #1 to 'authorize_channel' (table expected, got no value)", 1, true), message)
+  end)
+
+  it("raises where it is called outside http {}, but for what only decides", function()
+    local calls = {
+      body = { 1 }, reply = { 200, "{}" }, authorize_channel = { client, print }, authenticate_user = { client, print },
+      webhook = { client, {} },
+    }
+    for _, api in ipairs { (fake.new { subsystem = "stream" }), false } do
+      rawset(_G, "ngx", api or nil)
+      for name, given in pairs(calls) do
+        local ok, message = pcall(function()
+          openresty[name](given[1], given[2])
+        end)
+        assert.is_false(ok)
+        assert.is_truthy(message:find("openresty_spec.lua:%d+: '" .. name .. "' works in http {} of nginx only"), message)
+      end
+      local status = openresty.decide.authorize_channel(client, function() return true end, GOOD)
+      assert.equal(200, status)
+    end
   end)
 
   it("passes max_age and extra_tokens to the client", function()

@@ -4,6 +4,8 @@ local errors = require "pusher.base.errors"
 local fails = require "spec.helpers.fails"
 local scripted = require "spec.helpers.scripted"
 
+local unpack = table.unpack or unpack -- luacheck: ignore 143
+
 local function refused(code, value, message, details)
   assert.is_nil(value)
   assert.equal("string", type(message))
@@ -53,6 +55,28 @@ for _, deferred in ipairs { false, true } do
 
   describe(deferred and "pusher.publisher over a transport with a step" or "pusher.publisher over a blocking transport",
     function()
+      it("works by a clock below zero", function()
+        local world, publisher = new({ 503, 400 })
+        world.time = -5000
+        for number = 1, 3 do
+          assert.is_true(publisher:trigger("c" .. number, "e", "d"))
+        end
+        assert.is_true(publisher:close(30))
+        assert.equal("c1:ok c2:ok c3:ok", outcomes(world))
+        assert.is_true(world.time < -4900)
+      end)
+
+      it("ends by a clock that is none", function()
+        for _, time in ipairs { -math.huge, math.huge } do
+          local world, publisher = new({}, { publisher = { now = function() return time end } })
+          assert.is_true(publisher:trigger("c", "e", "d"))
+          publisher:flush(1)
+          publisher:close(1)
+          assert.equal(1, #world.results)
+          counts(publisher)
+        end
+      end)
+
       it("accepts at once, sends in batches, reports every event once", function()
         local world, publisher = new()
         for number = 1, 25 do
@@ -189,8 +213,20 @@ for _, deferred in ipairs { false, true } do
         assert.is_true(publisher:flush(60))
         assert.equal(3, #world.calls)
         assert.equal("a:server", outcomes(world))
-        assert.equal(500, world.results[1].details.status)
+        assert.same({ 500, 3 }, { world.results[1].details.status, world.results[1].details.attempts })
         assert.equal(1, counts(publisher).failed)
+      end)
+
+      it("says that nothing was sent only when no attempt sent anything", function()
+        local function reached() return errors.fail("network", "failed") end
+        local function not_sent() return errors.fail("network", "failed", { sent = false }) end
+        for first, expected in pairs { [reached] = "nil", [not_sent] = "false" } do
+          local world, publisher = new({ first, not_sent },
+            { publisher = { retry = { attempts = 2 } } })
+          publisher:trigger("a", "e", "x")
+          assert.is_true(publisher:flush(60))
+          assert.same({ 2, expected }, { #world.calls, tostring(world.results[1].details.sent) })
+        end
       end)
 
       it("sends at most once with attempts = 1", function()
@@ -208,7 +244,7 @@ for _, deferred in ipairs { false, true } do
       end)
 
       it("does not try again what cannot pass", function()
-        for _, status in ipairs { 401, 403, 404 } do
+        for _, status in ipairs { 401, 403 } do
           local world, publisher = new(function() return status, "no", "" end)
           publisher:trigger("a", "e", "x")
           publisher:trigger("b", "e", "x")
@@ -217,6 +253,158 @@ for _, deferred in ipairs { false, true } do
           assert.equal(2, #world.results)
           assert.equal(status, world.results[2].details.status)
         end
+      end)
+
+      it("gives each event a key of its own, when asked to, and keeps it over all attempts and singles", function()
+        local world, publisher = new({ 503, 400, "network" }, { client = { idempotency = true } })
+        for number = 1, 3 do
+          publisher:trigger("a", "e", tostring(number), { idempotency_key = number == 2 and "own" or nil })
+        end
+        assert.is_true(publisher:flush(60))
+        local keys = {}
+        for _, call in ipairs(world.calls) do
+          for _, event in ipairs(call.events) do
+            keys[event.data] = keys[event.data] or event.idempotency_key
+            assert.equal(keys[event.data], event.idempotency_key)
+          end
+        end
+        local base = keys["1"]:match("^([%w_-]+):1$")
+        assert.equal(22, #base)
+        assert.same({ "own", base .. ":2" }, { keys["2"], keys["3"] })
+        assert.same({ 3, 3, 1, 1, 1, 1 }, world:sizes())
+      end)
+
+      it("has an option idempotency that beats the client's", function()
+        for _, given in ipairs { true, false } do
+          local world, publisher = new({}, { client = { idempotency = not given }, publisher = { idempotency = given } })
+          publisher:trigger("a", "e", "x")
+          publisher:trigger("a", "e", "x", { tag = 1 })
+          assert.is_true(publisher:flush(5))
+          for _, event in ipairs(world.received) do
+            assert.equal(given, event.idempotency_key ~= nil)
+          end
+        end
+      end)
+
+      it("adds the members of extra, as they were when it was called", function()
+        local world, publisher = new()
+        local extra = { tags = { room = "7" }, delta = true }
+        assert.is_true(publisher:trigger("a", "e", "x", { extra = extra }))
+        extra.tags.room, extra.more = "8", 1
+        publisher:flush(5)
+        assert.same({ channel = "a", name = "e", data = "x", tags = { room = "7" }, delta = true }, world.received[1])
+        refused("invalid", publisher:trigger("a", "e", "x", { extra = { data = "y" } }))
+        refused("invalid", publisher:trigger("a", "e", "x", { idempotency_key = "" }))
+        assert.equal(1, counts(publisher).accepted)
+      end)
+
+      -- A server without batch_events, as ipe, poxa and slanger are.
+      local function without_batches(first)
+        return function(call)
+          local path = call.request.target:match("^/apps/3(/[%w_]+)")
+          call.path = path
+          if path == "/batch_events" then
+            return 404, "Not found", ""
+          end
+          return first and first(call) or 200, first and first(call) and "no" or '{"channels":{"a":{"user_count":7}}}'
+        end
+      end
+
+      local function paths(world)
+        local list = {}
+        for index, call in ipairs(world.calls) do
+          list[index] = call.path
+        end
+        return list
+      end
+
+      it("falls back to /events, in order and for all later batches, where there is no batch_events", function()
+        local world, publisher = new(without_batches())
+        for number = 1, 3 do
+          publisher:trigger("a", "e", tostring(number), { info = "user_count" })
+        end
+        assert.is_true(publisher:flush(5))
+        assert.same({ "/batch_events", "/events", "/events", "/events" }, paths(world))
+        publisher:trigger("a", "e", "4")
+        publisher:trigger("a", "e", "5")
+        assert.is_true(publisher:flush(5))
+        local other = world.client:publisher { now = function() return world.time end, sleep = function() end }
+        other:trigger("a", "e", "6")
+        assert.is_true(other:flush(5))
+        assert.equal("1 2 3 4 5 6", world:took("a"))
+        assert.same({ 7 }, { #world.calls })
+        assert.same({ user_count = 7 }, world.results[3].result)
+        assert.equal(5, counts(publisher).sent)
+        assert.equal("warn: the server has no batch_events: events are sent one by one\n", world.logged)
+      end)
+
+      it("falls back while it sends the events of a batch that was refused one by one", function()
+        for _, status in ipairs { 400, 413, 422 } do
+          local world, publisher = new(function(call)
+            call.path = call.request.target:match("^/apps/3(/[%w_]+)")
+            local batch = call.path == "/batch_events"
+            return call.number == 1 and status or batch and 404 or 200, batch and "no" or "{}", ""
+          end)
+          for number = 1, 5 do
+            publisher:trigger("a", "e", tostring(number))
+          end
+          assert.is_true(publisher:flush(5))
+          assert.same({ "/batch_events", "/batch_events", "/events", "/events" }, { unpack(paths(world), 1, 4) })
+          assert.equal("1 2 3 4 5", world:took("a"))
+          assert.same({ 5, 0 }, { counts(publisher).sent, counts(publisher).failed })
+        end
+      end)
+
+      it("sends one by one what was in flight when it learned that there is no batch_events", function()
+        local world, publisher = new(function(call)
+          local responses = { 503, 404, 200 } -- the first batch waits, the second one learns
+          call.path = call.request.target:match("^/apps/3(/[%w_]+)")
+          local status = responses[call.number] or call.path == "/events" and 200 or 404
+          return status, status == 200 and "{}" or "no", ""
+        end)
+        for number = 1, 4 do
+          publisher:trigger("a", "e", tostring(number))
+        end
+        publisher:step()
+        publisher:step(0.06)
+        publisher:trigger("b", "e", "b1")
+        assert.is_true(publisher:flush(60))
+        assert.equal("1 2 3 4", world:took("a"))
+        assert.equal("b1", world:took("b"))
+        assert.same({ "/batch_events", "/batch_events", "/events" }, { unpack(paths(world), 1, 3) })
+        assert.equal(5, counts(publisher).sent)
+      end)
+
+      it("fails a batch as a whole when /events is not there, either", function()
+        local world, publisher = new(function(call)
+          call.path = call.request.target:match("^/apps/3(/[%w_]+)")
+          return 404, "no " .. call.path, ""
+        end)
+        for number = 1, 12 do
+          publisher:trigger("c" .. number, "e", "x")
+        end
+        publisher:flush(5)
+        local sorted = paths(world)
+        table.sort(sorted)
+        assert.same({ "/batch_events", "/batch_events", "/events", "/events" }, sorted)
+        assert.equal(12, #world.results)
+        for _, reported in ipairs(world.results) do
+          assert.same({ "not_found", 404 }, { reported.details.code, reported.details.status })
+          assert.truthy(reported.message:find("no /batch_events", 1, true))
+        end
+        assert.equal(12, counts(publisher).failed)
+      end)
+
+      it("goes on looking for /events while calls to it fail otherwise", function()
+        local failures = { [2] = 503, [3] = 403 }
+        local world, publisher = new(without_batches(function(call) return failures[call.number] end))
+        for number = 1, 3 do
+          publisher:trigger("a", "e", tostring(number))
+        end
+        assert.is_true(publisher:flush(60))
+        assert.equal("a:forbidden a:ok a:ok", outcomes(world))
+        assert.equal("2 3", world:took("a"))
+        assert.same({ "/batch_events", "/events", "/events", "/events", "/events" }, paths(world))
       end)
 
       it("keeps a channel's order across retries, and lets other channels pass", function()
@@ -688,7 +876,7 @@ describe("pusher.publisher", function()
     local world = scripted.new { deferred = true, latency = 10 }
     local publisher = world:publisher { max_queue = 2 }
     fails('unknown trigger parameter "x"', { code = "invalid", field = "x" }, publisher:trigger("a", "e", "", { x = 1 }))
-    fails("replace must be a string or a number, got a table", { code = "invalid", field = "replace" },
+    fails("replace must be a string or a number, got table", { code = "invalid", field = "replace" },
       publisher:trigger("a", "e", "", { replace = {} }))
     publisher:trigger("a", "e")
     publisher:trigger("a", "e")

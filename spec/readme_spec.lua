@@ -1,10 +1,12 @@
--- The README is correct: its Lua runs, its names exist, and no public name is missing.
+-- The README is correct: its Lua runs, its names exist, and no public name is missing. The Lua of docs/*.md runs, too,
+-- except what spec/system/hosts/ runs in its host: `<!-- run: host NAME -->`.
 --
 -- Each ```lua block runs against a local Channels server. `<!-- run: NAME -->` before a block picks one of the
 -- set-ups below, which make the names that the block uses; the default is "client". `require "pusher"` returns the real
 -- module, except that its clients talk to the local server.
 
 local readme = require("spec.helpers.readme")
+local source = require("spec.helpers.source")
 
 local TEXT = readme.text()
 
@@ -88,6 +90,39 @@ function setups.webhook()
   return names
 end
 
+-- What sockudo 5.0.1 sends, shortened: by method and path, in the order of the page's calls.
+local SOCKUDO = {
+  { "GET", "/channels/chat/history", '{"items":[{"serial":3,"event_name":"said","message":{"event":"said","data":"three"}},'
+    .. '{"serial":2,"event_name":"said","message":{"event":"said","data":"two"}}],"has_more":true,"next_cursor":"b3BhcXVl"}' },
+  { "GET", "/channels/chat/history", '{"items":[{"serial":1,"event_name":"said","message":{"event":"said","data":"one"}}],'
+    .. '"has_more":false,"next_cursor":null}' },
+  { "GET", "/channels/presence-lobby/presence/history", '{"items":[{"serial":1,"event":"member_added","cause":"join",'
+    .. '"user_id":"user-7","published_at_ms":1700000000000}],"has_more":false,"next_cursor":null}' },
+  { "GET", "/channels/presence-lobby/presence/history/snapshot", '{"members":[],"member_count":0}' },
+  { "POST", "/channels/chat/messages/msg:1/update", '{"channel":"chat","message_serial":"msg:1","action":"update","accepted":true}' },
+  { "GET", "/channels/chat/messages/msg:1/versions", '{"items":[{"action":"update","data":"edited"}],"has_more":false}' },
+}
+
+--- The same client, whose server has sockudo's endpoints; each must have been called.
+function setups.sockudo()
+  local prefix = "/apps/" .. server.app_id
+  server:reset()
+  for _, response in ipairs(SOCKUDO) do
+    server:answer { method = response[1], path = prefix .. response[2] .. "?", body = response[3] }
+  end
+  return setups.client(), function()
+    local called, expected = {}, {}
+    for index, request in ipairs(server:requests()) do
+      called[index] = request.method .. " " .. request.target:match("^[^?]*"):sub(#prefix + 1)
+    end
+    for index, response in ipairs(SOCKUDO) do
+      expected[index] = response[1] .. " " .. response[2]
+    end
+    assert.same(expected, called)
+    server:behave()
+  end
+end
+
 for name, setup_block in pairs(require("spec.helpers.readme_push")) do
   setups[name] = setup_block
 end
@@ -111,19 +146,52 @@ describe("README", function()
     end
   end)
 
-  for _, block in ipairs(readme.blocks(TEXT)) do
-    it(("line %d runs (%s)"):format(block.line, block.setup), function()
-      local setup_block = assert(setups[block.setup], "no set-up of this name: " .. block.setup)
-      local names, finish = setup_block()
-      local printed = readme.run(block, names)
-      if #block.expected > 0 then
-        assert.same(block.expected, printed)
-      end
-      if finish then
-        finish()
-      end
-    end)
+  local function run(block)
+    local setup_block = assert(setups[block.setup], "no set-up of this name: " .. block.setup)
+    local names, finish = setup_block()
+    local printed = readme.run(block, names)
+    if #block.expected > 0 then
+      assert.same(block.expected, printed)
+    end
+    if finish then
+      finish()
+    end
   end
+
+  for _, page in ipairs(readme.pages()) do
+    for _, block in ipairs(readme.blocks(page)) do
+      if not readme.host(block) then
+        it(("%s:%d runs (%s)"):format(page, block.line, block.setup), function()
+          run(block)
+        end)
+      end
+    end
+  end
+end)
+
+describe("docs/hosts.md", function()
+  local MAX_LINES = 15
+
+  it("has short examples, each of which a check runs in its host", function()
+    local checks = {}
+    for _, path in ipairs(source.files("spec/system/hosts", "lua")) do
+      checks[#checks + 1] = path:find("_check%.lua$") and source.read(path)
+    end
+    local text, count, wrong = table.concat(checks, "\n"), 0, {}
+    for _, language in ipairs { "lua", "nginx" } do
+      for _, block in ipairs(readme.blocks("docs/hosts.md", language)) do
+        local name, lines = readme.host(block), #block
+        count = count + 1
+        if not name or not text:find('"' .. name .. '"', 1, true) then
+          wrong[#wrong + 1] = ("line %d: no check runs %s"):format(block.line, name or "it")
+        elseif lines > MAX_LINES then
+          wrong[#wrong + 1] = ("line %d: %d lines"):format(block.line, lines)
+        end
+      end
+    end
+    assert.equal("", table.concat(wrong, "\n"))
+    assert.is_true(count >= 11)
+  end)
 end)
 
 describe("the README's reference", function()

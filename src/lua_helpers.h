@@ -8,6 +8,8 @@
 #include <lua.h>
 #include <lauxlib.h>
 
+#include "lua_version.h"
+
 #if LUA_VERSION_NUM < 502
 
 /* By macro: LuaJIT reports 5.1 yet exports a function of this name. */

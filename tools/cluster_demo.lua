@@ -8,6 +8,7 @@
 local cjson = require "cjson"
 local local_server = require "tools.local_server"
 local nginx = require "tools.nginx"
+local text_file = require "tools.text_file"
 local tls = require "tools.local_server.http.tls"
 local websocket_subscriber = require "tools.local_server.subscriber"
 
@@ -37,45 +38,21 @@ local function start(program, options)
   return local_server.start(settings)
 end
 
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
-
-local function write(path, text)
-  local file = assert(io.open(path, "wb"))
-  file:write(text)
-  file:close()
-  return path
-end
-
 -- Returns a function(facts) that fits nginx.conf to this machine, see tools.nginx.
 local function configuration(nodes)
   return function(facts)
-    local authority = tls.new_authority("Authority of the demo")
-    local key, certificate = tls.new_certificate(authority, { names = { "localhost" } })
-    write(facts.directory .. "/key.pem", key:toPEM("private"))
-    write(facts.directory .. "/certificate.pem", tostring(certificate))
-    write(facts.directory .. "/ca.pem", authority.pem)
-    local text = read(HERE .. "/nginx.conf")
-    local function replace(old, new)
-      local count
-      text, count = text:gsub((old:gsub("%p", "%%%0")), (new:gsub("%%", "%%%%")))
-      assert(count > 0, "nginx.conf has no " .. old)
+    local text = text_file.read(HERE .. "/nginx.conf")
+    for _, change in ipairs {
+      { "daemon off;", facts.user .. "\ndaemon off;" },
+      { "pid nginx.pid;", "pid pid;" },
+      { "error_log stderr notice;", "error_log error.log notice;" },
+      { "6443", facts.port },
+      { "127.0.0.1:6001", "127.0.0.1:" .. nodes[1].port },
+      { "127.0.0.1:6002", "127.0.0.1:" .. nodes[2].port },
+      { "http {", "http {\n" .. facts.temporary },
+    } do
+      text = text_file.replace(text, change[1], change[2])
     end
-    replace("daemon off;", facts.user .. "\ndaemon off;")
-    replace("pid nginx.pid;", "pid pid;")
-    replace("error_log stderr notice;", "error_log error.log notice;")
-    replace("6443", facts.port)
-    replace("127.0.0.1:6001", "127.0.0.1:" .. nodes[1].port)
-    replace("127.0.0.1:6002", "127.0.0.1:" .. nodes[2].port)
-    local folders = {}
-    for _, name in ipairs { "client_body", "proxy", "fastcgi", "uwsgi", "scgi" } do
-      folders[#folders + 1] = ("  %s_temp_path %s;"):format(name, name)
-    end
-    replace("http {", "http {\n" .. table.concat(folders, "\n"))
     return text
   end
 end
@@ -102,7 +79,7 @@ for index = 1, 2 do
   nodes[index] = start("soketi.js", { config = HERE .. "/soketi.json", redis = redis.socket })
   step("node", ("soketi at 127.0.0.1:%d, over Redis"):format(nodes[index].port))
 end
-local web = nginx.start { configuration = configuration(nodes) }
+local web = nginx.start { configuration = configuration(nodes), files = tls.new_files() }
 step("address", ("nginx at https://localhost:%d"):format(web.port))
 
 local key, ca_file = nodes[1].key, web.directory .. "/ca.pem"

@@ -2,7 +2,7 @@
 --
 -- Plain `io.popen` and a FIFO, so that nothing under test is needed to run it: the server prints one line of JSON when
 -- it listens (the handshake), then takes one command per line of JSON. It ends with `stop()`, or when the process that
--- started it has ended. See tools/local_server/README.md.
+-- started it has ended, whatever state either is in: see watcher.lua. See tools/local_server/README.md.
 
 local cjson = require "cjson"
 
@@ -16,11 +16,21 @@ local function quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
 
+-- The id of this process, on Linux; else 0.
+local function own_pid()
+  local file = io.open("/proc/self/stat")
+  local pid = file and file:read("*n") or 0
+  if file then
+    file:close()
+  end
+  return pid
+end
+
 -- A clean environment: LUA_PATH, LD_PRELOAD and the like belong to the test.
 local function command_line(interpreter, program, options)
-  interpreter = interpreter or os.getenv("PUSHER_TEST_LUAJIT") or "luajit"
-  return 'exec env -i PATH="$PATH" TMPDIR="${TMPDIR:-/tmp}" ' .. quote(interpreter) .. " "
-    .. quote(program) .. " " .. quote(cjson.encode(options)) .. " </dev/null"
+  local luajit = os.getenv("PUSHER_TEST_LUAJIT") or "luajit"
+  return ('exec env -i PATH="$PATH" TMPDIR="${TMPDIR:-/tmp}" %s %s %d %s %s %s </dev/null'):format(quote(luajit),
+    quote(folder .. "/watcher.lua"), own_pid(), quote(interpreter or luajit), quote(program), quote(cjson.encode(options)))
 end
 
 -- cjson decodes every number as a float on 5.3+: a port must not read 8080.0.
@@ -82,20 +92,16 @@ function methods:command(command, arguments)
   return integers(reply.result)
 end
 
---- Ends the server at once (SIGKILL, so connections break as in a crash), reaps it and removes its files. Does nothing
--- the second time.
+--- Ends the server at once (SIGKILL, so connections break as in a crash) and waits until its files are removed. Does
+-- nothing the second time.
 function methods:stop()
   if not self.commands then
     return
   end
-  os.execute("kill -KILL " .. string.format("%d", self.pid))
+  os.execute(("kill -KILL %d 2>/dev/null"):format(self.pid)) -- it may have ended by itself
   self.commands:close()
   self.commands = nil
-  self.pipe:close()
-  for _, path in ipairs(self.files) do
-    os.remove(path)
-  end
-  os.remove(self.directory)
+  self.pipe:close() -- waits for the watcher
 end
 
 -- Every other name is a command of the server: server:inspect(), server:misbehave { … }.

@@ -6,6 +6,7 @@
 local cqueues = require "cqueues"
 local http = require "tools.nginx.http"
 local socket = require "cqueues.socket"
+local text_file = require "tools.text_file"
 
 local nginx = {}
 local methods = {}
@@ -21,20 +22,8 @@ local function output_of(command)
   return text
 end
 
-local function read_file(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
-
-local function write_file(path, text)
-  local file = assert(io.open(path, "wb"))
-  file:write(text)
-  file:close()
-end
-
-local function free_port()
+--- A port of 127.0.0.1 that no program uses now.
+function nginx.free_port()
   local listening = socket.listen { host = "127.0.0.1", port = 0, reuseaddr = true }
   assert(listening:listen())
   local _, _, port = listening:localname()
@@ -42,11 +31,21 @@ local function free_port()
   return port
 end
 
--- Distributions build the Lua module in or load it.
-local function load_modules()
+-- Where nginx puts what it receives: below its directory, not where Debian's would.
+local TEMPORARY = [[
+  client_body_temp_path body;
+  proxy_temp_path proxy;
+  fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi;
+  scgi_temp_path scgi;]]
+
+--- The directives that load modules, which distributions build in or have as files.
+-- @tparam table names
+-- @treturn string a line for each that is a file
+function nginx.load_modules(names)
   local folder = output_of("nginx -V 2>&1"):match("%-%-modules%-path=(%S+)") or "/usr/lib/nginx/modules"
   local lines = {}
-  for _, name in ipairs { "ndk_http_module", "ngx_http_lua_module" } do
+  for _, name in ipairs(names) do
     local file = io.open(folder .. "/" .. name .. ".so")
     if file then
       file:close()
@@ -68,28 +67,25 @@ worker_shutdown_timeout 10s;
 events { worker_connections 2048; }
 http {
   access_log off;
-  client_body_temp_path $directory/body;
-  proxy_temp_path $directory/proxy;
-  fastcgi_temp_path $directory/fastcgi;
-  uwsgi_temp_path $directory/uwsgi;
-  scgi_temp_path $directory/scgi;
+$temporary
   lua_package_path "$root/lua/?.lua;$root/?.lua;;";
   lua_package_cpath "$root/build/jit/?.so;;";
   $http
   server {
-    listen 127.0.0.1:$port;
+    listen 127.0.0.1:$port $listen;
     $server
   }
 }
 ]]
 
 --- What a configuration needs to know about this machine and this run.
--- @treturn table `modules`, `user`: directives or ""; `directory`, `root` (of the checkout), `port`: texts
+-- @treturn table `modules`, `user`, `temporary`: directives or ""; `directory`, `root` (of the checkout), `port`: texts
 local function facts(self)
   return {
-    modules = load_modules(),
+    modules = nginx.load_modules { "ndk_http_module", "ngx_http_lua_module" },
     -- Started by root, workers would run as a user that cannot read the checkout.
     user = output_of("id -u") == "0" and "user root root;" or "",
+    temporary = TEMPORARY,
     directory = self.directory,
     root = output_of("pwd"),
     port = tostring(self.port),
@@ -101,6 +97,7 @@ local function configure(self, options)
   if options.configuration then
     return options.configuration(values)
   end
+  values.listen = options.listen or ""
   values.workers = tostring(options.workers or 1)
   values.log_level = options.log_level or "warn"
   values.main, values.http, values.server = options.main or "", options.http or "", options.server or ""
@@ -135,8 +132,11 @@ local function wait_until_ready(self, workers)
 end
 
 local function try_to_start(self, options)
-  self.port = free_port()
-  write_file(self.directory .. "/nginx.conf", configure(self, options))
+  self.port = nginx.free_port()
+  text_file.write(self.directory .. "/nginx.conf", configure(self, options))
+  for name, text in pairs(options.files or {}) do
+    text_file.write(self.directory .. "/" .. name, text)
+  end
   local die_with_us = output_of("command -v setpriv") ~= "" and "setpriv --pdeathsig TERM " or ""
   self.pipe = assert(io.popen(("echo $$; PATH=$PATH:/usr/sbin %s exec %snginx -p %s -c %s/nginx.conf 2>&1"):format(
     options.environment or "", die_with_us, self.directory, self.directory)))
@@ -145,12 +145,15 @@ local function try_to_start(self, options)
 end
 
 --- Starts nginx and waits until it is ready.
--- @tparam table options `main`, `http`, `server`: directives for these contexts; `workers` (1); `log_level` ("warn"); or
--- `configuration` = function(facts) -> the whole text, which must have a pid file "pid" and an error.log in
--- `facts.directory`; `environment` = "NAME=value …"
+-- @tparam table options `main`, `http`, `server`: directives for these contexts; `listen`: parameters such as "ssl";
+-- `workers` (1); `log_level` ("warn"); or `configuration` = function(facts) -> the whole text, which must have a pid
+-- file "pid" and an error.log in `facts.directory`; `files`: names to texts, for that directory, which relative names
+-- mean; `environment` = "NAME=value …"; `below`: the folder for that directory (default: TMPDIR's)
 -- @treturn table `{ host =, port =, pid = the master's, directory = }` with the methods below
 function nginx.start(options)
-  local self = setmetatable({ host = "127.0.0.1", directory = output_of("mktemp -d -t pusher-nginx.XXXXXX"), forgotten = 0 }, metatable)
+  local make_directory = options.below and ("mktemp -d '%s/nginx.XXXXXX'"):format(options.below)
+    or "mktemp -d -t pusher-nginx.XXXXXX"
+  local self = setmetatable({ host = "127.0.0.1", directory = output_of(make_directory), forgotten = 0 }, metatable)
   for _ = 1, ATTEMPTS do
     -- Another program may take the port before nginx binds it.
     if try_to_start(self, options) then
@@ -164,7 +167,7 @@ end
 
 --- The content of error.log since the last forget_log().
 function methods:log()
-  local ok, text = pcall(read_file, self.directory .. "/error.log")
+  local ok, text = pcall(text_file.read, self.directory .. "/error.log")
   return ok and text:sub(self.forgotten + 1) or ""
 end
 
@@ -216,7 +219,7 @@ end
 --- The process ids of the workers (Linux).
 function methods:workers()
   local pids = {}
-  for pid in read_file(("/proc/%d/task/%d/children"):format(self.pid, self.pid)):gmatch("%d+") do
+  for pid in text_file.read(("/proc/%d/task/%d/children"):format(self.pid, self.pid)):gmatch("%d+") do
     pids[#pids + 1] = tonumber(pid)
   end
   return pids
@@ -254,6 +257,11 @@ function methods:abort(bytes)
   local connection = http.connect(self.host, self.port)
   connection:write(bytes)
   connection:close()
+end
+
+--- Whether the master has not ended.
+function methods:is_running()
+  return not has_ended(self)
 end
 
 --- Ends nginx, waits for it and removes its directory.

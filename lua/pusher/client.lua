@@ -1,18 +1,23 @@
 --- The client of one app. A method runs the stages of its call in order and does nothing else:
--- payload or query (checked by validate) -> request -> transport:send(request, parse).
+-- payload or query (checked by validate) -> calls: request -> transport:send(request, parse).
 
 local arguments = require "pusher.base.arguments"
 local auth = require "pusher.channels.auth"
+local calls = require "pusher.channels.calls"
 local closed = require "pusher.base.closed"
 local core = require "pusher.core"
 local encryption = require "pusher.channels.encryption"
 local errors = require "pusher.base.errors"
+local form = require "pusher.channels.form"
+local http = require "pusher.base.http"
+local idempotency = require "pusher.channels.idempotency"
 local notify = require "pusher.channels.notify"
 local payload = require "pusher.channels.payload"
 local publisher = require "pusher.publisher"
 local query = require "pusher.channels.query"
 local request = require "pusher.channels.request"
 local response = require "pusher.channels.response"
+local sleep = require "pusher.base.sleep"
 local transports = require "pusher.transport"
 local url = require "pusher.base.url"
 local validate = require "pusher.channels.validate"
@@ -23,6 +28,8 @@ local methods = {}
 local metatable = { __index = methods, __name = "pusher.client" }
 
 local argument = arguments.check
+
+local NO_PARAMS = {}
 
 -- Neither the key nor the secret is shown.
 function metatable.__tostring(self)
@@ -68,15 +75,19 @@ function client.new(settings)
     key = settings.key, mac = core.mac(settings.secret), json = settings.json, clock = settings.clock, api = api,
     timeout = settings.timeout, sealer = encryption.new(settings.encryption_master_key, settings.random),
   }
+  local build = request.builder(parts)
   local self = setmetatable({
     app_id = settings.app_id, host = settings.host, parts = parts, push_endpoint = push_endpoint,
-    auth = auth.new(parts), webhooks = webhook.new(parts), payload = payload.new(parts.json, parts.sealer, settings),
-    build = request.builder(parts), parse = parsers(parts), transport = transport,
-    owns_transport = transport ~= settings.transport, closed = false,
+    auth = auth.new(parts), webhooks = webhook.new(parts), build = build, parse = parsers(parts),
+    payload = payload.new(parts.json, parts.sealer, settings, idempotency.new(settings.random)),
+    calls = calls.new { transport = transport, build = build, random = settings.random, retry = settings.retry,
+      refuse = transports.refuse, sleep = sleep.wait },
+    transport = transport, owns_transport = transport ~= settings.transport, closed = false,
   }, metatable)
   self.for_publisher = {
-    transport = transport, build = self.build, parse = self.parse, payload = self.payload, timeout = settings.timeout,
-    log = settings.log, max_batch = settings.max_batch, random = settings.random,
+    transport = transport, build = build, parse = self.parse, payload = self.payload, timeout = settings.timeout,
+    log = settings.log, max_batch = settings.max_batch, random = settings.random, idempotency = settings.idempotency,
+    lacks_batches = false, -- whether the server has no /batch_events; set by publishers
     is_closed = function()
       return self.closed
     end,
@@ -84,45 +95,33 @@ function client.new(settings)
   return self
 end
 
--- Every HTTP call is sent here. Instead of a signed request, it may get the failure of making one.
-local function send(self, parse, signed, message, details)
-  if not signed then
-    return transports.refuse(self.transport, message, details)
-  end
-  return self.transport:send(signed, parse)
-end
+local CLOSED = "the client is closed"
 
--- `params` are the library's own; or nil, and the failure of making them.
-local function get(self, parse, path, params, message, details)
-  local signed
-  if params then
-    signed, message, details = self.build("GET", path, params)
-  end
-  return send(self, parse, signed, message, details)
-end
-
--- `body` may be nil, and the failure of making it follow.
-local function post(self, parse, path, body, message, details)
+-- Takes what a payload returns: the body; or nil, and the failure of making it; and whether all events have a key.
+local function post(self, parse, path, body, message, details, is_keyed, endpoint)
   if self.closed then
-    body, message, details = errors.fail("closed", "the client is closed") -- by the codec
+    body, message, details = errors.fail("closed", CLOSED) -- by the codec
   end
-  return send(self, parse, body and self.build("POST", path, nil, body), message, details)
+  return self.calls:post(parse, path, body, message, details, is_keyed, endpoint)
 end
 
--- A request to any path, with any parameters.
-local function build(self, method, path, params, body)
-  local text
+-- Checks a request to any path. Returns the text of the body.
+local function text_of(self, method, path, body)
   local ok, message, details = validate.target(method, path)
   if ok and body ~= nil then
-    text, message, details = self.payload:text(body)
-    ok = text
+    return self.payload:text(body)
   end
-  if ok and self.closed then
-    return errors.fail("closed", "the client is closed") -- by the codec
-  elseif not ok then
-    return nil, message, details
+  return nil, message, details
+end
+
+-- Of the calls that name a user in the path.
+local function post_to_user(self, user_id, action)
+  local ok, message, details = validate.user_id(user_id)
+  if ok then
+    ok, message, details = validate.path_part(user_id, "user id", "user_id")
   end
-  return self.build(method, path, params, text)
+  return post(self, self.parse.published, "/users/" .. url.escape_segment(user_id) .. action, ok and "{}", message,
+    details)
 end
 
 --- Publishes an event to one channel or to as many as 100.
@@ -130,7 +129,8 @@ end
 -- @tparam string|table channels a channel's name or a list of names
 -- @tparam string event its name, 1..200 bytes
 -- @param data a string is sent unchanged, anything else is encoded as JSON, once; none is `null`
--- @tparam[opt] table params `{ socket_id = connection to leave out, info = "user_count" or { … } }`
+-- @tparam[opt] table params `{ socket_id = connection to leave out, info = "user_count" or { … }, idempotency_key = 1
+--   to 128 bytes or true, extra = further members of the event }`
 -- @treturn table|nil `{ channels = { [name] = { user_count = … } } }`, filled when `info` is given; nil, message,
 --   details otherwise
 function methods:trigger(channels, event, data, params)
@@ -148,7 +148,7 @@ end
 
 --- Publishes several events, each to one channel, in one call.
 -- POST /apps/ID/batch_events.
--- @tparam table events list of `{ channel =, name =, data =, socket_id =, info = }`
+-- @tparam table events list of `{ channel =, name =, data =, socket_id =, info =, idempotency_key =, extra = }`
 -- @treturn table|nil `{ batch = { { user_count = … }, … } }`, filled when `info` is given; nil, message, details
 --   otherwise
 function methods:trigger_batch(events)
@@ -160,11 +160,13 @@ end
 -- @tparam string user_id
 -- @tparam string event
 -- @param data as in `trigger`
+-- @tparam[opt] table params `{ idempotency_key =, extra = }` as in `trigger`
 -- @treturn table|nil an empty table; nil, message, details otherwise
-function methods:send_to_user(user_id, event, data)
+function methods:send_to_user(user_id, event, data, params)
   argument("send_to_user", 1, user_id, "string")
   argument("send_to_user", 2, event, "string")
-  return post(self, self.parse.published, "/events", self.payload:user_event(user_id, event, data))
+  argument("send_to_user", 4, params, "table or nil")
+  return post(self, self.parse.published, "/events", self.payload:user_event(user_id, event, data, params))
 end
 
 --- Closes all connections of one signed-in user.
@@ -173,12 +175,16 @@ end
 -- @treturn table|nil an empty table; nil, message, details otherwise
 function methods:terminate_user_connections(user_id)
   argument("terminate_user_connections", 1, user_id, "string")
-  local ok, message, details = validate.user_id(user_id)
-  if ok then
-    ok, message, details = validate.path_part(user_id, "user id", "user_id")
-  end
-  return post(self, self.parse.published, "/users/" .. url.escape_segment(user_id) .. "/terminate_connections",
-    ok and "{}", message, details)
+  return post_to_user(self, user_id, "/terminate_connections")
+end
+
+--- Makes all connections of one signed-in user reconnect. Only some servers know it, such as sockudo.
+-- POST /apps/ID/users/USER/force_reconnect.
+-- @tparam string user_id
+-- @treturn table|nil an empty table; nil, message, details otherwise
+function methods:force_reconnect_user(user_id)
+  argument("force_reconnect_user", 1, user_id, "string")
+  return post_to_user(self, user_id, "/force_reconnect")
 end
 
 --- Lists occupied channels. GET /apps/ID/channels.
@@ -186,7 +192,7 @@ end
 -- @treturn table|nil `{ channels = { [name] = { user_count = … } } }`; nil, message, details otherwise
 function methods:channels(options)
   argument("channels", 1, options, "table or nil")
-  return get(self, self.parse.channels, "/channels", query.channels(options))
+  return self.calls:get(self.parse.channels, "/channels", query.channels(options))
 end
 
 --- The state of one channel. GET /apps/ID/channels/NAME.
@@ -201,7 +207,7 @@ function methods:channel(name, options)
     decoded.name = name
     return decoded
   end)
-  return get(self, parse, "/channels/" .. name, query.channel(name, options))
+  return self.calls:get(parse, "/channels/" .. name, query.channel(name, options))
 end
 
 --- Lists the users of a presence channel. GET /apps/ID/channels/NAME/users.
@@ -209,7 +215,7 @@ end
 -- @treturn table|nil `{ users = { { id = "13" }, … } }`; nil, message, details otherwise
 function methods:channel_users(name)
   argument("channel_users", 1, name, "string")
-  return get(self, self.parse.users, "/channels/" .. name .. "/users", query.channel(name))
+  return self.calls:get(self.parse.users, "/channels/" .. name .. "/users", query.channel(name))
 end
 
 --- Sends a native push notification to all devices subscribed to one of the interests.
@@ -221,13 +227,7 @@ function methods:notify(interests, notification)
   argument("notify", 1, interests, "table")
   argument("notify", 2, notification, "table")
   local body, message, details = notify.body(self.parts.json, interests, notification)
-  local signed, _
-  if self.closed then
-    _, message, details = errors.fail("closed", "the client is closed") -- by the codec
-  elseif body then
-    signed = self.build("POST", "/notifications", nil, body, self.push_endpoint)
-  end
-  return send(self, self.parse.notified, signed, message, details)
+  return post(self, self.parse.notified, "/notifications", body, message, details, false, self.push_endpoint)
 end
 
 --- GET any other endpoint.
@@ -237,7 +237,8 @@ end
 function methods:get(path, params)
   argument("get", 1, path, "string")
   argument("get", 2, params, "table or nil")
-  return send(self, self.parse.plain, build(self, "GET", path, params))
+  local _, message, details = validate.target("GET", path)
+  return self.calls:get(self.parse.plain, path, not message and (params or NO_PARAMS) or nil, message, details)
 end
 
 --- POST to any other endpoint.
@@ -246,7 +247,7 @@ end
 -- @treturn table|nil the decoded response; nil, message, details otherwise
 function methods:post(path, body)
   argument("post", 1, path, "string")
-  return send(self, self.parse.plain, build(self, "POST", path, nil, body))
+  return post(self, self.parse.plain, path, text_of(self, "POST", path, body))
 end
 
 --- A signed request for another HTTP client to send; nothing is sent here.
@@ -254,35 +255,56 @@ end
 -- @tparam string path below /apps/ID
 -- @tparam[opt] table params query parameters
 -- @param[opt] body a string is sent unchanged, anything else is encoded as JSON
--- @treturn table|nil `{ method, scheme, host, port, target, headers, body, timeout in seconds }`; nil, message, details
---   otherwise
+-- @treturn table|nil `{ method, url, scheme, host, port, target, headers = list of { name, value }, header_map = names
+--   to values, body, timeout in seconds }`; nil, message, details otherwise
 function methods:build_request(method, path, params, body)
   argument("build_request", 1, method, "string")
   argument("build_request", 2, path, "string")
   argument("build_request", 3, params, "table or nil")
-  local signed, message, details = build(self, method, path, params, body)
+  local text, message, details = text_of(self, method, path, body)
+  local signed
+  if self.closed then
+    return errors.fail("closed", CLOSED) -- by the codec
+  elseif not message then
+    signed, message, details = self.build(method, path, params, text)
+  end
   if not signed then
     return nil, message, details
   end
   -- The client's own header list is shared between requests; this one is given away.
-  local headers = {}
+  local headers, map = {}, {}
   for index, pair in ipairs(signed.headers) do
-    headers[index] = { pair[1], pair[2] }
+    local name, value = pair[1], pair[2]
+    headers[index], map[name] = { name, value }, value
   end
-  signed.headers = headers
+  signed.headers, signed.header_map = headers, map
+  signed.url = signed.scheme .. "://" .. url.authority(signed.scheme, signed.host, signed.port) .. signed.target
   return signed
 end
 
 --- Reads the response that another HTTP client got for a request of build_request.
 -- @tparam number status
 -- @tparam string body
--- @tparam[opt] string headers raw header lines
+-- @tparam[opt] string|table|function headers raw header lines; names in any case to a string, a number or a list of
+--   them; or function(name) -> the same, which is called with the name in lower case when it returns nil
 -- @treturn table|nil the decoded response; nil, message, details otherwise
 function methods:parse_response(status, body, headers)
   argument("parse_response", 1, status, "number")
   argument("parse_response", 2, body, "string")
-  argument("parse_response", 3, headers, "string or nil")
-  return self.parse.plain(status, body, headers)
+  argument("parse_response", 3, headers, "string, table, function or nil")
+  return self.parse.plain(status, body, http.header_lines(headers))
+end
+
+--- Reads the fields of a subscriber's form, for authorize_channel and authenticate_user.
+-- @tparam string body as received
+-- @tparam[opt] string content_type with its parameters: `application/x-www-form-urlencoded` (the default),
+--   `application/json` (an object) or `multipart/form-data` (no files)
+-- @treturn table|nil names to values: strings, a list of them where a field is repeated, in JSON any values; nil,
+--   message, details otherwise
+function methods:read_form(body, content_type)
+  argument("read_form", 1, body, "string")
+  argument("read_form", 2, content_type, "string or nil")
+  return form.decode(body, content_type, self.parts.json)
 end
 
 --- Authorizes a subscription to a private, presence or encrypted channel; returns the JSON body to respond with.
@@ -330,12 +352,12 @@ function methods:publisher(options)
 end
 
 local SENDS_NOTHING = {
-  build_request = true, parse_response = true, authorize_channel = true, authenticate_user = true, webhook = true,
-  publisher = true,
+  build_request = true, parse_response = true, read_form = true, authorize_channel = true, authenticate_user = true,
+  webhook = true, publisher = true,
 }
 
 local function refuse_closed(self, method)
-  local _, message, details = errors.fail("closed", "the client is closed")
+  local _, message, details = errors.fail("closed", CLOSED)
   if SENDS_NOTHING[method] then
     return nil, message, details
   end

@@ -22,14 +22,15 @@ function metatable.__tostring(self)
   return "pusher.pending: " .. (self.done and "done" or "in flight")
 end
 
---- Makes a pending that is in flight. For transports; `id`, `parse` and `timeout` are the transport's own.
+--- Makes a pending that is in flight. For transports; `id`, `parse`, `timeout`, `attempts` and `entry` are the
+-- transport's own.
 function pending.new(transport, id, parse, timeout)
   -- All fields are there, so that the table never has to grow: there are very many of these, and to settle one takes no
   -- memory. Not nil, for which LuaJIT has no field.
   return setmetatable({
     done = false, transport = transport, id = id, parse = parse, timeout = timeout,
     value = false, message = false, details = false,
-    callback = false, further = false,
+    callback = false, further = false, attempts = false, entry = false,
   }, metatable)
 end
 
@@ -85,7 +86,7 @@ function methods:on_done(f)
 end
 
 --- Drives the transport, and with it all calls in flight, until this one is done. Blocks.
--- @tparam[opt] number seconds at most; without, as long as the call's own timeout allows
+-- @tparam[opt] number seconds at most; without, as long as the call's own timeout allows, and its further attempts
 -- @return as `result()`: code `pending` when the time has passed, and the call goes on
 function methods:wait(seconds)
   if seconds ~= nil then

@@ -31,8 +31,9 @@ end
 
 --- Makes a publisher; users call `client:publisher(options)`.
 -- @tparam table client what it needs of its client: `transport`; `timeout` (seconds); `build`, `parse` and `payload` as
---   the client has them; `max_batch` (events); `random` = function(n) -> n bytes; `log` (optional) = function(level,
---   message, fields); `is_closed` = function() -> boolean
+--   the client has them; `max_batch` (events); `lacks_batches` = whether the server has no /batch_events, set by
+--   publishers; `idempotency` = boolean; `random` = function(n) -> n bytes; `log` (optional) = function(level, message,
+--   fields); `is_closed` = function() -> boolean
 -- @tparam[opt] table options see README "Publisher"
 -- @treturn publisher|nil a publisher; nil, message, details otherwise
 function publisher.new(client, options)
@@ -52,6 +53,10 @@ function publisher.new(client, options)
     accepted = 0, -- events
     closed = false,
   }, metatable)
+  if checked.idempotency == nil then
+    checked.idempotency = client.idempotency
+  end
+  self.default_key = checked.idempotency or nil -- of an event that is given none
   self.delivery = delivery.new(client, checked, self.queue, self.outcomes)
   self.driver = driver.new {
     source = self.delivery, transport = client.transport, timeout = client.timeout, now = checked.now,
@@ -61,10 +66,10 @@ function publisher.new(client, options)
   return self
 end
 
--- Not by arguments.read: to copy the table would cost a tenth of the call.
--- @treturn true|nil true, replace, tag, socket_id, info
+-- Those of pusher.channels.params.PUBLISHER, not by arguments.read: to copy the table would cost a tenth of the call.
+-- @treturn true|nil true, replace, tag, socket_id, info, idempotency_key, extra
 local function read_params(params)
-  local replace, tag, socket_id, info
+  local replace, tag, socket_id, info, idempotency_key, extra
   for name, value in next, params do
     if name == "replace" then
       replace = value
@@ -74,17 +79,21 @@ local function read_params(params)
       socket_id = value
     elseif name == "info" then
       info = value
+    elseif name == "idempotency_key" then
+      idempotency_key = value
+    elseif name == "extra" then
+      extra = value
     else
       return arguments.unknown("trigger parameter", name)
     end
   end
-  return true, replace, tag, socket_id, info
+  return true, replace, tag, socket_id, info, idempotency_key, extra
 end
 
 -- What a later event needs to replace this one. No event name has a zero byte.
 local function replace_key(event, key)
   if type(key) ~= "string" and type(key) ~= "number" then
-    return errors.fail("invalid", ("replace must be a string or a number, got a %s"):format(type(key)),
+    return errors.fail("invalid", ("replace must be a string or a number, got %s"):format(type(key)),
       { field = "replace" })
   end
   return event .. "\0" .. key
@@ -129,12 +138,15 @@ local function replace_event(self, old, text, tag)
 end
 
 -- The types of the arguments are valid: replace, enqueue or refuse.
-local function accept(self, channel, event, data, key, replace, tag, socket_id, info)
+local function accept(self, channel, event, data, key, replace, tag, socket_id, info, idempotency_key, extra)
   local waiting = self.queue
   local text, _
   local head, message, details = self.heads:get(channel, event)
   if head and (waiting:accepts() or key and waiting:find(channel, key)) then
-    text, message, details = self.payload:compose(head, channel, data, socket_id, info)
+    if idempotency_key == nil then
+      idempotency_key = self.default_key
+    end
+    text, message, details = self.payload:compose(head, channel, data, socket_id, info, idempotency_key, extra)
   elseif head then
     _, message, details = refuse_full(self)
   end
@@ -152,7 +164,7 @@ end
 
 local function accept_with(self, channel, event, data, params)
   local key, message, details
-  local ok, replace, tag, socket_id, info = read_params(params)
+  local ok, replace, tag, socket_id, info, idempotency_key, extra = read_params(params)
   if not ok then
     return nil, replace, tag -- message, details
   elseif replace ~= nil then
@@ -161,7 +173,7 @@ local function accept_with(self, channel, event, data, params)
       return nil, message, details
     end
   end
-  return accept(self, channel, event, data, key, replace, tag, socket_id, info)
+  return accept(self, channel, event, data, key, replace, tag, socket_id, info, idempotency_key, extra)
 end
 
 --- Accepts an event for sending and returns at once. The data is checked, encoded and, for an encrypted channel,
@@ -169,8 +181,9 @@ end
 -- @tparam string channel
 -- @tparam string event its name
 -- @param[opt] data a string is sent unchanged, anything else is encoded as JSON
--- @tparam[opt] table params `socket_id` and `info` as in client:trigger; `replace` = a string or number: a waiting
---   event of the same channel, name and key is replaced; `tag` = any value, passed to on_result
+-- @tparam[opt] table params `socket_id`, `info`, `idempotency_key` and `extra` as in client:trigger; `replace` = a
+--   string or number: a waiting event of the same channel, name and key is replaced; `tag` = any value, passed to
+--   on_result
 -- @treturn true|nil true; nil, message, details otherwise (`full`, `closed`, or what client:trigger returns)
 function methods:trigger(channel, event, data, params)
   argument("trigger", 1, channel, "string")
@@ -228,7 +241,7 @@ function methods:flush(seconds)
   local deadline = self.now() + limit
   while left > 0 and not ends_with_client(self) do
     local rest = deadline - self.now()
-    if rest <= 0 then
+    if not (rest > 0) then -- luacheck: ignore 581
       return errors.fail("timeout", ("%d events are not settled yet"):format(left), { left = left })
     end
     self.delivery:hurry()
@@ -272,7 +285,7 @@ end
 
 --- Counts of events, and of calls.
 -- `accepted` = `queued` + `in_flight` + `sent` + `failed` + `dropped` + `replaced`, always.
--- @treturn table these, and `retried`: how often events were sent again; `calls`: HTTP calls made
+-- @treturn table these, and `retried`: retries of events; `calls`: HTTP calls made
 function methods:stats()
   local stats = self.outcomes:stats()
   stats.accepted, stats.queued, stats.in_flight = self.accepted, self.queue:size(), self.delivery:in_flight()

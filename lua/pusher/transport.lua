@@ -13,6 +13,10 @@
 -- `details.sent` is false when certainly nothing of the request reached the server.
 --
 -- Optional:
+--   `repeats`: true in the object itself when the transport makes the attempts of a call by itself, as one has to whose
+--     `send` returns a pending. `send` then gets a third argument for a call that may be repeated: `attempts` with the
+--     methods `delay(details)`, called with the details of each failure, which returns the seconds to wait, or nil when
+--     the failure is the outcome; and `request()`, which returns the next request, or nil, message, details.
 --   `fail(message, details)`: makes the result of a call that is refused before it is sent, such as a pending.
 --   `step([seconds])`: moves all calls, waits up to `seconds` for one to end; returns the number of calls in flight.
 --   `pollfd()`, `events()`, `timeout()`: a descriptor, "r", and the seconds, or nil, after which `step` is due.

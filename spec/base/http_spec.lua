@@ -41,6 +41,39 @@ describe("pusher.base.http", function()
     assert.is_nil(http.header(nil, "date"))
   end)
 
+  it("takes headers from other HTTP clients in each form that they have", function()
+    local function is_read(headers)
+      local lines = http.header_lines(headers)
+      assert.equal("7", http.header(lines, "retry-after"))
+      assert.equal("gzip", http.header(lines, "content-encoding"))
+      assert.equal("x Retry-After: 1", http.header(lines, "date"))
+    end
+    is_read { ["RETRY-after"] = "7", ["content-encoding"] = { "gzip", "br" }, Date = "x\nRetry-After: 1", { "Age", "1" }, Age = 5 }
+    local asked = {}
+    is_read(function(name)
+      asked[name] = true
+      return ({ ["Retry-After"] = { "7", "8" }, ["Content-Encoding"] = "gzip", Date = "x\rRetry-After: 1" })[name]
+    end)
+    assert.same({ ["Retry-After"] = true, ["Content-Encoding"] = true, Date = true }, asked)
+    is_read(function(name) -- lua-http's headers have lower-case names only
+      return ({ ["retry-after"] = 7, ["content-encoding"] = "gzip", date = "x\rRetry-After: 1" })[name]
+    end)
+    for value, expected in pairs { [7] = 7, [6.5] = 7, [1e300] = 3600, [-1] = false, [math.huge] = false } do
+      for _, given in ipairs { value, { value, 1 } } do
+        assert.equal(expected or nil, http.retry_after(http.header_lines { ["retry-after"] = given }, 0))
+      end
+    end
+    assert.is_nil(http.retry_after(http.header_lines { ["retry-after"] = 0 / 0 }, 0))
+    assert.equal("A: b\r\n", http.header_lines("A: b\r\n"))
+    assert.is_nil(http.header_lines(nil))
+    for _, value in ipairs { true, {}, { {} }, setmetatable({}, { __index = { "7" } }), print } do
+      assert.equal("", http.header_lines { Date = value })
+    end
+    assert.equal("Date: 7\r\nDate: 8", http.header_lines { Date = { 7, true, "8" } })
+    assert.equal("", http.header_lines(function() end))
+    assert.equal("", http.header_lines(setmetatable({}, { __index = { Date = "x" } })))
+  end)
+
   it("lets no parser see a response that is none, from whatever transport", function()
     local parse = http.check_encoding(function() return "parsed" end)
     assert.equal("parsed", parse(200, "x", ""))
@@ -59,12 +92,12 @@ describe("pusher.base.http", function()
     assert.equal(3600, http.MAX_RETRY_AFTER)
     for given, expected in pairs { [0] = 0, [7] = 7, [0.5] = 0.5, [3600] = 3600, [3601] = 3600, [1e308] = 3600,
       [math.huge] = 3600, [-1] = 0, [-math.huge] = 0, ["7"] = 7, ["1e9"] = 3600 } do
-      assert.equal(expected, http.wait(given))
+      assert.equal(expected, http.clamp_wait(given))
     end
     for _, given in ipairs { 0 / 0, "soon", {}, true } do
-      assert.is_nil(http.wait(given))
+      assert.is_nil(http.clamp_wait(given))
     end
-    assert.is_nil(http.wait(nil))
+    assert.is_nil(http.clamp_wait(nil))
     assert.equal(3600, http.retry_after("Retry-After: 99999999999\r\n", 0))
     assert.equal(3600, http.retry_after("Retry-After: " .. ("9"):rep(400) .. "\r\n", 0))
     assert.equal(3600, http.retry_after("Retry-After: Fri, 16 Nov 2012 17:49:49 GMT\r\n", 0))

@@ -202,4 +202,13 @@ describe("pusher.base.options", function()
       assert.equal(5, options.TRANSPORT.timeout.default)
     end)
   end)
+
+  it("declares rules for repeated calls", function()
+    local declared = { retry = options.retry(4) }
+    assert.same({ retry = { attempts = 4, base = 0.1, max = 10 } }, (options.check({}, declared)))
+    assert.same({ retry = { attempts = 1, base = 0, max = 10 } },
+      (options.check({ retry = { attempts = 1, base = 0 } }, declared)))
+    assert.is_nil((options.check({ retry = { attempts = 0 } }, declared)))
+    assert.is_nil((options.check({ retry = { attempts = 1.5 } }, declared)))
+  end)
 end)

@@ -39,4 +39,30 @@ describe("pusher.base.schedule", function()
       assert.is_nil(heap[1])
     end
   end)
+
+  it("removes any item, and keeps the order of the others", function()
+    math.randomseed(43)
+    for _ = 1, 100 do
+      local heap, entries, left = waiting.new(), {}, {}
+      for index = 1, math.random(1, 40) do
+        entries[index] = heap:add({ number = index }, math.random(1, 20))
+      end
+      for index, entry in ipairs(entries) do
+        if math.random(2) == 1 then
+          heap:remove(entry)
+        else
+          left[index] = true
+        end
+      end
+      local last = 0
+      while heap.size > 0 do
+        local due = heap:due()
+        local item = heap:take(math.huge)
+        assert.is_true(due >= last and left[item.number])
+        last, left[item.number] = due, nil
+      end
+      assert.is_nil(next(left))
+      assert.is_nil(heap[1])
+    end
+  end)
 end)

@@ -11,7 +11,8 @@ local KEY = ("k"):rep(32)
 local function new(limits)
   limits = limits or {}
   return payload.new(json.new(), encryption.new(limits.key or KEY, core.random),
-    { max_payload_kb = limits.max_payload_kb or 10, max_batch = limits.max_batch or 10 })
+    { max_payload_kb = limits.max_payload_kb or 10, max_batch = limits.max_batch or 10, idempotency = limits.idempotency },
+    { next = function() return "base:1" end })
 end
 
 local function build(inputs)
@@ -174,6 +175,96 @@ describe("pusher.channels.payload", function()
     local event = { channel = "private-encrypted-a", name = "e", data = { a = 1 }, info = { "user_count" } }
     new():batch { event }
     assert.same({ channel = "private-encrypted-a", name = "e", data = { a = 1 }, info = { "user_count" } }, event)
+  end)
+
+  describe("with idempotency keys", function()
+    local function member(body)
+      return body:match(',"idempotency_key":(".*")}')
+    end
+
+    it("writes them as JSON, after the members that were there before", function()
+      local given = new()
+      local params = { idempotency_key = 'a"\\b', info = "user_count", socket_id = "1.2" }
+      assert.equal('{"name":"e","channels":["c"],"data":"x","socket_id":"1.2","info":"user_count",'
+        .. '"idempotency_key":"a\\"\\\\b"}', (given:event("c", "e", "x", params)))
+      assert.equal('"base:1"', member((given:event("c", "e", "x", { idempotency_key = true }))))
+      assert.equal('"k"', member((given:user_event("u", "e", "x", { idempotency_key = "k" }))))
+      assert.equal('{"batch":[{"channel":"c","name":"e","data":"x","idempotency_key":"k"}]}',
+        (given:batch { { channel = "c", name = "e", data = "x", idempotency_key = "k" } }))
+      assert.equal(("k"):rep(128), cjson.decode((given:event("c", "e", "x",
+        { idempotency_key = ("k"):rep(128) }))).idempotency_key)
+    end)
+
+    it("gives one to each event without, when the option says so", function()
+      local given = new { idempotency = true }
+      assert.equal('"base:1"', member((given:event("c", "e", "x"))))
+      assert.equal('"own"', member((given:event("c", "e", "x", { idempotency_key = "own" }))))
+      assert.equal('"base:1"', member((given:user_event("u", "e", "x", {}))))
+      local batch = cjson.decode((given:batch {
+        { channel = "c", name = "e" }, { channel = "c", name = "e", idempotency_key = "own" },
+      })).batch
+      assert.same({ "base:1", "own" }, { batch[1].idempotency_key, batch[2].idempotency_key })
+    end)
+
+    it("says whether all events have one", function()
+      local given, keyed = new(), { channel = "c", name = "e", idempotency_key = "k" }
+      local function is_keyed(_, _, _, found)
+        return found or false
+      end
+      assert.is_false(is_keyed(given:event("c", "e", "x")))
+      assert.is_false(is_keyed(given:event("c", "e", "x", { socket_id = "1.2" })))
+      assert.is_true(is_keyed(given:event("c", "e", "x", { idempotency_key = true })))
+      assert.is_true(is_keyed(new({ idempotency = true }):event("c", "e", "x")))
+      assert.is_true(is_keyed(given:user_event("u", "e", "x", { idempotency_key = "k" })))
+      assert.is_false(is_keyed(given:user_event("u", "e", "x")))
+      assert.is_true(is_keyed(given:batch { keyed, keyed }))
+      assert.is_false(is_keyed(given:batch { keyed, { channel = "c", name = "e" } }))
+      assert.is_false(is_keyed(given:batch { { channel = "c", name = "e" }, keyed }))
+    end)
+
+    it("refuses those that are no key, also of a batch's event", function()
+      for _, key in ipairs { "", ("k"):rep(129), "\255", "a\n", false, 7, cjson.null, {} } do
+        for _, call in ipairs { { "event", "c", "e", "x", { idempotency_key = key } },
+          { "user_event", "u", "e", "x", { idempotency_key = key } },
+          { "batch", { { channel = "c", name = "e", idempotency_key = key } } } } do
+          local given = new()
+          local body, _, details = given[call[1]](given, call[2], call[3], call[4], call[5])
+          assert.is_nil(body)
+          assert.same({ "invalid", "idempotency_key" }, { details.code, details.field })
+        end
+      end
+    end)
+  end)
+
+  describe("with extra members", function()
+    it("writes them as JSON at the end, sorted", function()
+      local given, extra = new(), { tags = { a = "b" }, delta = true, ['a"b'] = cjson.null, list = { 1, 2 } }
+      local text = ',"a\\"b":null,"delta":true,"list":[1,2],"tags":{"a":"b"}}'
+      assert.equal('{"name":"e","channels":["c"],"data":"x","idempotency_key":"k"' .. text,
+        (given:event("c", "e", "x", { extra = extra, idempotency_key = "k" })))
+      assert.equal(text, (given:user_event("u", "e", "x", { extra = extra })):match('"x"(,.*)$'))
+      assert.equal('{"batch":[{"channel":"c","name":"e","data":"x"' .. text .. "]}",
+        (given:batch { { channel = "c", name = "e", data = "x", extra = extra } }))
+      assert.equal('{"name":"e","channels":["c"],"data":"x"}', (given:event("c", "e", "x", { extra = {} })))
+    end)
+
+    it("refuses what cannot be encoded, and names of the library's own", function()
+      for _, extra in ipairs { { f = print }, { x = 0 / 0 }, { x = { 1, nil, 3 } }, { x = "\255" }, { name = "x" },
+        { data = "x" }, { "x" }, cjson.null, "x", false } do
+        local body, _, details = new():event("c", "e", "x", { extra = extra })
+        assert.is_nil(body)
+        assert.same({ "invalid", "extra" }, { details.code, details.field })
+      end
+      local body, message, details = new():batch { { channel = "c", name = "e", extra = { f = print } } }
+      assert.is_nil(body)
+      assert.truthy(message:find('^event 1: member "f" of extra: '))
+      assert.equal(1, details.index)
+    end)
+
+    it("takes no socket_id and no info for a user", function()
+      fails('unknown parameter of send_to_user "socket_id"', { code = "invalid", field = "socket_id" },
+        new():user_event("u", "e", "x", { socket_id = "1.2" }))
+    end)
   end)
 
   it("says what is wrong", function()

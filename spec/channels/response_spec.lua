@@ -37,6 +37,11 @@ describe("pusher.channels.response", function()
       end
     end
     assert.same({}, parse(response.published, 202, "202 ACCEPTED\n"))
+    assert.same({}, parse(response.published, 200, "1"))
+    for _, body in ipairs { "2", "true", '"1"' } do
+      assert.is_nil((parse(response.published, 200, body)))
+    end
+    assert.is_nil((parse(response.plain, 200, "1")))
   end)
 
   it("gives counts when the server gives them", function()

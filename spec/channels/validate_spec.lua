@@ -132,6 +132,28 @@ describe("pusher.channels.validate", function()
     end
   end)
 
+  it("takes idempotency keys of 1 to 128 bytes of text", function()
+    for _, key in ipairs { "a", ("a"):rep(128), 'with "quotes" and \\', "é", "a b", "123e4567-e89b-12d3-a456-426614174000" } do
+      assert.is_true(validate.idempotency_key(key))
+    end
+    for _, key in ipairs { "", ("a"):rep(129), ("é"):rep(65), "\255", "a\n", "a\127", true, false, 7, {} } do
+      refused(validate.idempotency_key(key))
+    end
+  end)
+
+  it("lists the members of extra, sorted, and refuses those that the library sets", function()
+    local extra = setmetatable({ tags = { a = "b" }, delta = true, ["x y"] = 1 }, { __index = { name = "n" } })
+    assert.same({ { name = "delta", value = true }, { name = "tags", value = { a = "b" } }, { name = "x y", value = 1 } },
+      validate.extra(extra))
+    assert.same({}, validate.extra {})
+    for _, name in ipairs { "name", "data", "channels", "channel", "socket_id", "info", "idempotency_key" } do
+      refused(validate.extra { [name] = "x" })
+    end
+    for _, given in ipairs { "x", 7, true, { "x" }, { [true] = 1 }, { ["\255"] = 1 }, { ["a\n"] = 1 } } do
+      refused(validate.extra(given))
+    end
+  end)
+
   it("takes encoded paths only", function()
     assert.is_true(validate.target("GET", "/channels/a=@,.;b/users"))
     assert.is_true(validate.target("POST", "/users/a%20b"))
@@ -154,6 +176,18 @@ describe("pusher.channels.validate", function()
     fails('user id "a?" has a control character', details("user_id"), validate.user_id("a\n"))
     fails('x "." cannot be part of a path: "." and ".." are steps there', details("y"), validate.path_part(".", "x", "y"))
     fails('socket_id "1" must look like 123.456', details("socket_id"), validate.socket_id("1"))
+    fails("idempotency_key must be a string or true, got false", details("idempotency_key"),
+      validate.idempotency_key(false))
+    fails("idempotency_key must be a string or true, got number", details("idempotency_key"), validate.idempotency_key(7))
+    fails('idempotency_key "" must have 1 to 128 bytes, got 0', details("idempotency_key"), validate.idempotency_key(""))
+    fails(('idempotency_key "%s" must have 1 to 128 bytes, got 129'):format(shown), details("idempotency_key"),
+      validate.idempotency_key(("a"):rep(129)))
+    fails('idempotency_key "a?" has a control character', details("idempotency_key"), validate.idempotency_key("a\0"))
+    fails("idempotency_key must be UTF-8", details("idempotency_key"), validate.idempotency_key("\255"))
+    fails("extra must be a table of members, got string", details("extra"), validate.extra("x"))
+    fails("extra must not have the member info, which the library sets", details("extra"), validate.extra { info = 1 })
+    fails("the name of a member of extra must be a string, got number", details("extra"), validate.extra { 1 })
+    fails('the name of a member of extra "" must have 1 to 200 bytes, got 0', details("extra"), validate.extra { [""] = 1 })
     local info = 'info must be names such as "user_count", as a string or a list of strings, got '
     fails(info .. '"A"', details("info"), validate.info("A"))
     fails(info .. "number", details("info"), validate.info({ "a", 5 }))

@@ -123,6 +123,18 @@ describe("pusher.channels.webhook", function()
     refused("unauthorized", new():read(signed(""), "", { max_age = 60 }))
   end)
 
+  it("takes a time in seconds, as ipe sends it, for that time in milliseconds", function()
+    for given, expected in pairs { ["1700000000"] = "1700000000000", ['"1700000000"'] = "1700000000000", ["1000000000"] = "1000000000000",
+      ["999999999"] = "999999999", ["99999999999"] = "99999999999000", ["100000000000"] = "100000000000" } do
+      local body = '{"time_ms":' .. given .. ',"events":[]}'
+      assert.equal(expected, ("%d"):format(new():read(signed(body), body).time_ms), given)
+    end
+    local body = '{"time_ms":1700000000,"events":[]}'
+    assert.truthy(new():read(signed(body), body, { max_age = 60 }))
+    body = '{"time_ms":1699990000,"events":[]}'
+    refused("unauthorized", new():read(signed(body), body, { max_age = 60 }))
+  end)
+
   it("takes no NaN for a time, neither the sender's nor the clock's", function()
     for _, body in ipairs { '{"time_ms":NaN,"events":[]}', '{"time_ms":0x1F,"events":[]}', '{"time_ms":Infinity,"events":[]}' } do
       refused("invalid", new():read(signed(body), body))

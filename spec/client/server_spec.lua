@@ -212,4 +212,126 @@ describe("a client and a Channels server", function()
     assert.equal("c", server:events()[1].channel)
     assert.equal(request.target, server:requests()[1].target)
   end)
+
+  describe("repeat calls as the option retry allows:", function()
+    local function retrying(extra)
+      extra = extra or {}
+      extra.retry = extra.retry or { attempts = 4, base = 0.001, max = 0.01 }
+      client:close()
+      client = new(extra)
+      return client
+    end
+
+    -- The requests, and how often the event was published.
+    local function seen()
+      local inspected = server:inspect()
+      return { inspected.requests, inspected.events }
+    end
+
+    after_each(function()
+      server:set { key_seconds = 0 }
+    end)
+
+    it("queries, whatever may pass", function()
+      retrying()
+      server:misbehave { mode = "cut", times = 1 }
+      server:misbehave { mode = "status", status = 500, times = 1 }
+      server:misbehave { mode = "status", status = 429, retry_after = 0, times = 1 }
+      assert.same({}, assert(client:channels()).channels)
+      assert.equal(4, server:inspect().requests)
+    end)
+
+    it("publishes with a key, which arrive once", function()
+      server:set { key_seconds = 60 }
+      retrying { idempotency = true }
+      for _, call in ipairs {
+        function() return client:trigger("a", "e", "x", { info = "subscription_count" }) end,
+        function() return client:trigger_batch { { channel = "a", name = "e", data = "x" } } end,
+        function() return client:send_to_user("u", "e", "x") end,
+      } do
+        server:reset()
+        server:misbehave { mode = "cut", times = 2 }
+        assert.truthy(call())
+        assert.same({ 3, 1 }, seen())
+        local requests = server:requests()
+        assert.equal(requests[1].body, requests[3].body)
+      end
+      server:reset()
+      server:misbehave { mode = "cut", times = 1 }
+      assert.truthy(client:trigger("a", "e", "x", { idempotency_key = "own" }))
+      assert.truthy(client:trigger("a", "e", "x", { idempotency_key = "own" }))
+      assert.same({ 3, 1 }, seen())
+    end)
+
+    it("no publish without a key whose response was lost, over a connection in use, either", function()
+      retrying()
+      assert(client:channels())
+      for _, fault in ipairs { { mode = "lose_answer" }, { mode = "cut" }, { mode = "status", status = 503 } } do
+        server:reset()
+        fault.times = 1
+        server:misbehave(fault)
+        local details = refused(fault.mode == "status" and "server" or "network", client:trigger("a", "e", "x"))
+        assert.equal(1, details.attempts)
+        assert.equal(1, seen()[1])
+        assert(client:channels())
+      end
+      server:reset()
+      server:misbehave { mode = "status", status = 503, times = 1 }
+      refused("server", client:trigger_batch {
+        { channel = "a", name = "e", idempotency_key = "k" }, { channel = "a", name = "e" },
+      })
+      server:misbehave { mode = "status", status = 503, times = 1 }
+      refused("server", client:terminate_user_connections("u"))
+      server:misbehave { mode = "status", status = 503, times = 1 }
+      refused("server", client:post("/events", { name = "e", channel = "a", data = "x" }))
+      assert.same({ 3, 0 }, seen())
+    end)
+
+    it("any that the server surely did not carry out", function()
+      retrying()
+      server:misbehave { mode = "status", status = 429, retry_after = 0, times = 1 }
+      server:misbehave { mode = "status", status = 503, retry_after = 0, times = 1 }
+      assert(client:trigger("a", "e", "x"))
+      assert.same({ 3, 1 }, seen())
+      retrying { port = server.refusing_port }
+      for _, call in ipairs {
+        function() return client:trigger("a", "e", "x") end,
+        function() return client:post("/events", "{}") end,
+        function() return client:force_reconnect_user("u") end,
+      } do
+        local details = refused("network", call())
+        assert.is_false(details.sent)
+        assert.equal(4, details.attempts)
+      end
+    end)
+
+    it("nothing that cannot pass", function()
+      retrying { idempotency = true }
+      for _, status in ipairs { 400, 401, 403, 404, 413 } do
+        server:reset()
+        server:misbehave { mode = "status", status = status }
+        local _, _, details = client:trigger("a", "e", "x")
+        assert.same({ status, 1, 1 }, { details.status, details.attempts, seen()[1] })
+      end
+    end)
+
+    it("at most as often as it says, which is once by default", function()
+      retrying { retry = { attempts = 2, base = 0.001 } }
+      server:misbehave { mode = "status", status = 500 }
+      local details = refused("server", client:channels())
+      assert.same({ 2, 2 }, { details.attempts, seen()[1] })
+      client:close()
+      client = new()
+      details = refused("server", client:channels())
+      assert.same({ nil, 3 }, { details.attempts, seen()[1] })
+      local made, message = pusher.new { app_id = "1", key = "k", secret = "s", retry = { attempts = 0 } }
+      assert.is_nil(made)
+      assert.truthy(message:find('option "retry.attempts" must be a whole number from 1', 1, true))
+    end)
+  end)
+
+  it("have a user connect again", function()
+    assert.same({}, client:force_reconnect_user("a/b"))
+    assert.truthy(server:requests()[1].target:find("/users/a%2Fb/force_reconnect?", 1, true))
+  end)
 end)

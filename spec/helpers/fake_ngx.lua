@@ -88,7 +88,7 @@ local function add_request(api, request)
   local given = request or {}
   api.header, api.var = {}, { args = given.query, content_type = given.content_type }
   api.req = {
-    read_body = function() end,
+    read_body = given.read_body or function() end,
     get_method = function() return given.method or "POST" end,
     get_body_data = function() return given.body end,
     get_body_file = function() return given.body_file end,
@@ -98,8 +98,8 @@ end
 
 --- Makes the table that stands for `ngx`.
 -- @tparam[opt] table options `sockets`, see above; `request` = `{ method =, query =, content_type =, body =,
--- body_file =, headers = }`; `no_sockets` = the error that ngx.socket.tcp raises; `sleep`
--- = function that stands for ngx.sleep (default: it yields); `subsystem` ("http")
+-- body_file =, headers =, read_body = function }`; `no_sockets` = the error that ngx.socket.tcp raises; `no_methods` for
+-- sockets without any; `sleep` = function that stands for ngx.sleep (default: it yields); `subsystem` ("http")
 -- @treturn table ngx
 -- @treturn table what was done: `connections`, `timeouts`, `log` (lines), `printed`, `killed` (the states of light threads
 --   that were killed), `updates` (of nginx's time)
@@ -112,7 +112,7 @@ function fake.new(options)
       if options.no_sockets then
         error(options.no_sockets, 0)
       end
-      return new_socket(record, options.sockets or {})
+      return options.no_methods and {} or new_socket(record, options.sockets or {})
     end,
   }
   api.config = { subsystem = options.subsystem or "http" }

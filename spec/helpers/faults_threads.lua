@@ -24,8 +24,9 @@ end
 
 faults.refuse_threads(1)
 assert(send(transport):wait(calls.WAIT) == 200)
-local _, _, details = send(transport, "a-name.invalid"):wait(calls.WAIT)
-assert(details.code == "network" and details.sent == false)
+local _, _, details = send(transport, "a-name.invalid"):wait(2 * calls.WAIT)
+-- libcurl 8.21 waits for a thread until the call expires.
+assert((details.code == "network" or details.code == "timeout") and details.sent == false)
 
 faults.refuse_threads()
 assert(send(transport):wait(calls.WAIT) == 200)

@@ -62,6 +62,7 @@ local ARGUMENTS = {
   equal = function() return fresh(), fresh() end,
   now = function() end,
   sleep = function() return 0 end,
+  forks = function() end,
   base64_encode = function() return LONG .. fresh() end,
   base64url_encode = fresh,
   base64_decode = function() return core.base64_encode(LONG .. fresh()) end,
@@ -493,10 +494,10 @@ end
 
 -- These allocate nothing that Lua knows of, in this Lua or another.
 local QUIET = {
-  ["core.decimal_point"] = true, ["core.now"] = true, ["core.sleep"] = true, ["mac:verify"] = true, ["mac:close"] = true,
-  ["mac:__gc"] = true, ["easy:close"] = true, ["easy:__gc"] = true, ["async:start"] = true, ["async:wait"] = true,
-  ["async:cancel"] = true, ["async:pollfd"] = true, ["async:leave_parent"] = true, ["async:close"] = true,
-  ["async:__gc"] = true, ["transport:pollfd"] = true,
+  ["core.decimal_point"] = true, ["core.forks"] = true, ["core.now"] = true, ["core.sleep"] = true,
+  ["mac:verify"] = true, ["mac:close"] = true, ["mac:__gc"] = true, ["easy:close"] = true, ["easy:__gc"] = true,
+  ["async:start"] = true, ["async:wait"] = true, ["async:cancel"] = true, ["async:pollfd"] = true,
+  ["async:leave_parent"] = true, ["async:close"] = true, ["async:__gc"] = true, ["transport:pollfd"] = true,
 }
 
 for name, each in pairs(finalizers.MODES) do

@@ -133,7 +133,7 @@ local function client_options()
     proxy = "http://p:80", no_proxy = "a,b", ca_file = "f", tls_verify = true, max_response_bytes = 1, max_pending = 1,
     encryption_master_key_base64 = MASTER_KEY, max_payload_kb = 10, max_batch = 10, push_notification_host = "h",
     transport = fake_transport.new(), json = { encode = yes, decode = yes }, log = nothing, clock = os.time,
-    random = core.random,
+    random = core.random, retry = { attempts = 2, base = 1, max = 1 }, idempotency = true,
   }
 end
 
@@ -148,13 +148,18 @@ functions("pusher", pusher, {
 
 methods("client", client, {
   { "trigger", { "string or table", "string", "any", "table or nil" }, function()
-    return { { "a", "b" }, "e", { 1 }, { socket_id = "1.2", info = { "user_count" } } }
+    return { { "a", "b" }, "e", { 1 }, { socket_id = "1.2", info = { "user_count" }, idempotency_key = "k",
+      extra = { tags = { a = "b" } } } }
   end },
   { "trigger_batch", { "table" }, function()
-    return { { { channel = "a", name = "n", data = "d", socket_id = "1.2", info = "user_count" } } }
+    return { { { channel = "a", name = "n", data = "d", socket_id = "1.2", info = "user_count", idempotency_key = true,
+      extra = { delta = true } } } }
   end },
-  { "send_to_user", { "string", "string", "any" }, function() return { "u", "e", "d" } end },
+  { "send_to_user", { "string", "string", "any", "table or nil" }, function()
+    return { "u", "e", "d", { idempotency_key = "k", extra = { delta = true } } }
+  end },
   { "terminate_user_connections", { "string" }, function() return { "u" } end },
+  { "force_reconnect_user", { "string" }, function() return { "u" } end },
   { "channels", { "table or nil" }, function() return { { filter_by_prefix = "a", info = { "user_count" } } } end },
   { "channel", { "string", "table or nil" }, function() return { "a", { info = { "user_count" } } } end },
   { "channel_users", { "string" }, function() return { "presence-a" } end },
@@ -164,7 +169,10 @@ methods("client", client, {
   { "get", { "string", "table or nil" }, function() return { "/x", { a = { 1, "b" }, b = true } } end },
   { "post", { "string", "any" }, function() return { "/x", { a = 1 } } end },
   { "build_request", { "string", "string", "table or nil", "any" }, function() return { "GET", "/x", { a = 1 }, "b" } end },
-  { "parse_response", { "number", "string", "string or nil" }, function() return { 200, "{}", "A: b\r\n" } end },
+  { "parse_response", { "number", "string", "string or table or function or nil" }, function()
+    return { 200, "{}", { Date = "x", ["retry-after"] = { "1", "2" } } }
+  end },
+  { "read_form", { "string", "string or nil" }, function() return { "{}", "application/json" } end },
   { "authorize_channel", { "string or table", "table or string or nil" }, function()
     return { { socket_id = "1.2", channel_name = "presence-a" }, { user_id = "u", user_info = { a = 1 } } }
   end },
@@ -180,14 +188,15 @@ methods("client", client, {
   end },
   { "publisher", { "table or nil" }, function()
     return { { max_queue = 5, overflow = "reject", linger = 0, max_in_flight = 1, on_result = nothing, now = core.now,
-      sleep = nothing, retry = { attempts = 1, base = 1, max = 1 } } }
+      sleep = nothing, idempotency = true, retry = { attempts = 1, base = 1, max = 1 } } }
   end },
 })
 
 methods("publisher", publisher, {
   { "trigger", { "string", "string", "any", "table or nil" }, function(object)
     assert(object:trigger("a", "e", "old", { replace = "k" }))
-    return { "a", "e", { 1 }, { socket_id = "1.2", info = { "user_count" }, replace = "k", tag = 1 } }
+    return { "a", "e", { 1 }, { socket_id = "1.2", info = { "user_count" }, replace = "k", tag = 1, idempotency_key = "k",
+      extra = { delta = true } } }
   end, { loose = { ["4.tag"] = true } } },
   { "step", { "number or nil" }, function() return { 0 } end },
   { "flush", { "number or nil" }, function(object)
@@ -415,10 +424,10 @@ in_nginx("webhook", { "table", "table", "table or nil" }, function(api)
   options.max_body_bytes = 1000
   return { client(), { default = nothing }, options }
 end, STATUS)
-in_nginx("decide.authorize_channel", { "table", "function", "string" }, function()
+in_nginx("decide.authorize_channel", { "table", "function", "string", "string or nil" }, function()
   return { client(), member, FORM }
 end, STATUS)
-in_nginx("decide.authenticate_user", { "table", "function", "string" }, function()
+in_nginx("decide.authenticate_user", { "table", "function", "string", "string or nil" }, function()
   return { client(), user, FORM }
 end, STATUS)
 in_nginx("decide.webhook", { "table", "table", "table or function", "string", "table or nil" }, function()

@@ -71,6 +71,35 @@ return function()
     repeated = function(n) return "socket_id=1.2&" .. list_of(n, "channel_name[]=private-a", "&") end,
   }
 
+  add("client:read_form, JSON", { "<>", "{<>", '{"<>":"<>"}', '{"a":<>}', '{"a":1<>}', '{"a"<>:1}', '{"a":"b"}<>', "<>{}", '["<>"]' },
+    function(text)
+      client:read_form(text, "application/json")
+    end)
+  add("client:read_form, multipart", { "<>", "--b<>", "--b\r\n<>", "--b\r\n<>\r\n\r\n<>\r\n--b--<>", "--b\r\n<>: <>\r\n\r\n",
+    "--b\r\nContent-Disposition: form-data<>\r\n\r\n\r\n--b--", '--b\r\nContent-Disposition: form-data; name="<>"\r\n\r\n\r\n--b--<>',
+    "--b\r\nContent-Disposition: form-data; <>=<>\r\n\r\n\r\n--b--", "--b\r\nContent-Transfer-Encoding: <>\r\n\r\n\r\n--b--",
+  }, function(text)
+    client:read_form(text, "multipart/form-data; boundary=b")
+  end)
+  add("client:read_form, content type", { "<>", "application/json<>", "multipart/form-data<>", "multipart/form-data;<>",
+    "multipart/form-data; boundary=<>", 'multipart/form-data; boundary="<>', "multipart/form-data; boundary=b;<>; <>=<>" },
+    function(text)
+      client:read_form("--b", text)
+    end)
+  local PARTS = '--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
+  add_members("client:read_form", {
+    parts = function(n) return PARTS:rep(n) .. "--b--" end,
+    headers = function(n) return "--b\r\n" .. ("A: b\r\n"):rep(n) .. "\r\n1\r\n--b--" end,
+    parameters = function(n) return "--b\r\nContent-Disposition: form-data" .. ("; name=a"):rep(n) .. "\r\n\r\n1\r\n--b--" end,
+    delimiters = function(n) return "--b\r\n\r\n\r\n" .. ("\r\n--"):rep(n) end,
+    members = function(n) return "{" .. list_of(n, '"a":1', ",") .. "}" end,
+    inner = function(n) return '{"a":[' .. list_of(n, '{"a":"b:"}', ",") .. "]}" end,
+    escapes = function(n) return '{"' .. ('\\"'):rep(n) .. '":1}' end,
+  }, function(text)
+    client:read_form(text, "multipart/form-data; boundary=b")
+    client:read_form(text, "application/json")
+  end)
+
   for name, read in pairs { -- client:authorize_channel reads them alike
     ["openresty.decide.authorize_channel"] = function(text) openresty.decide.authorize_channel(client, yes, text) end,
     ["openresty.decide.authenticate_user"] = function(text) openresty.decide.authenticate_user(client, yes, text) end,
@@ -95,6 +124,13 @@ return function()
     in_nginx({ body = "a", content_type = text }, function()
       openresty.authorize_channel(client, yes)
     end)
+  end)
+  add("openresty.authorize_channel, other content types", { "<>", "&<>", "{<>", "--<>" }, function(text)
+    for _, content_type in ipairs { "application/json", "multipart/form-data; boundary=b" } do
+      in_nginx({ body = text, content_type = content_type }, function()
+        openresty.authorize_channel(client, yes)
+      end)
+    end
   end)
   add("openresty.reply", { '{"a":"<>"}' }, function(text)
     in_nginx({}, function()
@@ -211,6 +247,11 @@ return function()
       parse(200, text, "")
       parse(400, text, "")
     end)
+    if name == "client:parse_response" then
+      add(name .. ", header map", { "<>" }, function(text)
+        parse(401, "timestamp", { Date = text, ["Retry-After"] = { text, text }, [text] = text })
+      end)
+    end
     add_members(name .. ", headers", {
       lines = function(n) return list_of(n, "X: y", "\r\n") end,
       encodings = function(n) return list_of(n, "Content-Encoding: ,a", "\r\n") end,

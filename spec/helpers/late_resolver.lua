@@ -4,6 +4,10 @@
 local local_server = require "tools.local_server"
 local new_request = require "spec.helpers.request"
 
+-- libcurl 8.21 looks up the addresses of IPv4 and of IPv6 by themselves.
+local MAJOR, MINOR = require("pusher.curl").LIBCURL:match("^libcurl/(%d+)%.(%d+)")
+local PER_CALL = MAJOR * 1000 + MINOR >= 8020 and 2 or 1
+
 local server = local_server.start()
 
 local function status_of(status)
@@ -23,7 +27,7 @@ for number, scheme in ipairs { "https", "http" } do
     port = scheme == "https" and server.h2_port or server.port })
   local status, message = transport:send(request, status_of):wait()
   assert(status == 200, message)
-  assert(lookups() == number, ("%d lookups for %d calls"):format(lookups(), number))
+  assert(lookups() == number * PER_CALL, ("%d lookups for %d calls"):format(lookups(), number))
   transport:close()
 end
 

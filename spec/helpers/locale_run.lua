@@ -69,7 +69,7 @@ line("authorize", client:authenticate_user("socket_id=1.2", '{"id":"I","user_inf
 local hook = '{"time_ms":1400000000123,"events":[{"name":"subscription_count","channel":"a","subscription_count":120,"x":1.5}]}'
 line("webhook", client:webhook({ ["X-PUSHER-KEY"] = "key", ["X-PUSHER-SIGNATURE"] = core.mac("secret"):hex(hook):upper() },
   hook))
-line("form", form.read("socket_id=1.2&channel_name%5B0%5D=private-a"))
+line("form", form.subscription("socket_id=1.2&channel_name%5B0%5D=private-a"))
 line("header", http.header("CONTENT-LENGTH: 1\r\nRETRY-AFTER: 7\r\n", "retry-after"), http.retry_after("RETRY-AFTER: 7\r\n", 0))
 line("date", http.date("Fri, 13 Nov 2026 06:48:18 GMT"))
 line("one line", http.one_line("a" .. LATIN .. "\nb"))

@@ -19,6 +19,8 @@
  *                       one
  *   block(name)         for this thread: the signal "ALRM", "CHLD", "INT", "PIPE" or "USR1"
  *   raise(name)         sends it to this process
+ *   interrupt(seconds)  from now on a signal whose handler does nothing arrives each time they have
+ *                       passed; 0 ends that
  *   pending(name)       whether it was sent and nobody took it
  *   thread_cpu()        seconds of CPU time that this thread has used, and no other */
 #define _GNU_SOURCE
@@ -33,6 +35,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -246,6 +249,24 @@ static int l_raise(lua_State *L)
     return kill(getpid(), check_signal(L)) == 0 ? 0 : luaL_error(L, "cannot send it");
 }
 
+static void do_nothing(int number)
+{
+    (void)number;
+}
+
+static int l_interrupt(lua_State *L)
+{
+    suseconds_t interval_us = (suseconds_t)(luaL_checknumber(L, 1) * 1e6);
+    struct itimerval timer = {
+        {0, interval_us},
+        {0, interval_us}
+    };
+    struct sigaction action = {.sa_handler = do_nothing};
+    if (sigaction(SIGALRM, &action, NULL) != 0 || setitimer(ITIMER_REAL, &timer, NULL) != 0)
+        return luaL_error(L, "cannot set a timer");
+    return 0;
+}
+
 static int l_pending(lua_State *L)
 {
     sigset_t set;
@@ -277,6 +298,7 @@ static const luaL_Reg functions[] = {
     {"limit",       l_limit      },
     {"block",       l_block      },
     {"raise",       l_raise      },
+    {"interrupt",   l_interrupt  },
     {"pending",     l_pending    },
     {"thread_cpu",  l_thread_cpu },
     {NULL,          NULL         },

@@ -1,9 +1,10 @@
 --- The guarantees of the publisher, checked against a server that misbehaves at random.
 --
--- `property.run { server =, transport =, events =, channels =, seed =, probability =, attempts = }` publishes through
--- the local Channels server and raises when a guarantee is broken: every accepted event ends in exactly one on_result;
--- a channel's events arrive in order; none is lost while attempts last; one arrives twice only where the response to
--- the first was lost, and never with attempts = 1.
+-- `property.run { server =, transport =, events =, channels =, seed =, probability =, attempts =, once =, no_batches = }`
+-- publishes through the local Channels server and raises when a guarantee is broken: every accepted event ends in exactly one
+-- on_result; a channel's events arrive in order; none is lost while attempts last; one arrives twice only where the
+-- response to the first was lost, and never with attempts = 1. With `once` the events have idempotency keys, which the
+-- server keeps: then each one arrives exactly once. With `no_batches` the server has no batch_events.
 
 local pusher = require "pusher"
 
@@ -45,7 +46,7 @@ end
 local function new_publisher(client, settings, reported)
   return assert(client:publisher {
     max_queue = 2000, max_in_flight = 8, linger = 0.001,
-    retry = { attempts = settings.attempts or 60, base = 0.001, max = 0.02 },
+    retry = { attempts = settings.attempts or 60, base = 0.001, max = 0.02 }, idempotency = settings.once,
     on_result = function(event, result, message, details)
       local number = event.tag
       check(reported[number] == nil, "event %d was reported twice", number)
@@ -91,11 +92,12 @@ local function check_arrivals(list, channel_of, settings)
     check(number > (confirmed[event.channel] or 0), "event %d came late or again on %s", number, event.channel)
     if seen[number] then
       duplicates = duplicates + 1
+      check(not settings.once, "event %d came twice, though the server keeps its key", number)
       check(settings.attempts ~= 1, "event %d came twice, though it was to be sent at most once", number)
       check(seen[number] == "lost", "event %d came twice, though its response was not lost", number)
     end
     seen[number] = event.lost and "lost" or "sent"
-    if not event.lost then
+    if settings.once or not event.lost then
       confirmed[event.channel] = number
     end
   end
@@ -104,10 +106,13 @@ end
 
 local function check_results(reported, seen, settings)
   local failed = 0
+  local function arrived(number) -- the response to a repetition was not lost
+    return seen[number] == "sent" or settings.once and seen[number] == "lost"
+  end
   for number = 1, settings.events do
     check(reported[number] ~= nil, "event %d ended in no on_result", number)
     if reported[number] == "sent" then
-      check(seen[number] == "sent", "event %d was reported as sent, but the server has it as %s", number,
+      check(arrived(number), "event %d was reported as sent, but the server has it as %s", number,
         tostring(seen[number]))
     else
       failed = failed + 1
@@ -119,10 +124,12 @@ local function check_results(reported, seen, settings)
 end
 
 --- Runs it once.
--- @treturn table `{ calls =, duplicates =, failed =, retried =, faults = }`
+-- @treturn table `{ calls =, duplicates =, failed =, retried =, faults =, repetitions = }`; the last one is how many
+--   events the server got whose key it knew
 function property.run(settings)
   local server = settings.server
   server:reset()
+  server:set { key_seconds = settings.once and 3600 or 0, has_batches = not settings.no_batches }
   server:misbehave { modes = FAULTS, probability = settings.probability or 0.2, seed = settings.seed, path = "/apps/" }
   local reported = {}
   local client = new_client(server, settings.transport)
@@ -132,12 +139,13 @@ function property.run(settings)
   local stats = publisher:stats()
   assert(publisher:close())
   client:close()
-  local faults = server:inspect().faults
+  local inspected = server:inspect()
   server:behave()
   local seen, duplicates = check_arrivals(arrivals(server), channel_of, settings)
   local failed = check_results(reported, seen, settings)
   check(stats.accepted == settings.events and stats.sent + stats.failed == settings.events, "the counts are wrong")
-  return { calls = stats.calls, duplicates = duplicates, failed = failed, retried = stats.retried, faults = faults }
+  return { calls = stats.calls, duplicates = duplicates, failed = failed, retried = stats.retried,
+    faults = inspected.faults, repetitions = inspected.repetitions }
 end
 
 return property

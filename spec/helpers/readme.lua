@@ -1,13 +1,17 @@
---- Reads the Lua blocks of the README and runs them in a sandbox.
+--- Reads the Lua blocks of the pages (README.md and docs/*.md) and runs them in a sandbox.
 
 local source = require("spec.helpers.source")
 
 local readme = {}
 
---- Every ```lua block: { line =, text =, setup = NAME or "client", expected = { … } }.
+--- Every ```lua block, or of another language: { line =, text =, setup = NAME or "client", expected = { … } }.
 -- `<!-- run: NAME -->` on the line before a block names its set-up. A line of the block may end in
 -- `--> TEXT`: the TEXTs, in order, are what the block prints.
-function readme.blocks(text)
+-- @tparam string page the path of the file
+-- @tparam[opt="lua"] string language
+function readme.blocks(page, language)
+  local opening = "^%s*```" .. (language or "lua") .. "%s*$"
+  local text = source.read(page)
   local blocks, current, number, setup = {}, nil, 0, nil
   for line in (text .. "\n"):gmatch("(.-)\r?\n") do
     number = number + 1
@@ -17,8 +21,8 @@ function readme.blocks(text)
     elseif current then
       current[#current + 1] = line
       current.expected[#current.expected + 1] = line:match("%-%->%s*(.-)%s*$")
-    elseif line:find("^%s*```lua%s*$") then
-      current, setup = { line = number + 1, setup = setup or "client", expected = {} }, nil
+    elseif line:find(opening) then
+      current, setup = { page = page, line = number + 1, setup = setup or "client", expected = {} }, nil
     elseif line:find("%S") then
       setup = line:match("^%s*<!%-%-%s*run:%s*(.-)%s*%-%->%s*$")
     end
@@ -26,14 +30,19 @@ function readme.blocks(text)
   return blocks
 end
 
--- Makes the line numbers of errors those of the README.
+--- The name of the host that a block needs, or nil.
+function readme.host(block)
+  return block.setup:match("^host ([%w_]+)$")
+end
+
+-- Makes the line numbers of errors those of the page.
 local function compile(block, env)
   local text = ("\n"):rep(block.line - 1) .. block.text
   if _VERSION == "Lua 5.1" then
-    local chunk, message = loadstring(text, "@README.md")
+    local chunk, message = loadstring(text, "@" .. block.page)
     return chunk and setfenv(chunk, env), message
   end
-  return load(text, "@README.md", "t", env)
+  return load(text, "@" .. block.page, "t", env)
 end
 
 local function joined(...)
@@ -65,9 +74,13 @@ end
 
 --- The text below the headings that match the pattern, down to the next heading of the same rank.
 function readme.section(text, pattern)
-  local kept, rank = {}, nil
+  local kept, rank, in_block = {}, nil, false
   for line in (text .. "\n"):gmatch("(.-)\r?\n") do
-    local marks, title = line:match("^(#+)%s+(.*)")
+    in_block = in_block ~= (line:find("^%s*```") ~= nil)
+    local marks, title
+    if not in_block then
+      marks, title = line:match("^(#+)%s+(.*)")
+    end
     if marks and rank and #marks <= rank then
       rank = nil
     end
@@ -81,8 +94,20 @@ function readme.section(text, pattern)
   return table.concat(kept, "\n")
 end
 
+--- The paths of all pages.
+function readme.pages()
+  local pages = source.files("docs", "md")
+  table.insert(pages, 1, "README.md")
+  return pages
+end
+
+--- All pages as one text.
 function readme.text()
-  return source.read("README.md")
+  local texts = {}
+  for index, page in ipairs(readme.pages()) do
+    texts[index] = source.read(page)
+  end
+  return table.concat(texts, "\n")
 end
 
 return readme

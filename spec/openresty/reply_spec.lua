@@ -2,8 +2,8 @@ local reply = require "pusher.openresty.reply"
 
 describe("pusher.openresty.reply", function()
   it("has a text for each status", function()
-    for _, status in ipairs { 400, 401, 403, 405, 413, 415, 500 } do
-      assert.is_truthy(reply.refusal(status):find('^{"error":"[%a][%w%s/%-]+"}$'))
+    for _, status in ipairs { 400, 401, 403, 405, 411, 413, 415, 500 } do
+      assert.is_truthy(reply.refusal(status):find('^{"error":"[%a][%w%s/,%-]+"}$'))
     end
     assert.equal('{"error":"another text"}', reply.refusal(400, "another text"))
   end)
@@ -37,8 +37,8 @@ describe("pusher.openresty.reply", function()
 
   it("says what was refused", function()
     for status, text in pairs { [400] = "bad request", [401] = "unauthorized", [403] = "forbidden",
-      [405] = "method not allowed", [413] = "the body is too large",
-      [415] = "the body must be application/x-www-form-urlencoded", [500] = "internal error" } do
+      [405] = "method not allowed", [411] = "the request must have a Content-Length", [413] = "the body is too large",
+      [415] = "the body must be application/x-www-form-urlencoded, application/json or multipart/form-data", [500] = "internal error" } do
       assert.equal('{"error":"' .. text .. '"}', reply.refusal(status))
     end
   end)

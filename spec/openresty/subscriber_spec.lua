@@ -46,6 +46,59 @@ describe("pusher.openresty.subscriber", function()
       end
     end)
 
+    it("reads JSON and multipart, and passes the body on", function()
+      local json = '{"channel_name":"private-room","token":{"x":1},"socket_id":"1234.5678"}'
+      local multipart = '--b\r\nContent-Disposition: form-data; name="socket_id"\r\n\r\n1234.5678\r\n'
+        .. '--b\r\nContent-Disposition: form-data; name="channel_name"\r\n\r\nprivate-room\r\n--b--\r\n'
+      for content_type, body in pairs { ["application/json"] = json, ["multipart/form-data; boundary=b"] = multipart,
+        ["application/x-www-form-urlencoded"] = COMMON .. "&x=y" } do
+        local status, text = subscriber.authorize_channel(client, returning(true), body, content_type)
+        assert.same({ 200, (client:authorize_channel(COMMON)) }, { status, text })
+        assert.same({ "1234.5678", "private-room", body }, asked[#asked])
+        status, text = subscriber.authenticate_user(client, returning { id = "7" }, body, content_type)
+        assert.same({ 200, (client:authenticate_user("socket_id=1234.5678", { id = "7" })) }, { status, text })
+        assert.same({ "1234.5678", body }, asked[#asked])
+      end
+    end)
+
+    it("reads several channels from JSON", function()
+      local status, text = subscriber.authorize_channel(client, returning(true),
+        '{"socket_id":"1.2","channel_name[]":["private-a","private-b"]}', "application/json")
+      assert.equal(200, status)
+      assert.equal(200, cjson.decode(text)["private-b"].status)
+    end)
+
+    it("refuses a body of another type before it asks", function()
+      for content_type, body in pairs { ["application/json"] = COMMON, ["multipart/form-data; boundary=b"] = "{}",
+        ["text/plain"] = '{"socket_id":"1.2","channel_name":"private-room"}' } do
+        assert.equal(400, (subscriber.authorize_channel(client, returning(true), body:gsub("^socket", "x%0"), content_type)))
+        assert.equal(400, (subscriber.authenticate_user(client, returning { id = "7" }, body, content_type)))
+      end
+      assert.same({}, asked)
+    end)
+
+    it("reads no JSON or multipart body as a url-encoded form", function()
+      local both = COMMON .. '&x=\r\n--b\r\nContent-Disposition: form-data; name="channel_name"\r\n\r\nprivate-b\r\n--b--\r\n'
+      for _, body in ipairs { COMMON, "&" .. COMMON, both } do
+        for _, content_type in ipairs { "application/json", "multipart/form-data; boundary=b", "multipart/mixed; boundary=b",
+          "text/json", "text/plain, application/json" } do
+          assert.equal(400, (subscriber.authorize_channel(client, returning(true), body, content_type)), content_type)
+          assert.equal(400, (subscriber.authenticate_user(client, returning { id = "7" }, body, content_type)), content_type)
+        end
+      end
+      assert.same({}, asked)
+    end)
+
+    it("reads a url-encoded form under any other content type", function()
+      for _, body in ipairs { COMMON, "&" .. COMMON } do
+        for _, content_type in ipairs { "text/plain;charset=UTF-8", "text/csv", "nonsense", "",
+          "application/x-www-form-urlencoded; charset=UTF-8" } do
+          assert.equal(200, (subscriber.authorize_channel(client, returning(true), body, content_type)), content_type)
+          assert.equal(200, (subscriber.authenticate_user(client, returning { id = "7" }, body, content_type)), content_type)
+        end
+      end
+    end)
+
     it("gives presence channels their member, others none", function()
       local form = "socket_id=1.2&channel_name=presence-room"
       for _, member in ipairs { { user_id = "7", user_info = { name = "A" } }, '{"user_id":"7"}' } do
@@ -229,7 +282,8 @@ describe("pusher.openresty.subscriber", function()
     end
     local channels = "channel_name must be a private or presence channel, or a list of them"
     responds(400, "socket_id is missing, repeated or not valid", "socket_id is missing", authorize("", true))
-    responds(400, "the form has too many fields", "the form must have at most 1000 fields", authorize(("a&"):rep(1001), true))
+    responds(400, "the form is malformed or has too many fields",
+      "the form must have at most 1000 fields", authorize(("a&"):rep(1001), true))
     responds(400, channels, "channel_name is missing", authorize("socket_id=1.2", true))
     responds(400, "socket_id is missing, repeated or not valid", "socket_id is missing",
       subscriber.authenticate_user(client, returning(true), ""))

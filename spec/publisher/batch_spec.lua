@@ -41,4 +41,26 @@ describe("pusher.publisher.batch", function()
     batch.list(one, listed)
     assert.same({ "a" }, listed)
   end)
+
+  it("lists batches with their events, without those in flight when asked to", function()
+    local waiting, sending, again, other = new("a", "b"), new("c"), new("d"), new("e")
+    waiting.state, sending.state, again.state, other.state = "waits", "in_flight", "in_flight", "in_flight"
+    again.interrupted = true
+    waiting.behind, sending.behind, again.behind = sending, again, other
+    assert.same({ {}, {} }, { batch.list_all(false) })
+    local found, events = batch.list_all(waiting)
+    assert.same({ 4, { "a", "b", "c", "d", "e" } }, { #found, events })
+    found, events = batch.list_all(waiting, true)
+    assert.same({ 2, { "a", "b", "d" } }, { #found, events })
+    assert.same({ { "a", "b" }, { "d" } }, { waiting.events, again.events })
+  end)
+
+  it("says in a copy of a failure's details how often it was sent", function()
+    local one = new("a")
+    local details = { code = "server", retryable = false, status = 500 }
+    one.message, one.details, one.attempts = "no", details, 3
+    batch.add_attempts(one)
+    assert.same({ code = "server", retryable = false, status = 500, attempts = 3 }, one.details)
+    assert.is_nil(details.attempts)
+  end)
 end)

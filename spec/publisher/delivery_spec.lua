@@ -41,6 +41,10 @@ local function new(changed, log)
   return world, moving, push, reported, results
 end
 
+local function refuse_closed()
+  return errors.fail("closed", "the client is closed")
+end
+
 local FAILURE = { "it failed", { code = "server", status = 503, retryable = true } }
 
 describe("pusher.publisher.delivery", function()
@@ -60,7 +64,7 @@ describe("pusher.publisher.delivery", function()
     for _ = 1, 9 do
       push("b")
     end
-    assert.equal(0, moving:due())
+    assert.equal(-math.huge, moving:due())
     assert.equal(10, #moving:next().events)
     assert.is_nil(moving:due())
   end)
@@ -220,6 +224,29 @@ describe("pusher.publisher.delivery", function()
     assert.equal(0, moving:unsettled())
   end)
 
+  it("reports how often an event was sent, and counts no call that was not made", function()
+    local world, moving, push = new { linger = 0 }
+    local attempts = {}
+    moving.outcomes.on_result = function(_, _, _, details)
+      attempts[#attempts + 1] = details.attempts
+    end
+    local build = moving.client.build
+    for _, builds in ipairs { { build, build, build }, { build, refuse_closed }, { refuse_closed } } do
+      push("a")
+      for _, next_build in ipairs(builds) do
+        world.time = world.time + 60
+        moving.client.build = next_build
+        local batch = moving:next()
+        moving:send(batch)
+        if batch.state == "in_flight" then
+          moving:judge(batch, nil, FAILURE[1], FAILURE[2])
+        end
+      end
+    end
+    assert.same({ 3, 1, 0 }, attempts)
+    assert.is_nil(FAILURE[2].attempts)
+  end)
+
   it("marks the calls of a publisher that sends once", function()
     for attempts, once in ipairs { true, false } do
       local world, moving, push = new { linger = 0, retry = { attempts = attempts, base = 1, max = 1 } }
@@ -337,6 +364,20 @@ describe("pusher.publisher.delivery", function()
     assert.same({ 1, 3 }, { joins, #world.calls })
   end)
 
+  it("sends nothing that was given up while it was signed, as a finalizer may do", function()
+    local world, moving, push, reported = new()
+    push("a")
+    moving:hurry()
+    local build = moving.client.build
+    moving.client.build = function(...)
+      moving:abandon("closed", { code = "closed" })
+      return build(...)
+    end
+    moving:send(moving:next())
+    assert.same({ "a:closed" }, reported)
+    assert.same({ 0, 0, 0 }, { #world.calls, moving.count, moving:in_flight() })
+  end)
+
   describe("when memory is short", function()
     local function fail()
       error("not enough memory", 0)
@@ -351,7 +392,7 @@ describe("pusher.publisher.delivery", function()
       local batch = moving:next()
       assert.has_error(function() moving:send(batch) end, "not enough memory")
       moving.client.build = build
-      assert.same({ 0, 2 }, { moving:due(), moving:unsettled() })
+      assert.same({ -math.huge, 2 }, { moving:due(), moving:unsettled() })
       assert.equal(batch, moving:next())
       moving:send(batch)
       assert.equal(1, #world.calls)
@@ -432,7 +473,7 @@ describe("pusher.publisher.delivery", function()
       moving.client.transport = { send = function() return { on_done = fail } end }
       assert.has_error(function() moving:send(batch) end, "not enough memory")
       moving:send(moving:next())
-      fails("not enough memory to send the events", { code = "network", retryable = true }, got[1], got[2], got[3])
+      fails("not enough memory to send the events", { code = "network", retryable = true, attempts = 1 }, got[1], got[2], got[3])
     end)
   end)
 end)

@@ -20,6 +20,22 @@ describe("the publisher's guarantees hold over", function()
       assert.is_true(found.retried > 0 and found.duplicates > 0)
     end)
 
+    it(transport .. ", exactly once", function()
+      local found = property.run {
+        server = server, transport = transport, events = 3000, channels = 50, seed = 3, once = true,
+      }
+      assert.is_true(found.retried > 0 and found.repetitions > 0)
+      assert.equal(0, found.failed + found.duplicates)
+    end)
+
+    it(transport .. ", exactly once without batches", function()
+      local found = property.run {
+        server = server, transport = transport, events = 1000, channels = 50, seed = 4, once = true, no_batches = true,
+      }
+      assert.is_true(found.calls > 1000 and found.repetitions > 0)
+      assert.equal(0, found.failed + found.duplicates)
+    end)
+
     it(transport .. ", at most once", function()
       local found = property.run {
         server = server, transport = transport, events = 3000, channels = 50, seed = 2, attempts = 1,

@@ -58,9 +58,9 @@ describe("pusher.publisher.queue", function()
     local waiting = new { linger = 0.5 }
     push(waiting, "a", "a1")
     assert.equal(100.5, waiting:due(3))
-    assert.equal(0, waiting:due(1))
+    assert.equal(-math.huge, waiting:due(1))
     assert.equal(100.5, waiting:due_when_added(3))
-    assert.equal(0, waiting:due_when_added(2))
+    assert.equal(-math.huge, waiting:due_when_added(2))
     time = 100.25
     push(waiting, "b", "b1")
     assert.is_nil(waiting:take(3, time))

@@ -9,7 +9,8 @@ local PROGRAM = [[
     print(result or details.code .. ", " .. tostring(details.sent) .. ": " .. message)
   end
   for index, name in ipairs { "curl", "async" } do
-    for _, options in ipairs { { ca_file = %q }, { tls_verify = false }, { proxy = "https://127.0.0.1:%d", tls_verify = false } } do
+    for _, options in ipairs { { ca_file = %q }, { tls_verify = false },
+      { proxy = "https://127.0.0.1:%d", tls_verify = false, ca_file = %q } } do
       local transport = assert(require("pusher.transport." .. name).new(options))
       local request = { method = "GET", scheme = options.proxy and "http" or "https", host = "127.0.0.1", port = %d,
         target = "/_misbehave/none", timeout = 10 }
@@ -37,7 +38,7 @@ describe("TLS", function()
   it("is spoken from version 1.2 on, with servers and proxies", function()
     assert.equal("TLSv1.1", lax_openssl.version(server.old_tls_port))
     local output = lax_openssl.run(os.getenv("PUSHER_LUA"),
-      PROGRAM:format(server.ca_file, server.old_tls_port, server.old_tls_port))
+      PROGRAM:format(server.ca_file, server.old_tls_port, server.ca_file, server.old_tls_port))
     local count = 0
     for line in output:gmatch("[^\n]+") do
       count = count + 1

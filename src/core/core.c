@@ -1,5 +1,6 @@
 /* pusher.core: the module table, and the functions too small for a file of their own. There is no
- * mutable global, so any number of Lua states on any number of threads may use the module. */
+ * mutable global but the count of forks, so any number of Lua states on any number of threads may
+ * use the module. */
 #include <time.h>
 #include <openssl/crypto.h>
 #include <sodium.h>
@@ -35,8 +36,8 @@ static int l_now(lua_State *L)
     return 1;
 }
 
-/* sleep(seconds): blocks the thread, for a day at most. A signal ends it early, so that Ctrl-C
- * works. */
+/* sleep(seconds): blocks the thread, for a day at most. Any signal with a handler ends it early, so
+ * that Ctrl-C works. */
 static int l_sleep(lua_State *L)
 {
     lua_Number seconds = luaL_checknumber(L, 1);
@@ -63,6 +64,7 @@ static const luaL_Reg *const all_functions[] = {
     pusher_base64_functions,
     pusher_channel_auth_functions,
     pusher_digest_functions,
+    pusher_forks_functions,
     pusher_json_text_functions,
     pusher_mac_functions,
     pusher_rsa_functions,
@@ -78,6 +80,7 @@ static void set_size(lua_State *L, const char *name, lua_Integer size)
 
 int luaopen_pusher_core(lua_State *L)
 {
+    pusher_check_lua(L, "pusher.core");
     if (sodium_init() < 0) /* thread-safe; 1 when it was called before */
         return luaL_error(L, "libsodium cannot be initialized");
     pusher_push_digests(L);

@@ -2,11 +2,24 @@
 #ifndef PUSHER_CORE_INTERNAL_H
 #define PUSHER_CORE_INTERNAL_H
 
+#ifdef __has_include
+#if !__has_include(<openssl/evp.h>)
+#error "openssl/evp.h is missing: install OpenSSL's headers (Debian: libssl-dev)"
+#endif
+#if !__has_include(<sodium.h>)
+#error "sodium.h is missing: install libsodium's headers (Debian: libsodium-dev)"
+#endif
+#endif
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <openssl/evp.h>
 
 #include "../lua_helpers.h"
+
+#if OPENSSL_VERSION_NUMBER < 0x10101000L
+#error "pusher needs OpenSSL 1.1.1 or later, and these are the headers of an older one"
+#endif
 
 /* The one symbol that the shared object exports. */
 __attribute__((visibility("default"))) int luaopen_pusher_core(lua_State *L);
@@ -66,8 +79,9 @@ bool pusher_is_utf8(const unsigned char *s, size_t size);
 /* ---- what each file gives to Lua ---- */
 
 extern const luaL_Reg pusher_base64_functions[], pusher_channel_auth_functions[],
-    pusher_digest_functions[], pusher_json_text_functions[], pusher_mac_functions[],
-    pusher_rsa_functions[], pusher_secretbox_functions[], pusher_utf8_functions[];
+    pusher_digest_functions[], pusher_forks_functions[], pusher_json_text_functions[],
+    pusher_mac_functions[], pusher_rsa_functions[], pusher_secretbox_functions[],
+    pusher_utf8_functions[];
 
 #pragma GCC visibility pop
 

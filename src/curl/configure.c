@@ -177,27 +177,12 @@ static CURLcode set_tls(pusher_transfer *transfer)
     return prefer_bundle(easy);
 }
 
-static bool keeps_connections(const pusher_settings *settings)
-{
-    return settings->idle_s > 0 && settings->pool_size > 0;
-}
-
-CURLcode pusher_transfer_set_surplus(pusher_transfer *transfer, bool surplus)
-{
-    CURL *easy = transfer->easy;
-    if (surplus == transfer->surplus)
-        return CURLE_OK;
-    PUSHER_SET(FORBID_REUSE, surplus || !keeps_connections(transfer->settings) ? 1L : 0L);
-    transfer->surplus = surplus;
-    return CURLE_OK;
-}
-
 static CURLcode set_connection(CURL *easy, const pusher_settings *settings)
 {
     PUSHER_SET(NOSIGNAL, 1L);
     PUSHER_SET(TCP_NODELAY, 1L);
     PUSHER_SET(CONNECTTIMEOUT_MS, settings->connect_timeout_ms);
-    if (keeps_connections(settings)) {
+    if (pusher_settings_keep(settings)) {
         PUSHER_SET(MAXAGE_CONN, settings->idle_s);
         PUSHER_SET(MAXCONNECTS, settings->pool_size);
     } else {

@@ -9,6 +9,7 @@ static const luaL_Reg functions[] = {
 
 int luaopen_pusher_curl(lua_State *L)
 {
+    pusher_check_lua(L, "pusher.curl");
     if (!pusher_libcurl_initialize())
         return luaL_error(L, "libcurl cannot be initialized");
     lua_newtable(L);

@@ -3,6 +3,12 @@
 #ifndef PUSHER_CURL_INTERNAL_H
 #define PUSHER_CURL_INTERNAL_H
 
+#ifdef __has_include
+#if !__has_include(<curl/curl.h>)
+#error "curl/curl.h is missing: install libcurl's headers (Debian: libcurl4-openssl-dev)"
+#endif
+#endif
+
 #include <curl/curl.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -10,6 +16,10 @@
 #include <sys/types.h>
 
 #include "../lua_helpers.h"
+
+#if LIBCURL_VERSION_NUM < 0x074400
+#error "pusher needs libcurl 7.68 or later, and these are the headers of an older one"
+#endif
 
 /* The one symbol that the shared object exports. */
 __attribute__((visibility("default"))) int luaopen_pusher_curl(lua_State *L);
@@ -103,6 +113,11 @@ const char *pusher_settings_read(lua_State *L, int index, pusher_settings *setti
 /* `copy` is complete or empty. */
 bool pusher_settings_copy(const pusher_settings *settings, pusher_settings *copy);
 void pusher_settings_free(pusher_settings *settings);
+/* Whether connections are kept between requests. */
+static inline bool pusher_settings_keep(const pusher_settings *settings)
+{
+    return settings->idle_s > 0 && settings->pool_size > 0;
+}
 
 /* ---- request.c: the request table, copied ---- */
 
@@ -277,8 +292,6 @@ static inline bool pusher_transfer_may_share(const pusher_transfer *transfer)
 
 /* Sets what never changes. */
 CURLcode pusher_transfer_configure(pusher_transfer *transfer);
-/* With `surplus` libcurl closes the connection when the transfer ends. */
-CURLcode pusher_transfer_set_surplus(pusher_transfer *transfer, bool surplus);
 
 /* `transfer` must be zeroed, or be one whose easy handle was left to the parent of a fork. */
 CURLcode pusher_transfer_open(pusher_transfer *transfer, const pusher_settings *settings,
@@ -308,6 +321,8 @@ void pusher_transfer_close(pusher_transfer *transfer);
 CURLcode pusher_transfer_observe(pusher_transfer *transfer);
 /* With `verbose` libcurl reports what it does, which costs time. */
 CURLcode pusher_transfer_set_verbose(pusher_transfer *transfer, bool verbose);
+/* With `surplus` libcurl closes the connection when the transfer ends. */
+CURLcode pusher_transfer_set_surplus(pusher_transfer *transfer, bool surplus);
 /* Whether libcurl takes the line for one that begins a response, where one may begin: it ignores
  * case. */
 static inline bool pusher_is_status_line(const char *line, size_t size)

@@ -8,23 +8,13 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "../stay_loaded.h"
 #include "internal.h"
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static CURLcode global_result = CURLE_FAILED_INIT;
 
 const curl_version_info_data *pusher_libcurl;
-
-/* lua_close() unloads C modules. This one must stay loaded, as said above, and since a network
- * thread still runs for a moment after its transport was closed. */
-static void stay_loaded(void)
-{
-#ifdef RTLD_NODELETE
-    Dl_info info;
-    if (dladdr((void *)&once, &info) != 0 && info.dli_fname != NULL)
-        (void)dlopen(info.dli_fname, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-#endif
-}
 
 /* Functions of the OpenSSL that libcurl uses; NULL with another TLS library. */
 static long (*ssl_ctx_ctrl)(void *context, int command, long value, void *pointer);
@@ -60,7 +50,7 @@ static void find_openssl(void)
 
 static void initialize(void)
 {
-    stay_loaded();
+    pusher_stay_loaded(&once); /* as said above; a network thread may outlive its transport, too */
     global_result = curl_global_init(CURL_GLOBAL_DEFAULT);
     /* Installed after libcurl has initialized OpenSSL, its exit handler runs before OpenSSL's
      * (atexit(3): in reverse order). */

@@ -15,6 +15,16 @@ CURLcode pusher_transfer_set_verbose(pusher_transfer *transfer, bool verbose)
     return CURLE_OK;
 }
 
+CURLcode pusher_transfer_set_surplus(pusher_transfer *transfer, bool surplus)
+{
+    CURL *easy = transfer->easy;
+    if (surplus == transfer->surplus)
+        return CURLE_OK;
+    PUSHER_SET(FORBID_REUSE, surplus || !pusher_settings_keep(transfer->settings) ? 1L : 0L);
+    transfer->surplus = surplus;
+    return CURLE_OK;
+}
+
 /* libcurl reports, which costs time, from the status line to the first header only: there a folded
  * line would make it read freed memory (pusher_libcurl_unfolds_freed). */
 bool pusher_transfer_check_head(pusher_transfer *transfer, const char *line, size_t size)
@@ -124,6 +134,9 @@ static int note_begin(void *data, char *remote_ip, char *local_ip, int remote_po
     bool may_share = pusher_transfer_may_share(transfer);
     pusher_ends ends = {local_port, remote_port, remote_ip};
     transfer->stopped = find_fault(transfer, &ends, may_share);
+    /* libcurl 8.23 would choose the ended connection again, for each request. */
+    if (transfer->stopped == PUSHER_STALE)
+        (void)pusher_transfer_set_surplus(transfer, true);
     if (transfer->stopped != PUSHER_NOT_STOPPED)
         return CURL_PREREQFUNC_ABORT;
     bool verbose = may_share && (pusher_request_is_once(transfer->request) ||

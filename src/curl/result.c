@@ -11,7 +11,8 @@
 static bool is_aborted_handshake(const char *message)
 {
     return strstr(message, "SYSCALL") != NULL || strstr(message, "onnection reset") != NULL ||
-           strstr(message, "roken pipe") != NULL || strstr(message, "unexpected eof") != NULL;
+           strstr(message, "roken pipe") != NULL || strstr(message, "unexpected eof") != NULL ||
+           strstr(message, "error:00000000") != NULL; /* OpenSSL has none to report */
 }
 
 enum { TOO_LARGE = 100 };

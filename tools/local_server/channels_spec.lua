@@ -401,6 +401,13 @@ describe("The local Channels server", function()
       assert.is_truthy(stranger:next_event { event = "pusher:pong" })
     end)
 
+    it("has a user connect again when asked to", function()
+      local one = connect()
+      sign_in(one, { id = "u" })
+      assert.same({}, client:force_reconnect_user("u"))
+      assert.equal(4200, one:ended().code)
+    end)
+
     it("sends a forged sign-in away", function()
       local one = connect()
       one:sign_in { auth = server.key .. ":00", user_data = '{"id":"u"}' }
@@ -469,5 +476,97 @@ describe("The local Channels server", function()
       sender:stop()
       receiver:stop()
     end)
+  end)
+
+  describe("keeps idempotency keys, when it is to,", function()
+    before_each(function()
+      server:set { key_seconds = 60 }
+    end)
+
+    after_each(function()
+      server:set { key_seconds = 0, publish_seconds = 0 }
+    end)
+
+    local function trigger(key, channel)
+      return client:trigger(channel or "a", "e", "x", { idempotency_key = key, info = "subscription_count" })
+    end
+
+    local function item(key, data)
+      return { channel = "a", name = "e", data = data or "x", idempotency_key = key, info = "subscription_count" }
+    end
+
+    it("and gives a known one the first response again", function()
+      local first = assert(trigger("k"))
+      local one = connect()
+      one:subscribe { channel = "a" }
+      assert.same(first, assert(trigger("k")))
+      assert.equal(1, assert(trigger("other")).channels.a.subscription_count)
+      assert.equal(2, #server:events())
+      assert.equal(1, server:inspect().repetitions)
+    end)
+
+    it("and judges each event of a batch by its own", function()
+      assert(trigger("1"))
+      local result = assert(client:trigger_batch { item("1"), item("2"), item("2"), item(nil, "y"), item(nil, "y") })
+      assert.equal(5, #result.batch)
+      assert.equal(4, #server:events()) -- 1, 2, and the two without
+      assert(client:trigger_batch { item("2"), item("1") })
+      assert(trigger("2"))
+      assert.equal(4, #server:events())
+    end)
+
+    it("and refuses empty and long ones", function()
+      for _, key in ipairs { "", ("k"):rep(129) } do
+        local text = cjson.encode { name = "e", channels = { "a" }, data = "x", idempotency_key = key }
+        local _, message, details = client:post("/events", text)
+        assert.equal(400, details.status)
+        assert.truthy(message:find("idempotency_key must", 1, true))
+      end
+      assert(trigger(("k"):rep(128)))
+    end)
+
+    it("and asks for a pause while an event with the same one is being published", function()
+      server:set { publish_seconds = 0.3 }
+      local over = new_client { transport = "async" }
+      local first = over:trigger("a", "e", "x", { idempotency_key = "k" })
+      over.transport:step(0.01)
+      server:wait { requests = 1 }
+      for _, call in ipairs { function() return trigger("k") end, function() return client:trigger_batch { item("k") } end } do
+        local _, _, details = call()
+        assert.same({ 503, 1 }, { details.status, details.retry_after })
+      end
+      assert.same({}, first:wait())
+      server:set { publish_seconds = 0 }
+      assert.same({}, client:trigger("a", "e", "x", { idempotency_key = "k" }))
+      assert.equal(1, #server:events())
+      over:close()
+    end)
+
+    it("for as long as it is to, and forgets them at a reset", function()
+      server:set { key_seconds = 1e-9 }
+      assert(trigger("k"))
+      server:set { key_seconds = 60 }
+      assert(trigger("k"))
+      assert(trigger("k"))
+      assert.equal(2, #server:events())
+      server:reset()
+      assert(trigger("k"))
+      assert.equal(1, #server:events())
+    end)
+
+    it("else each call publishes", function()
+      server:set { key_seconds = 0 }
+      assert(trigger("k"))
+      assert(trigger("k"))
+      assert.equal(2, #server:events())
+    end)
+  end)
+
+  it("has no batch_events when it is not to", function()
+    server:set { has_batches = false }
+    local _, _, details = client:trigger_batch { { channel = "a", name = "e", data = "x" } }
+    server:set { has_batches = true }
+    assert.equal(404, details.status)
+    assert(client:trigger("a", "e", "x"))
   end)
 end)

@@ -53,8 +53,8 @@ function http.parse(text)
     return http.parse(body)
   end
   local headers = {}
-  for name, value in head:gmatch("\r\n([^:\r\n]+):%s*([^\r\n]*)") do
-    name = name:lower()
+  for raw_name, value in head:gmatch("\r\n([^:\r\n]+):%s*([^\r\n]*)") do
+    local name = raw_name:lower()
     headers[name] = headers[name] and headers[name] .. ", " .. value or value
   end
   if headers["transfer-encoding"] == "chunked" then

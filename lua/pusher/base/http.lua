@@ -76,12 +76,57 @@ function http.header(headers, name)
   return each_value(headers, name)()
 end
 
+-- The headers of a response that the library reads.
+local READ = { ["content-encoding"] = "Content-Encoding", date = "Date", ["retry-after"] = "Retry-After" }
+
+local function add_lines(lines, name, value)
+  local values = type(value) == "table" and value or { value }
+  local index, text = 1, rawget(values, 1)
+  while text ~= nil do
+    if type(text) == "number" then
+      text = ("%.0f"):format(math.ceil(text)) -- some clients give the seconds of Retry-After so
+    end
+    if type(text) == "string" then
+      lines[#lines + 1] = name .. ": " .. text:gsub(ascii.CONTROL, " ") -- a value ends no line
+    end
+    index = index + 1
+    text = rawget(values, index)
+  end
+end
+
+--- Those headers that the library reads as raw lines, from what another HTTP client has.
+-- @tparam string|table|function|nil headers raw header lines; names in any case to values, each a string, a number or a
+--   list of them; or function(name) -> such a value, which is asked for a name in lower case, too, as some clients need
+-- @treturn string|nil
+function http.header_lines(headers)
+  local lines = {}
+  if type(headers) == "table" then
+    for name, value in next, headers do
+      local read = type(name) == "string" and READ[ascii.lower(name)]
+      if read then
+        add_lines(lines, read, value)
+      end
+    end
+  elseif type(headers) == "function" then
+    for lower, name in pairs(READ) do
+      local value = headers(name)
+      if value == nil then
+        value = headers(lower)
+      end
+      add_lines(lines, name, value)
+    end
+  else
+    return headers
+  end
+  return table.concat(lines, "\r\n")
+end
+
 -- What Content-Encoding lists, in one header or several; nil when it is nothing but identity.
 local function content_encoding(headers)
   local listed, encoded = {}, false
   for value in each_value(headers, "content-encoding") do
-    for coding in value:gmatch("[^,]+") do
-      coding = trim(coding)
+    for part in value:gmatch("[^,]+") do
+      local coding = trim(part)
       if coding ~= "" then
         listed[#listed + 1] = coding
         encoded = encoded or ascii.lower(coding) ~= "identity"
@@ -159,13 +204,13 @@ end
 function http.retry_after(headers, now)
   local value = http.header(headers, "retry-after") or ""
   local date = http.date(value)
-  return http.wait(tonumber(value:match("^%d+$")) or date and math.floor(date - now))
+  return http.clamp_wait(tonumber(value:match("^%d+$")) or date and math.floor(date - now))
 end
 
 --- A wait that a server asked for, within bounds. Nothing in the library waits longer for a server's word.
 -- @param seconds what the server, or a custom transport, said
 -- @treturn number|nil seconds from 0 to an hour; nil when they are no number
-function http.wait(seconds)
+function http.clamp_wait(seconds)
   seconds = tonumber(seconds)
   if not seconds or seconds ~= seconds then
     return nil

@@ -29,6 +29,16 @@ options.TRANSPORT = {
   log = { "function" },
 }
 
+--- The declaration of an option that holds rules of pusher.base.retry.
+-- @tparam number attempts the default
+function options.retry(attempts)
+  return { "table", fields = {
+    attempts = { "number", default = attempts, min = 1, integer = true }, -- including the first one
+    base = { "number", default = 0.1, min = 0 }, -- seconds
+    max = { "number", default = 10, min = 0 }, -- seconds
+  } }
+end
+
 -- Edit distance.
 local function distance(a, b)
   local row = {}

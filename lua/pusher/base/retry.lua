@@ -1,8 +1,20 @@
---- How long to wait before a call is repeated. Pure.
+--- How long to wait before a call is retried. Pure.
+
+local http = require "pusher.base.http"
 
 local retry = {}
 
 local MAX_EXPONENT = 30
+
+-- Seconds, after a 429 without Retry-After (soketi): servers count events per second.
+local DEFAULT_PAUSE = 1
+
+--- How long the server wants nothing to be sent.
+-- @tparam table details of a failure
+-- @treturn number|nil seconds, an hour at most
+function retry.pause(details)
+  return http.clamp_wait(details.retry_after) or details.code == "rate_limited" and DEFAULT_PAUSE or nil
+end
 
 --- A random number for the jitter.
 -- @tparam function random function(n) returning n random bytes
@@ -12,12 +24,12 @@ function retry.chance(random)
   return (high * 256 + low) / 65536
 end
 
---- Exponential backoff with jitter: from `base` up to twice as much before the first repetition, doubling up to `max`,
+--- Exponential backoff with jitter: from `base` up to twice as much before the first retry, doubling up to `max`,
 -- so that callers that failed together do not come back together. What the server asked for (Retry-After) is waited
 -- for in full, with jitter on top.
 -- @tparam table rules `base` and `max` in seconds
 -- @tparam number attempts how many have been made, 1 or more
--- @tparam number|nil retry_after seconds, as http.wait returns them
+-- @tparam number|nil retry_after seconds, as retry.pause returns them
 -- @tparam number chance 0 <= chance < 1
 -- @treturn number seconds
 function retry.delay(rules, attempts, retry_after, chance)

@@ -2,6 +2,8 @@
 --
 -- Fields to read: `size`.
 
+local stack = require "pusher.base.stack"
+
 local jit = rawget(_G, "jit")
 if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
 
@@ -14,26 +16,39 @@ function schedule.new()
   return setmetatable({ size = 0 }, metatable)
 end
 
+local function put(self, index, entry)
+  self[index], entry.index = entry, index
+end
+
+-- Puts an entry where it belongs, at `index` or above.
+local function rise(self, index, entry)
+  while index > 1 do
+    local parent = math.floor(index / 2)
+    if self[parent].due <= entry.due then
+      break
+    end
+    put(self, index, self[parent])
+    index = parent
+  end
+  put(self, index, entry)
+end
+
 --- Adds an item.
 -- @param item any value but nil
 -- @tparam number due a time, in seconds of any clock
+-- @treturn table an entry for `remove`
 function methods:add(item, due)
-  local entry, index = { item = item, due = due }, self.size + 1
+  local index = self.size + 1
+  local entry = { item = item, due = due, index = index }
+  stack.reserve()
   self[index] = entry -- when memory is short for that, nothing has changed
   self.size = index
-  while index > 1 do
-    local parent = math.floor(index / 2)
-    if self[parent].due <= due then
-      break
-    end
-    self[index], index = self[parent], parent
-  end
-  self[index] = entry
+  rise(self, index, entry)
+  return entry
 end
 
--- Puts an entry where it belongs, starting from the top.
-local function sink(self, entry)
-  local index = 1
+-- Puts an entry where it belongs, at `index` or below.
+local function sink(self, index, entry)
   while index * 2 <= self.size do
     local child = index * 2
     if child < self.size and self[child + 1].due < self[child].due then
@@ -42,9 +57,23 @@ local function sink(self, entry)
     if self[child].due >= entry.due then
       break
     end
-    self[index], index = self[child], child
+    put(self, index, self[child])
+    index = child
   end
-  self[index] = entry
+  put(self, index, entry)
+end
+
+--- Removes an item before it is due.
+-- @tparam table entry as `add` returned it; its item must not have been taken
+function methods:remove(entry)
+  local index, last = entry.index, self[self.size]
+  stack.reserve()
+  self[self.size] = nil
+  self.size = self.size - 1
+  if last ~= entry then
+    rise(self, index, last)
+    sink(self, last.index, last)
+  end
 end
 
 --- Removes the earliest item, if it is due.
@@ -55,12 +84,7 @@ function methods:take(now)
   if not top or top.due > now then
     return nil
   end
-  local last = self[self.size]
-  self[self.size] = nil
-  self.size = self.size - 1
-  if self.size > 0 then
-    sink(self, last)
-  end
+  self:remove(top)
   return top.item
 end
 

@@ -182,7 +182,7 @@ function methods:authorize_channel(params, member)
       return sign(self, socket_id, channel, prefix == PRESENCE, member)
     end
   end
-  local read, message, details = form.read(params)
+  local read, message, details = form.subscription(params)
   if not read then
     return nil, message, details
   elseif read.listed then

@@ -5,6 +5,7 @@ local arguments = require "pusher.base.arguments"
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
 local kind = require "pusher.channels.kind"
+local known = require "pusher.channels.params"
 local validate = require "pusher.channels.validate"
 
 local payload = {}
@@ -14,15 +15,17 @@ local metatable = { __index = methods, __name = "pusher.channels.payload" }
 local fail = errors.fail
 local is_encrypted, utf8_valid = kind.is_encrypted, core.utf8_valid
 
-local PARAMS, NO_PARAMS = { socket_id = true, info = true }, {}
+local NO_PARAMS = {}
 
 --- Makes the payloads of one client.
 -- @tparam table json as json.new returns
 -- @tparam table sealer as encryption.new returns
--- @tparam table limits `{ max_payload_kb =, max_batch = }`
-function payload.new(json, sealer, limits)
+-- @tparam table limits `{ max_payload_kb =, max_batch =, idempotency = whether each event without a key gets one }`
+-- @tparam table keys as idempotency.new returns
+function payload.new(json, sealer, limits, keys)
   return setmetatable({
     json = json, sealer = sealer, max_bytes = math.floor(limits.max_payload_kb * 1024), max_batch = limits.max_batch,
+    keys = keys, default_key = limits.idempotency or nil,
   }, metatable)
 end
 
@@ -58,8 +61,36 @@ function methods:data(channel, data)
   return text, message, details
 end
 
--- The optional members `socket_id` and `info` as JSON text, each after a comma. Checked, they need no escaping.
-local function tail_of(socket_id, info)
+-- The member `idempotency_key`, after a comma.
+local function key_text(self, key)
+  if key == true then
+    return ',"idempotency_key":"' .. self.keys:next() .. '"'
+  end
+  local ok, message, details = validate.idempotency_key(key)
+  return ok and ',"idempotency_key":' .. self.json.quote(key), message, details
+end
+
+-- The members of `extra`, each after a comma.
+local function extra_text(self, extra)
+  local members, message, details = validate.extra(extra)
+  if not members then
+    return nil, message, details
+  end
+  local json = self.json
+  for index, member in ipairs(members) do
+    local text
+    text, message = json.encode(member.value)
+    if not text then
+      return fail("invalid", ("member %s of extra: %s"):format(arguments.show(member.name), message),
+        { field = "extra" })
+    end
+    members[index] = "," .. json.quote(member.name) .. ":" .. text
+  end
+  return table.concat(members)
+end
+
+-- The optional members as JSON text, each after a comma. Checked, socket_id and info need no escaping.
+local function tail_of(self, socket_id, info, key, extra)
   local tail = ""
   if socket_id ~= nil then
     local ok, message, details = validate.socket_id(socket_id)
@@ -75,7 +106,18 @@ local function tail_of(socket_id, info)
     end
     tail = tail .. ',"info":"' .. text .. '"'
   end
-  return tail
+  if key ~= nil then
+    local text, message, details = key_text(self, key)
+    if not text then
+      return nil, message, details
+    end
+    tail = tail .. text
+  end
+  if extra == nil then
+    return tail
+  end
+  local text, message, details = extra_text(self, extra)
+  return text and tail .. text, message, details
 end
 
 --- The JSON text of one event, in a batch or alone; the publisher keeps these while they wait.
@@ -84,12 +126,14 @@ end
 -- @param data
 -- @tparam[opt] string socket_id
 -- @tparam[opt] string|table info
+-- @tparam[opt] string|boolean key for idempotency; true for one that is made here
+-- @tparam[opt] table extra further members; they are not encrypted
 -- @treturn string|nil text
-function methods:compose(head, channel, data, socket_id, info)
+function methods:compose(head, channel, data, socket_id, info, key, extra)
   local tail = ""
   local text, message, details = self:data(channel, data)
-  if text and (socket_id ~= nil or info ~= nil) then
-    tail, message, details = tail_of(socket_id, info)
+  if text and (socket_id ~= nil or info ~= nil or key ~= nil or extra ~= nil) then
+    tail, message, details = tail_of(self, socket_id, info, key, extra)
   end
   if not text or not tail then
     return nil, message, details
@@ -97,17 +141,30 @@ function methods:compose(head, channel, data, socket_id, info)
   return head .. self.json.quote(text) .. tail .. "}"
 end
 
+-- As compose, and whether the event has a key.
+local function with_key(self, head, channel, data, params)
+  local key = params.idempotency_key
+  if key == nil then
+    key = self.default_key
+  end
+  local text, message, details = self:compose(head, channel, data, params.socket_id, params.info, key, params.extra)
+  return text, message, details, key ~= nil
+end
+
 --- The body of POST /events.
 -- @tparam string|table channels a name or a list of names
 -- @tparam string event
 -- @param data
--- @tparam[opt] table params `{ socket_id =, info = }`
+-- @tparam[opt] table params `{ socket_id =, info =, idempotency_key =, extra = }`
 -- @treturn string|nil body
+-- @treturn string|nil message
+-- @treturn table|nil details
+-- @treturn boolean|nil whether the event has an idempotency key
 function methods:event(channels, event, data, params)
   local list, message, details = validate.trigger(channels, event)
   local read = NO_PARAMS
   if list and params then
-    read, message, details = arguments.read(params, PARAMS, "trigger parameter")
+    read, message, details = arguments.read(params, known.TRIGGER, "trigger parameter")
   end
   if message then
     return nil, message, details
@@ -115,24 +172,33 @@ function methods:event(channels, event, data, params)
   local first = list[1]
   local names = list[2] and table.concat(list, '","') or first
   local head = '{"name":' .. self.json.quote(event) .. ',"channels":["' .. names .. '"],"data":'
-  return self:compose(head, first, data, read.socket_id, read.info)
+  if read == NO_PARAMS and not self.default_key then -- fast path
+    return self:compose(head, first, data)
+  end
+  return with_key(self, head, first, data, read)
 end
 
 --- The body of POST /events for the connections of one user.
 -- @tparam string user_id
 -- @tparam string event
 -- @param data
--- @treturn string|nil body
-function methods:user_event(user_id, event, data)
+-- @tparam[opt] table params `{ idempotency_key =, extra = }`
+-- @return as `event`
+function methods:user_event(user_id, event, data, params)
+  local read = NO_PARAMS
   local ok, message, details = validate.user_id(user_id)
   if ok then
     ok, message, details = validate.event(event)
   end
-  if not ok then
+  if ok and params then
+    read, message, details = arguments.read(params, known.USER, "parameter of send_to_user")
+  end
+  if message then
     return nil, message, details
   end
   local channel, quote = "#server-to-user-" .. user_id, self.json.quote
-  return self:compose('{"name":' .. quote(event) .. ',"channels":[' .. quote(channel) .. '],"data":', channel, data)
+  local head = '{"name":' .. quote(event) .. ',"channels":[' .. quote(channel) .. '],"data":'
+  return with_key(self, head, channel, data, read)
 end
 
 --- How the JSON text of a batch's event begins: all up to its data.
@@ -147,12 +213,14 @@ function methods:head(channel, event)
   return ok and '{"channel":"' .. channel .. '","name":' .. self.json.quote(event) .. ',"data":', message, details
 end
 
--- One event of a batch as JSON text. Not by arguments.read: to copy the table would cost a tenth of the call.
+-- One event of a batch as JSON text, and whether it has a key. Its members are those of known.BATCH. Not by
+-- arguments.read: to copy the table would cost a tenth of the call.
 local function item_text(self, item)
   if type(item) ~= "table" then
     return fail("invalid", "must be a table, got " .. type(item))
   end
-  local channel, event, data, socket_id, info
+  local channel, event, data, socket_id, info, extra
+  local key = self.default_key
   for name, value in next, item do
     if name == "channel" then
       channel = value
@@ -164,6 +232,10 @@ local function item_text(self, item)
       socket_id = value
     elseif name == "info" then
       info = value
+    elseif name == "idempotency_key" then
+      key = value
+    elseif name == "extra" then
+      extra = value
     else
       return arguments.unknown("member", name)
     end
@@ -172,7 +244,9 @@ local function item_text(self, item)
   if not head then
     return nil, message, details
   end
-  return self:compose(head, channel, data, socket_id, info)
+  local text
+  text, message, details = self:compose(head, channel, data, socket_id, info, key, extra)
+  return text, message, details, key ~= nil
 end
 
 --- The body of POST /batch_events from texts as `compose` returns them.
@@ -183,18 +257,20 @@ function methods:join(items) -- luacheck: no self
 end
 
 --- The body of POST /batch_events.
--- @tparam table events list of `{ channel =, name =, data =, socket_id =, info = }`
--- @treturn string|nil body
+-- @tparam table events list of `{ channel =, name =, data =, socket_id =, info =, idempotency_key =, extra = }`
+-- @return as `event`: whether all events have a key
 function methods:batch(events)
   local items, message, details = arguments.entries(events, self.max_batch, "events", "tables")
+  local all_keyed, is_keyed = true
   for index = 1, items and #items or 0 do
-    items[index], message, details = item_text(self, items[index])
+    items[index], message, details, is_keyed = item_text(self, items[index])
+    all_keyed = all_keyed and is_keyed
     if message then
       details.index = index
       return nil, ("event %d: %s"):format(index, message), details
     end
   end
-  return items and self:join(items), message, details
+  return items and self:join(items), message, details, all_keyed
 end
 
 return payload

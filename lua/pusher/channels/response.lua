@@ -107,6 +107,8 @@ function response.parser(codec, clock, shape)
       return failure(failed, error_text(decoded, body), body, headers, clock())
     elseif type(decoded) ~= "table" and status == 202 then
       return {} -- "202 ACCEPTED" of older servers: the event is accepted
+    elseif decoded == 1 and shape == response.published then
+      return {} -- sockudo's response to a key that it knows from a batch
     end
     local result, message = nil, "the server's response is not a JSON object"
     if type(decoded) == "table" then

@@ -38,6 +38,8 @@ settings.DECLARED = options.with_transport {
   encryption_master_key = { "string" },
   max_payload_kb = { "number", default = 10, min = 0.001 },
   max_batch = { "number", default = 10, min = 1, integer = true },
+  retry = options.retry(1),
+  idempotency = { "boolean", default = false },
   push_notification_host = { "string", default = PUSH_HOST },
   transport = { "string", "table" },
   json = json_codec.OPTION,

@@ -7,6 +7,7 @@ local ascii = require "pusher.base.ascii"
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
 local kind = require "pusher.channels.kind"
+local params = require "pusher.channels.params"
 local url = require "pusher.base.url"
 
 local validate = {}
@@ -14,6 +15,7 @@ local validate = {}
 validate.MAX_CHANNELS = 100
 
 local MAX_BYTES = 200 -- of a channel's name, an event's name, a user's id
+local MAX_KEY_BYTES = 128 -- of an idempotency key, as sockudo has it
 
 local show = arguments.show
 local is_channel_name = core.is_channel_name
@@ -43,13 +45,14 @@ function validate.channel(name)
 end
 
 -- A text of any characters but control characters.
-local function check_text(text, what, field)
+local function check_text(text, what, field, max)
+  max = max or MAX_BYTES
   if type(text) ~= "string" then
     return refuse(field, what .. " must be a string, got " .. type(text))
-  elseif is_channel_name(text) then
+  elseif max == MAX_BYTES and is_channel_name(text) then
     return true -- fast path: nearly all are made of a channel's characters, which are looked at in C
-  elseif #text == 0 or #text > MAX_BYTES then
-    return refuse(field, ("%s %s must have 1 to %d bytes, got %d"):format(what, show(text), MAX_BYTES, #text))
+  elseif #text == 0 or #text > max then
+    return refuse(field, ("%s %s must have 1 to %d bytes, got %d"):format(what, show(text), max, #text))
   elseif text:find(ascii.CONTROL) then
     return refuse(field, what .. " " .. show(text) .. " has a control character")
   elseif not core.utf8_valid(text) then
@@ -106,6 +109,41 @@ function validate.info(info)
     return refuse_info(text)
   end
   return text
+end
+
+--- Idempotency key: 1..128 bytes, no control characters.
+-- @treturn true|nil
+function validate.idempotency_key(key)
+  if type(key) ~= "string" then
+    return refuse("idempotency_key",
+      "idempotency_key must be a string or true, got " .. (key == false and "false" or type(key)))
+  end
+  return check_text(key, "idempotency_key", "idempotency_key", MAX_KEY_BYTES)
+end
+
+local function by_name(a, b)
+  return ascii.less(a.name, b.name)
+end
+
+--- Further members of an event, whatever the server knows. Their metatables do not count.
+-- @treturn table|nil a fresh list of `{ name =, value = }`, sorted by name
+function validate.extra(extra)
+  local members = {}
+  if type(extra) ~= "table" then
+    return refuse("extra", "extra must be a table of members, got " .. type(extra))
+  end
+  for name, value in next, extra do
+    if params.OWN_MEMBERS[name] then
+      return refuse("extra", ("extra must not have the member %s, which the library sets"):format(name))
+    end
+    local ok, message, details = check_text(name, "the name of a member of extra", "extra")
+    if not ok then
+      return nil, message, details
+    end
+    members[#members + 1] = { name = name, value = value }
+  end
+  table.sort(members, by_name)
+  return members
 end
 
 --- The channels of one trigger: a name or a list of 1..100 names.

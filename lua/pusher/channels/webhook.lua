@@ -121,6 +121,16 @@ local function read_events(self, events)
   return true
 end
 
+-- ipe sends seconds. In milliseconds these would be days of 1970 to 1973, in seconds they are 2001 to 5138.
+local SECONDS_FROM, SECONDS_TO = 1e9, 1e11
+
+local function in_milliseconds(time)
+  if type(time) == "number" and time >= SECONDS_FROM and time < SECONDS_TO then
+    return time * 1000
+  end
+  return time
+end
+
 -- The object of a body, which slanger and old servers write in their own ways: `time_ms` as text, no events at all.
 local function read_body(self, body)
   local hook = body == "" and {} or self.json.parse(body)
@@ -136,7 +146,7 @@ local function read_body(self, body)
   elseif type(time) ~= "number" or type(events) ~= "table" then
     return nil
   end
-  hook.time_ms, hook.events = time, events
+  hook.time_ms, hook.events = in_milliseconds(time), events
   return hook
 end
 
@@ -155,7 +165,7 @@ end
 -- @tparam string body raw bytes as received
 -- @tparam[opt] table opts `{ extra_tokens = { { key =, secret = }, … }, max_age = seconds }`
 -- @treturn table|nil `{ id = string, time_ms = integer, events = { { name =, channel =, … }, … } }`; `id` is the same
---   for each repetition of a webhook
+--   for each retry of a webhook, `time_ms` has milliseconds also where the sender has seconds
 function methods:read(headers, body, opts)
   local id, ok
   local given, message, details = NO_OPTIONS, nil, nil

@@ -12,8 +12,9 @@ local REFUSALS = {
   [401] = "unauthorized",
   [403] = "forbidden",
   [405] = "method not allowed",
+  [411] = "the request must have a Content-Length",
   [413] = "the body is too large",
-  [415] = "the body must be application/x-www-form-urlencoded",
+  [415] = "the body must be application/x-www-form-urlencoded, application/json or multipart/form-data",
   [500] = "internal error",
 }
 

@@ -16,7 +16,11 @@ local NEEDS_AUTHORIZATION, PRESENCE = kind.NEEDS_AUTHORIZATION, kind.PRESENCE
 
 local FRONT, FORBIDDEN = '{"status":200,"data":', '{"status":403}'
 
-local FAULTS = { socket_id = "socket_id is missing, repeated or not valid", form = "the form has too many fields" }
+local FAULTS = {
+  socket_id = "socket_id is missing, repeated or not valid",
+  form = "the form is malformed or has too many fields",
+  content_type = "the content type is not supported",
+}
 local CHANNEL_FAULT = "channel_name must be a private or presence channel, or a list of them"
 
 -- The response to a form that is refused; its message shows parts of the form, so it is for the log.
@@ -68,16 +72,33 @@ local function authorize_list(client, authorize, socket_id, channels, text)
   return 200, "{" .. table.concat(parts, ",") .. "}", messages[1] and table.concat(messages, "; ")
 end
 
+-- What form.subscription takes: the url-encoded form, or the fields of a body of another content type.
+local function read_params(client, text, content_type)
+  if form.is_url_encoded(content_type) then
+    return text
+  end
+  return client:read_form(text, content_type)
+end
+
 --- Decides about a subscription to one channel or to several.
 -- @tparam client client
 -- @tparam function authorize (socket_id, channel_name, form) -> member | true; or nil, message for the log
--- @tparam string text the url-encoded form as received
+-- @tparam string text the body as received
+-- @tparam[opt] string content_type as client:read_form takes it; a body that is neither JSON nor multipart by it is
+--   url-encoded
 -- @return status, JSON text, and a message for the log or nil
-function subscriber.authorize_channel(client, authorize, text)
+function subscriber.authorize_channel(client, authorize, text, content_type)
   local params = text
-  local socket_id, channel, prefix = read_common_form(text)
+  local socket_id, channel, prefix
+  if form.is_url_encoded(content_type) then
+    socket_id, channel, prefix = read_common_form(text)
+  end
   if not NEEDS_AUTHORIZATION[prefix] then
-    local read, message, details = form.read(text)
+    local given, read, message, details
+    given, message, details = read_params(client, text, content_type)
+    if given then
+      read, message, details = form.subscription(given)
+    end
     if not read then
       return refuse_form(message, details)
     elseif read.listed then
@@ -95,10 +116,15 @@ end
 --- Decides about a connection that signs in.
 -- @tparam client client
 -- @tparam function identify (socket_id, form) -> user `{ id =, user_info =, watchlist = }`; or nil, message for the log
--- @tparam string text the url-encoded form as received
+-- @tparam string text the body as received
+-- @tparam[opt] string content_type as for authorize_channel
 -- @return status, JSON text, and a message for the log or nil
-function subscriber.authenticate_user(client, identify, text)
-  local socket_id, refused, details = form.socket_id(text)
+function subscriber.authenticate_user(client, identify, text, content_type)
+  local socket_id
+  local given, refused, details = read_params(client, text, content_type)
+  if given then
+    socket_id, refused, details = form.socket_id(given)
+  end
   if not socket_id then
     return refuse_form(refused, details)
   end

@@ -10,6 +10,7 @@
 local batches = require "pusher.publisher.batch"
 local driver = require "pusher.driver.choose"
 local errors = require "pusher.base.errors"
+local fallback = require "pusher.publisher.fallback"
 local leak_guard = require "pusher.publisher.leak_guard"
 local list = require "pusher.base.list"
 local retries = require "pusher.publisher.retries"
@@ -25,9 +26,6 @@ local metatable = { __index = methods, __name = "pusher.publisher.delivery" }
 -- What is known of a call that was interrupted: it may have been made.
 local INTERRUPTED, INTERRUPTED_DETAILS = "not enough memory to send the events", { code = "network", retryable = true }
 
--- The server found fault with what the batch holds, and accepted nothing of it.
-local FAULTY = { [400] = true, [413] = true, [422] = true }
-
 --- Makes a delivery without batches.
 -- @tparam table client see pusher.publisher
 -- @tparam table settings as settings.check returns
@@ -36,7 +34,6 @@ local FAULTY = { [400] = true, [413] = true, [422] = true }
 function delivery.new(client, settings, queue, outcomes)
   local self = setmetatable({
     client = client,
-    parse = client.max_batch == 1 and client.parse.published or client.parse.batch,
     queue = queue,
     outcomes = outcomes,
     now = settings.now,
@@ -48,6 +45,7 @@ function delivery.new(client, settings, queue, outcomes)
     events = 0, -- in them
     interrupted = false, -- whether there may be batches that are
     retries = retries.new(settings, client.random),
+    log = client.log or driver.log_errors,
     judged = 0, -- calls whose outcome is known
   }, metatable)
   self.leak_guard = leak_guard.new(function()
@@ -68,14 +66,18 @@ function methods:unsettled()
   return self.queue:size() + self.events + (self.interrupted and 1 or 0)
 end
 
+local function max_events(self)
+  return self.client.lacks_batches and 1 or self.max_batch
+end
+
 -- When the queue has a batch, unless as many as allowed are in flight.
 local function fresh_due(self)
-  return self.count < self.max_in_flight and self.queue:due(self.max_batch) or nil
+  return self.count < self.max_in_flight and self.queue:due(max_events(self)) or nil
 end
 
 local function take_fresh(self, now)
   local batch = batches.new()
-  local events, lanes = self.queue:take(self.max_batch, now)
+  local events, lanes = self.queue:take(max_events(self), now)
   if not events then
     return nil
   end
@@ -117,13 +119,13 @@ end
 --- When `next` will have a batch, if nothing else happens.
 -- @treturn number|nil a time of the clock `now`
 function methods:due()
-  return self.interrupted and 0 or self.retries:due(fresh_due(self))
+  return self.interrupted and -math.huge or self.retries:due(fresh_due(self))
 end
 
 --- When an event that is added now will be sent.
 -- @treturn number a time of the clock `now`
 function methods:due_when_added()
-  return self.queue:due_when_added(self.max_batch)
+  return self.queue:due_when_added(max_events(self))
 end
 
 --- Sends what is ready without lingering.
@@ -141,23 +143,19 @@ local function settle(self, batch)
   if batch.state == "settled" then
     return -- a finalizer has closed the publisher
   end
-  self.batches:remove(batch)
   batch.state = "settled"
+  self.batches:remove(batch)
   self.count = self.count - 1
   self.queue:release(batch.lanes)
 end
 
--- The events of a faulty batch are sent one by one, in order, so that one bad event does not take the others with it.
 local function send_next_single(self, batch)
-  local event = batch.singles and batch.singles[1]
-  if not event then
-    return false
+  local events = fallback.next(batch)
+  if events then
+    send_later(self, batch, -math.huge)
+    fallback.take(batch, events)
   end
-  local events = { event }
-  send_later(self, batch, 0)
-  table.remove(batch.singles, 1)
-  batch.events, batch.body, batch.attempts = events, false, 0
-  return true
+  return events
 end
 
 -- From here on the events are not in flight: on_result may close the publisher. All are counted before the first one is
@@ -192,14 +190,14 @@ end
 
 -- Does what the batch's outcome asks for, or what is left of that.
 local function decide(self, batch)
+  fallback.judge(batch, self.client, self.log)
   local left = #batch.events > 0
   if left and batch.result then
     end_events(self, batch, "sent")
   elseif left and try_again(self, batch) then
     return
-  elseif left and FAULTY[batch.details.status] and #batch.events > 1 then
-    batch.singles = batch.events
-  elseif left then
+  elseif left and not fallback.begin(batch) then
+    batches.add_attempts(batch)
     end_events(self, batch, "failed")
   end
   report(self, batch)
@@ -225,6 +223,7 @@ function methods:judge(batch, result, message, details)
   end
   batch.pending, self.judged = false, self.judged + 1
   batch.state, batch.result, batch.message, batch.details = "judged", result, message, details
+  batch.reached = batch.reached or not result and details.sent ~= false
   guard(self, batch, decide)
 end
 
@@ -233,22 +232,29 @@ local function request(self, batch)
   local client = self.client
   if client.is_closed() then
     return errors.fail("closed", "the client is closed")
-  elseif self.max_batch == 1 then
+  elseif batch.single then
     return client.build("POST", "/events", nil, batch.events[1].text)
   end
   return client.build("POST", "/batch_events", nil, batches.text(batch, client.payload))
 end
 
 local function start(self, batch, max_seconds)
+  local client = self.client
+  fallback.prepare(batch, max_events(self))
   local signed, message, details = request(self, batch)
   if not signed then
+    batch.attempts = batch.attempts - 1
     return self:judge(batch, nil, message, details)
   end
   signed.once = self.once
   signed.timeout = max_seconds and math.min(max_seconds, signed.timeout) or signed.timeout
+  if batch.state == "settled" then
+    return -- a finalizer has closed the publisher
+  end
   self.outcomes:count("calls", 1)
   batch.state = "in_flight"
-  batch.pending = driver.send(self.client.transport, signed, self.parse, self.judge, self, batch)
+  local parse = batch.single and client.parse.published or client.parse.batch
+  batch.pending = driver.send(client.transport, signed, parse, self.judge, self, batch)
 end
 
 --- Sends a batch. It is judged at once, or when its pending is done.
@@ -266,23 +272,9 @@ function methods:send(batch, max_seconds)
   end
 end
 
--- The batches that abandon() is about, and their events, which stay where they are.
-local function list_given_up(self, keep_in_flight)
-  local given_up, events = {}, {}
-  local batch = self.batches.first
-  while batch do
-    if batch.state == "waits" or batch.interrupted or not keep_in_flight then
-      given_up[#given_up + 1] = batch
-      batches.list(batch, events)
-    end
-    batch = batch.behind
-  end
-  return given_up, events
-end
-
 --- Ends all events as failed; with `keep_in_flight`, all but those whose call is in flight.
 function methods:abandon(message, details, keep_in_flight)
-  local given_up, events = list_given_up(self, keep_in_flight)
+  local given_up, events = batches.list_all(self.batches.first, keep_in_flight)
   local taken = #events
   self.queue:drain(events)
   self.events = self.events - taken

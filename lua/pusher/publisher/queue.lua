@@ -17,6 +17,8 @@ local queue = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.publisher.queue" }
 
+local NOW = -math.huge -- earlier than any time of a clock, which may be negative
+
 --- Makes an empty queue.
 -- @tparam table settings `max_queue` (events), `overflow` ("reject" or "drop_oldest"), `linger` (seconds that a batch
 --   which is not full waits for more events), `now` (the clock, in seconds)
@@ -199,19 +201,19 @@ function methods:due(max)
   if self.ready == 0 then
     return nil
   end
-  return self.ready >= max and 0 or self.deadline
+  return self.ready >= max and NOW or self.deadline
 end
 
 --- When an event that is added now leaves at the latest, if nothing holds its lane.
 -- @tparam number max events of a full batch
--- @treturn number a time of the clock `now`; 0 when it fills a batch
+-- @treturn number a time of the clock `now`; -math.huge when it fills a batch
 function methods:due_when_added(max)
-  return self.ready + 1 >= max and 0 or self.now() + self.linger
+  return self.ready + 1 >= max and NOW or self.now() + self.linger
 end
 
 --- Lets ready events leave although they do not fill a batch.
 function methods:hurry()
-  self.deadline = 0
+  self.deadline = NOW
 end
 
 -- Lists the next `max` events, and the lanes they are in.

@@ -2,12 +2,8 @@
 --
 -- Fields to read: `size`, how many wait.
 
-local http = require "pusher.base.http"
 local retry = require "pusher.base.retry"
 local schedule = require "pusher.base.schedule"
-
--- Seconds, after a 429 without Retry-After (soketi): servers count events per second.
-local DEFAULT_PAUSE = 1
 
 local jit = rawget(_G, "jit")
 if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
@@ -26,7 +22,7 @@ function retries.new(settings, random)
     random = random,
     size = 0,
     waiting = schedule.new(),
-    paused_until = 0, -- no request before this time (Retry-After)
+    paused_until = -math.huge, -- no request before this time (Retry-After)
   }, metatable)
 end
 
@@ -69,7 +65,7 @@ end
 function methods:due_after(attempts, details)
   local now = self.now()
   local limited = details.code == "rate_limited"
-  local pause = http.wait(details.retry_after) or limited and DEFAULT_PAUSE or nil
+  local pause = retry.pause(details)
   local chance = retry.chance(self.random)
   if pause then
     self.paused_until = math.max(self.paused_until, now + pause + (limited and self.rules.base * chance or 0))

@@ -11,11 +11,8 @@ settings.DECLARED = {
   overflow = { "string", default = "reject", one_of = { "reject", "drop_oldest" } },
   linger = { "number", default = 0.005, min = 0 }, -- seconds
   max_in_flight = { "number", default = 8, min = 1, integer = true }, -- batches
-  retry = { "table", fields = {
-    attempts = { "number", default = 6, min = 1, integer = true }, -- including the first one
-    base = { "number", default = 0.1, min = 0 }, -- seconds
-    max = { "number", default = 10, min = 0 }, -- seconds
-  } },
+  retry = options.retry(6),
+  idempotency = { "boolean" }, -- the client's, when it is nil
   on_result = { "function" },
   now = { "function", default = core.now }, -- a monotonic clock, in seconds
   sleep = { "function", default = core.sleep }, -- function(seconds), for a transport that blocks

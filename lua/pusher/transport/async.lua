@@ -6,6 +6,8 @@
 --
 -- A transport may be shared by many clients. After a fork the child's copy has none of its parent's connections: the
 -- calls in flight end there with code `closed`, and a new call starts a thread of the child's own.
+--
+-- A call that may be repeated waits for its next attempt here, in `step`; its pending stays the same.
 
 local arguments = require "pusher.base.arguments"
 local callback = require "pusher.base.callback"
@@ -15,6 +17,7 @@ local errors = require "pusher.base.errors"
 local no_proxy = require "pusher.base.no_proxy"
 local options = require "pusher.base.options"
 local pending = require "pusher.pending"
+local retries = require "pusher.transport.async.retries"
 local requests = require "pusher.base.request"
 
 local jit = rawget(_G, "jit")
@@ -32,6 +35,28 @@ local CLOSED = "the transport was closed"
 
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.transport.async" }
+
+local function add(handle, is_direct, request)
+  return handle:add(request, is_direct(rawget(request, "host"), rawget(request, "port")))
+end
+
+-- Hands the request of a call to the thread. Nothing that may run a finalizer, which may step or close, stands between
+-- the id and the list.
+local function start(self, call, request)
+  if not self.handle then
+    return errors.fail("closed", CLOSED)
+  end
+  local ok, id, message, code = pcall(add, self.handle, self.is_direct, request)
+  if not ok then
+    return requests.failure(id)
+  elseif not id then
+    return errors.fail(code, message, { sent = false })
+  end
+  call.id = id
+  self.pendings[id] = call
+  self.running = self.running + 1
+  return true
+end
 
 --- Makes a transport.
 -- @tparam[opt] table given the options of the curl transport, and `max_pending` (10000): how many calls may be in
@@ -53,11 +78,13 @@ function transport.new(given)
   if not handle then
     return errors.fail(code, message)
   end
-  return setmetatable({
+  local log = settings.log or callback.log_to_stderr
+  local self = setmetatable({
     name = "async",
+    repeats = true, -- see pusher.transport
     handle = handle,
     is_direct = is_direct,
-    log = settings.log or callback.log_to_stderr,
+    log = log,
     max_pending = settings.max_pending,
     call_timeout = settings.timeout,
     pendings = {}, -- by the id that C gave them
@@ -65,6 +92,15 @@ function transport.new(given)
     running = 0, -- how many calls are in these two
     started = false, -- whether the thread was asked to start
   }, metatable)
+  self.retries = retries.new(log, function(...) -- calls between two attempts
+    return start(self, ...)
+  end)
+  return self
+end
+
+-- How many calls are not settled.
+local function unsettled(self)
+  return self.running + self.retries:size()
 end
 
 --- Makes a pending that is done: what a refused call returns over this transport.
@@ -95,12 +131,11 @@ local function own_handle(self)
       self.orphans[#self.orphans + 1] = self.pendings[id]
     end
     self.pendings = {}
+    for call in self.retries:drain() do
+      self.orphans[#self.orphans + 1], self.running = call, self.running + 1
+    end
   end
   return handle
-end
-
-local function add(handle, is_direct, request)
-  return handle:add(request, is_direct(rawget(request, "host"), rawget(request, "port")))
 end
 
 --- Starts one request.
@@ -108,29 +143,24 @@ end
 --   copied; `once`: a body reaches the server's program at most once: it is sent again only when nothing was sent or an
 --   HTTP/2 server refused it unread (RFC 9113 section 8.7)
 -- @tparam function parse called with status, body and the header lines; the pending ends with what it returns
+-- @tparam[opt] table attempts see pusher.transport
 -- @treturn table pending; done already when nothing was started: code `invalid`, `full`, `network` or `closed`
-function methods:send(request, parse)
+function methods:send(request, parse, attempts)
   if type(request) ~= "table" or type(parse) ~= "function" then
     arguments.check("send", 1, request, "table")
     arguments.check("send", 2, parse, "function")
   end
-  local handle = own_handle(self)
-  if not handle then
+  if not own_handle(self) then
     return refuse(self, "closed", "the transport is closed")
-  elseif self.running >= self.max_pending then
+  elseif unsettled(self) >= self.max_pending then
     return refuse(self, "full", "max_pending calls are in flight already")
   end
-  -- Nothing that may run a finalizer, which may step or close, stands between the id and the list.
-  local call = pending.new(self, nil, parse, rawget(request, "timeout") or self.call_timeout)
-  local ok, id, message, code = pcall(add, handle, self.is_direct, request)
+  local call = pending.new(self, false, parse, rawget(request, "timeout") or self.call_timeout)
+  local ok, message, details = start(self, call, request)
   if not ok then
-    return self:fail(select(2, requests.failure(id)))
-  elseif not id then
-    return refuse(self, code, message)
+    return self:fail(message, details)
   end
-  call.id = id
-  self.pendings[id] = call
-  self.running = self.running + 1
+  call.attempts = attempts or false
   return call
 end
 
@@ -150,7 +180,7 @@ local function settle_parsed(self, call, status, body, headers)
   if not ok then
     result, message, details = errors.fail("response", "the response could not be processed")
   end
-  pending.settle(call, result, message, details)
+  self.retries:finish(call, result, message, details)
 end
 
 -- The outcome of a call that was cancelled too late is dropped.
@@ -159,7 +189,7 @@ local function settle_one(self, id, status, body, headers, sent)
   if call and status then
     settle_parsed(self, call, status, body, headers)
   elseif call then
-    pending.settle(call, errors.fail(headers, body, { sent = sent }))
+    self.retries:finish(call, errors.fail(headers, body, { sent = sent }))
   end
   return id ~= nil
 end
@@ -186,8 +216,8 @@ end
 
 --- Runs the callbacks of the calls that have ended, for about 0.1 ms at most: the rest is left to the next step.
 -- May be called from a callback and from any coroutine.
--- @tparam[opt=0] number seconds how long to wait for the first call to end; 0 never blocks
--- @treturn number|nil how many calls are still in flight; nil, message, details otherwise (code `invalid` or `closed`)
+-- @tparam[opt=0] number seconds how long to wait for the first call to end, or to be retried; 0 never blocks
+-- @treturn number|nil how many calls are not settled; nil, message, details otherwise (code `invalid` or `closed`)
 function methods:step(seconds)
   local handle = own_handle(self)
   if not handle then
@@ -201,16 +231,17 @@ function methods:step(seconds)
   end
   if self.orphans[1] then
     settle_orphans(self)
-    return self.running
+    return unsettled(self)
   elseif not self.started then
     self.started = true
     handle:start() -- mostly in a tick before that of the first request: starting a thread takes 0.1 ms
   end
-  if self.running > 0 and seconds and seconds > 0 then
-    handle:wait(seconds)
+  self.retries:restart_due(BUDGET)
+  if self.handle == handle and seconds and seconds > 0 and unsettled(self) > 0 then
+    handle:wait(math.min(seconds, self.retries:rest() or seconds))
   end
   settle_finished(self, handle) -- also when none is in flight: a cancelled one may have left its outcome
-  return self.running
+  return unsettled(self)
 end
 
 --- The descriptor that is readable when `step` has something to do; the same until `close`, but another after a fork.
@@ -226,10 +257,11 @@ function methods:events() -- luacheck: no self
   return "r"
 end
 
---- When to call `step` even if the descriptor is not ready: never, since the network's thread keeps the deadlines.
--- @treturn nil
-function methods:timeout() -- luacheck: no self
-  return nil
+--- When to call `step` even if the descriptor is not ready: when a call is to be retried. The network's thread keeps
+-- the deadlines.
+-- @treturn number|nil seconds from now; nil when no call waits for its next attempt
+function methods:timeout()
+  return self.retries:rest()
 end
 
 --- Closes the connections, without waiting until that is done. Calls in flight end with code `closed`; their callbacks
@@ -248,6 +280,9 @@ function methods:close()
       pending.settle(call, errors.fail("closed", CLOSED))
     end
   end
+  for call in self.retries:close_and_drain() do
+    pending.settle(call, errors.fail("closed", CLOSED))
+  end
 end
 
 -- A callback that `close` runs may wait for a call that `close` has not ended yet.
@@ -258,7 +293,7 @@ local function settle_closed(self, call)
       return
     end
   end
-  if self.pendings[call.id] == call then
+  if self.retries:remove(call) or self.pendings[call.id] == call then
     remove(self, call.id)
     pending.settle(call, errors.fail("closed", CLOSED))
   end
@@ -269,16 +304,21 @@ end
 -- @tparam table call the pending
 -- @tparam[opt] number seconds
 function methods:drive(call, seconds)
-  local start = core.now()
-  local latest = start + call.timeout + GRACE
-  local deadline = math.min(start + (seconds or math.huge), latest)
+  local deadline = core.now() + (seconds or math.huge)
+  local id, latest = nil, math.huge
   repeat
-    local left = math.max(0, deadline - core.now())
-    local running = self:step(left) or 0
-  until call.done or running == 0 or left == 0
+    if call.entry then
+      latest = math.huge
+    elseif id ~= call.id then -- each attempt has a timeout of its own
+      id, latest = call.id, core.now() + call.timeout + GRACE
+    end
+    local left = math.max(0, math.min(deadline, latest) - core.now())
+    local running = self:step(call.entry and math.min(left, self.retries:rest()) or left) or 0
+    local is_late = left == 0 and (core.now() >= deadline or id == call.id and not call.entry)
+  until call.done or running == 0 or is_late
   if not self.handle then
     settle_closed(self, call)
-  elseif not call.done and deadline == latest and self.pendings[call.id] == call then
+  elseif not call.done and core.now() >= latest and self.pendings[call.id] == call then
     self:abandon(call)
     pending.settle(call, errors.fail("timeout", "the network's thread does not respond"))
   end
@@ -287,7 +327,7 @@ end
 --- For pendings: stops one.
 function methods:abandon(call)
   local handle = own_handle(self)
-  if remove(self, call.id) and handle then
+  if not self.retries:remove(call) and remove(self, call.id) and handle then
     handle:cancel(call.id)
   end
 end

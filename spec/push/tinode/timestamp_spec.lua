@@ -32,6 +32,27 @@ describe("pusher.push.tinode.timestamp", function()
     assert.are.equal("9999-12-31T23:59:59Z", timestamp.format(253402300799))
   end)
 
+  -- C's times may have 32 bits: os.date raises then.
+  it("writes every day up to 2408, without C's calendar", function()
+    local date = os.date
+    finally(function() os.date = date end) -- luacheck: ignore 122
+    os.date = function() error("time out of bounds") end -- luacheck: ignore 122
+    local day, wrong = 0, {}
+    for year = 1970, 2408 do
+      local leap = year % 4 == 0 and (year % 100 ~= 0 or year % 400 == 0)
+      for month, length in ipairs { 31, leap and 29 or 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 } do
+        for number = 1, length do
+          local expected = ("%04d-%02d-%02dT23:59:59Z"):format(year, month, number)
+          if timestamp.format(day * 86400 + 86399) ~= expected then
+            wrong[#wrong + 1] = expected
+          end
+          day = day + 1
+        end
+      end
+    end
+    assert.are.same({}, wrong)
+  end)
+
   local refused = {
     "", "now", "2020-03-13", "2020-03-13 06:48:18Z", "2020-03-13T06:48:18", "2020-13-13T06:48:18Z",
     "2020-02-30T06:48:18Z", "2019-02-29T06:48:18Z", "2020-03-13T24:00:00Z", "2020-03-13T06:60:18Z",

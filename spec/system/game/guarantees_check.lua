@@ -22,9 +22,10 @@ describe("the publisher's guarantees hold for 100,000 events over", function()
     settings.seed = os.time() % 1000000
     local ok, found = pcall(property.run, settings)
     assert(ok, ("seed %d: %s"):format(settings.seed, tostring(found)))
-    io.stdout:write(("%s, %s: seed %d, %d calls, %d events sent again, %d arrived twice, %d failed\n"):format(
-      settings.transport, settings.attempts == 1 and "at most once" or "with retries", settings.seed, found.calls,
-      found.retried, found.duplicates, found.failed))
+    local mode = settings.once and "exactly once" or settings.attempts == 1 and "at most once" or "with retries"
+    io.stdout:write(("%s, %s: seed %d, %d calls, %d events sent again, %d arrived twice, %d failed, %d known by their key\n")
+      :format(settings.transport, mode, settings.seed, found.calls, found.retried, found.duplicates, found.failed,
+        found.repetitions))
     return found
   end
 
@@ -32,6 +33,12 @@ describe("the publisher's guarantees hold for 100,000 events over", function()
     it(transport .. ", with retries", function()
       local found = run { transport = transport }
       assert.is_true(found.retried > 0 and found.duplicates > 0)
+    end)
+
+    it(transport .. ", exactly once", function()
+      local found = run { transport = transport, once = true }
+      assert.is_true(found.retried > 0 and found.repetitions > 0)
+      assert.equal(0, found.failed + found.duplicates)
     end)
 
     it(transport .. ", at most once", function()

@@ -51,7 +51,8 @@ local function make_world(self, options)
   write_file(world .. "/world.mt", "gameid = bare\nbackend = dummy\nauth_backend = sqlite3\nplayer_backend = dummy\n"
     .. "mod_storage_backend = sqlite3\n")
   for name, path in pairs(options.mods) do
-    os.execute(("ln -s '%s/%s' '%s/worldmods/%s'"):format(output_of("pwd"), path, world, name))
+    local place = path:find("^/") and path or output_of("pwd") .. "/" .. path
+    os.execute(("ln -s '%s' '%s/worldmods/%s'"):format(place, world, name))
   end
   local lines = {
     "bind_address = 127.0.0.1", "server_announce = false", "mg_name = singlenode", "disallow_empty_password = false",
@@ -65,7 +66,7 @@ local function make_world(self, options)
 end
 
 --- Starts the server and waits until it listens.
--- @tparam table options `mods` = names to folders below the checkout; `settings` for minetest.conf
+-- @tparam table options `mods` = names to folders, absolute or below the checkout; `settings` for minetest.conf
 -- @treturn table `{ port =, pid =, directory = }` with the methods below
 function luanti.start(options)
   local self = setmetatable({ directory = output_of("mktemp -d") }, metatable)

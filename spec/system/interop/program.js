@@ -35,7 +35,7 @@ async function reply(handlers, line) {
 function start(hello, handlers) {
   const control = path.join(directory, 'control');
   execFileSync('mkfifo', [control]);
-  say({ pid: process.pid, ...hello, control, directory, files: [control] });
+  say({ pid: process.pid, ...hello, control });
   const lines = readline.createInterface({ input: fs.createReadStream(control) });
   let last = Promise.resolve();
   lines.on('line', (line) => { last = last.then(() => reply(handlers, line)); });

@@ -161,6 +161,16 @@ describe("pusher in nginx", function()
       assert.is_truthy(got.body:find('^/%*%*/Pusher%.auth_callbacks%[\'1\'%]%({"auth":"app%-key:%x+"}%);$'))
     end)
 
+    it("reads JSON and multipart", function()
+      local signature = "app-key:" .. core.mac("app-secret"):hex("1234.5678:private-room")
+      local got = post("/auth", '{"socket_id":"1234.5678","channel_name":"private-room"}', { ["Content-Type"] = JSON })
+      assert.same({ auth = signature }, is_response(got, 200))
+      local parts = '--x\r\nContent-Disposition: form-data; name="socket_id"\r\n\r\n1234.5678\r\n'
+        .. '--x\r\nContent-Disposition: form-data; name="channel_name"\r\n\r\nprivate-room\r\n--x--\r\n'
+      got = post("/auth", parts, { ["Content-Type"] = 'multipart/form-data; boundary="x"' })
+      assert.same({ auth = signature }, is_response(got, 200))
+    end)
+
     it("reads a body that nginx spooled to a file", function()
       local got = post("/auth", GOOD .. "&padding=" .. ("x"):rep(20000))
       assert.is_truthy(is_response(got, 200).auth)
@@ -252,8 +262,13 @@ describe("pusher in nginx", function()
     for name, case in pairs {
       ["no body"] = { 400, post = "" },
       ["no body and no type"] = { 400, raw = "POST /auth HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" },
-      ["another content type"] = { 415, post = '{"socket_id":"1.2","channel_name":"private-a"}', type = JSON },
-      ["a file upload"] = { 415, post = "--x\r\n", type = "multipart/form-data; boundary=x" },
+      ["another content type"] = { 415, post = '{"socket_id":"1.2","channel_name":"private-a"}', type = "text/plain" },
+      ["half of a multipart form"] = { 400, post = "--x\r\n", type = "multipart/form-data; boundary=x" },
+      ["a file upload"] = { 400, type = "multipart/form-data; boundary=x",
+        post = '--x\r\nContent-Disposition: form-data; name="socket_id"; filename="a"\r\n\r\n1.2\r\n--x--\r\n' },
+      ["a JSON list"] = { 400, post = '["socket_id","channel_name"]', type = JSON },
+      ["JSON with a repeated socket"] = { 400, post = '{"socket_id":"1.2","socket_id":"1.3","channel_name":"private-a"}', type = JSON },
+      ["deep JSON"] = { 400, post = '{"a":' .. ("["):rep(30000), type = JSON },
       ["a repeated channel"] = { 400, post = "socket_id=1.2&channel_name=private-a&channel_name=private-forbidden" },
       ["a repeated socket"] = { 400, post = "socket_id=1.2&socket_id=1.3&channel_name=private-a" },
       ["a form of 1 MB"] = { 413, post = GOOD .. "&x=" .. ("x"):rep(1024 * 1024) },

@@ -37,7 +37,8 @@ function publishing.new(open_client, threads)
       return objects
     end,
     calls = {
-      add("a", "channel", {}), add("b", "other", { replace = 1 }), add("c", "other", { replace = 1 }),
+      add("a", "channel", { idempotency_key = true, extra = { tags = { a = "b" } } }),
+      add("b", "other", { replace = 1 }), add("c", "other", { replace = 1 }),
       add("d", "private-encrypted-x", { info = "subscription_count" }),
       function(objects) return objects.publisher:step() and true end,
       function(objects) return objects.publisher:flush(FLUSH) end,

@@ -209,6 +209,32 @@ local function trigger_async(server, transport)
   }
 end
 
+-- Calls that are made three times, each time in vain.
+local function try_again(server, name)
+  local function give_up(call)
+    return function(client)
+      local result, message, details = call(client)
+      if result and result.wait then
+        result, message, details = result:wait()
+      end
+      return details and details.attempts == 3 and "gave up" or result, message, details
+    end
+  end
+  return {
+    open = function()
+      local given = options(server, { name })
+      given.port, given.retry, given.idempotency = server.refusing_port, { attempts = 3, base = 0, max = 0 }, true
+      return assert(pusher.new(given))
+    end,
+    calls = {
+      give_up(function(client) return client:trigger("channel", "event", { x = 1 }, { extra = { delta = true } }) end),
+      give_up(function(client) return client:channels { filter_by_prefix = "a", info = { "user_count" } } end),
+    },
+    close = close,
+    threads = name == "async",
+  }
+end
+
 local function fork(server)
   local function in_child(client, call)
     local _, lost, details = call:wait()
@@ -245,7 +271,7 @@ local function publisher_client(server, transport)
 end
 
 --- Makes the scenarios, with a local Channels server.
--- @tparam table server `{ host =, port =, tls_port =, ca_file =, app_id =, key =, secret = }`
+-- @tparam table server `{ host =, port =, tls_port =, refusing_port =, ca_file =, app_id =, key =, secret = }`
 function scenarios.new(server)
   local client = { open = function() return quiet_client(server) end, close = close }
   local nothing = function() end
@@ -266,6 +292,8 @@ function scenarios.new(server)
     trigger_tls = trigger(server, { "curl", secure = true }),
     trigger_async = trigger_async(server, { "async" }),
     trigger_async_tls = trigger_async(server, { "async", secure = true }),
+    ["repeat"] = try_again(server, "curl"),
+    repeat_async = try_again(server, "async"),
     publish = publishing.new(publisher_client(server, { "curl" })),
     publish_async = publishing.new(publisher_client(server, { "async" }), true),
     fork = fork(server),

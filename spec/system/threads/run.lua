@@ -5,21 +5,29 @@ local server = require "tools.local_server"
 
 local host, threads, triggers = arg[1], tonumber(arg[2]), tonumber(arg[3])
 
+local passed, failed = 0, 0
+
+local function count(good)
+  passed, failed = passed + (good and 1 or 0), failed + (good and 0 or 1)
+end
+
 local function run(script, threads_and_rounds, ...)
   local command = table.concat({ host, "spec/system/threads/" .. script .. ".lua", threads_and_rounds, ... }, " ")
   print(command)
   local status = os.execute(command)
-  return status == true or status == 0
+  count(status == true or status == 0)
 end
 
-local good = run("core", threads)
+run("core", threads)
 local channels = server.start()
-good = run("trigger", threads, channels.host, channels.port, triggers) and good
-good = run("async", threads .. "x3", channels.host, channels.port, channels.tls_port, channels.ca_file,
-  math.ceil(triggers / 100)) and good
-good = run("publish", threads, channels.host, channels.port, channels.master_key_base64, triggers) and good
+run("trigger", threads, channels.host, channels.port, triggers)
+run("async", threads .. "x3", channels.host, channels.port, channels.tls_port, channels.ca_file,
+  math.ceil(triggers / 100))
+run("publish", threads, channels.host, channels.port, channels.master_key_base64, triggers)
 
 local seen = channels:inspect().events
 channels:stop()
 print(("%d of %d events arrived"):format(seen, 2 * threads * triggers))
-os.exit(good and seen == 2 * threads * triggers)
+count(seen == 2 * threads * triggers)
+print(("\n%d passed, %d failed"):format(passed, failed))
+os.exit(failed == 0)

@@ -105,6 +105,7 @@ describe("pusher.transport.ngx.connect", function()
 
   it("tries once when the name is not found, or the host is an address", function()
     for host, cause in pairs { ["api.test"] = "api.test could not be resolved (3: Host not found)",
+      ["kong.test"] = "[cosocket] DNS resolution failed: no such name", ["apisix.test"] = "failed to parse domain: no such name",
       ["127.0.0.1"] = "connection refused", ["::1"] = "connection refused" } do
       local record, ok, message = run(host, { { connect = cause } })
       assert.same({ nil, cause }, { ok, message })

@@ -49,6 +49,13 @@ describe("pusher.transport.ngx.connection", function()
       and message:find("ngx.timer.at", 1, true), message)
   end)
 
+  it("refuses sockets that lack what nginx's have, as APISIX gives them out in such phases", function()
+    inside { no_methods = true }
+    local link, message, details = open()
+    assert.same({ nil, "config", false }, { link, details.code, details.sent })
+    assert.is_truthy(message:find("nginx allows no network access in this phase: call client:publisher()", 1, true), message)
+  end)
+
   it("waits for connecting no longer than the deadline", function()
     local record = inside { sockets = { {} } }
     assert.is_truthy(open())

@@ -25,6 +25,7 @@ local function progress(state)
     responses = state.record.response_count,
     events = state.record.event_count,
     batches = state.record.batch_count,
+    repetitions = state.record.repetition_count,
     webhooks = #state.record.webhooks,
     landed = state.record.landed,
     subscribers = state.session_count,
@@ -124,6 +125,7 @@ function control.commands(state)
       state.misbehave:clear()
       state.record:reset()
       state.channels.caches = {}
+      state.keys:reset()
     end,
     disconnect = function(arguments)
       for session in pairs(state.sessions) do

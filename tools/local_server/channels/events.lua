@@ -1,5 +1,6 @@
 --- POST events and batch_events: checks them as pusher.com does, then publishes.
 
+local cqueues = require "cqueues"
 local json = require "tools.local_server.channels.json"
 local queries = require "tools.local_server.channels.queries"
 local rules = require "tools.local_server.channels.app"
@@ -33,12 +34,17 @@ local function check_data(app, data)
   end
 end
 
-local function check_event(app, event)
+local function check_event(state, event)
+  local app = state.app
   local refused = check_name(event.name) or check_data(app, event.data)
   if refused then
     return refused
   elseif event.socket_id ~= nil and not rules.is_socket_id(event.socket_id) then
     return refuse(400, "Invalid socket id")
+  end
+  local fault = state.keys:fault(event)
+  if fault then
+    return refuse(400, fault)
   end
   local info, unknown = queries.parse_info(event.info, { user_count = true, subscription_count = true })
   if unknown then
@@ -60,9 +66,67 @@ local function check_channels(app, list)
   end
 end
 
-local function publish(state, exchange, name, event)
-  state.record:add_event(name, event.name, event.data, event.socket_id, exchange.number)
-  state.channels:publish(name, event.name, event.data, event.socket_id)
+-- While an event with the same key is being published nobody knows whether that will work.
+local function refuse_running()
+  return { status = 503, body = "A request with the same idempotency_key is in progress\n",
+    headers = { { "retry-after", "1" } } }
+end
+
+local function is_running(state, items)
+  for _, item in ipairs(items) do
+    local entry = state.keys:find(item.event)
+    if entry and entry.running then
+      return true
+    end
+  end
+  return false
+end
+
+-- The entry of each item, and the items of those that are new.
+local function find_new(state, items)
+  local entries, new = {}, {}
+  for index, item in ipairs(items) do
+    local entry = state.keys:find(item.event)
+    if entry then
+      state.record.repetition_count = state.record.repetition_count + 1
+    else
+      entry = state.keys:begin(item.event)
+      new[entry] = item
+    end
+    entries[index] = entry
+  end
+  return entries, new
+end
+
+local function publish(state, exchange, item, entry)
+  local event = item.event
+  for _, name in ipairs(item.channels) do
+    if event.info then
+      entry.counts[name] = queries.attributes(state, name, event.info)
+    end
+    state.record:add_event(name, event.name, event.data, event.socket_id, exchange.number)
+    state.channels:publish(name, event.name, event.data, event.socket_id)
+  end
+  entry.running = false
+end
+
+-- Publishes the events that are new; each is { event =, channels = }. Returns the entry of each, or nil and a refusal.
+local function publish_new(state, exchange, items)
+  if is_running(state, items) then
+    return nil, refuse_running()
+  end
+  local entries, new = find_new(state, items)
+  if state.app.publish_seconds > 0 then
+    cqueues.sleep(state.app.publish_seconds)
+  end
+  for _, entry in ipairs(entries) do
+    if new[entry] then
+      publish(state, exchange, new[entry], entry)
+      new[entry] = nil -- its key may come twice in a batch
+    end
+  end
+  state.record.changed:signal()
+  return entries
 end
 
 --- POST /apps/ID/events.
@@ -75,22 +139,19 @@ function events.trigger(state, exchange)
   if list == nil and event.channel ~= nil then
     list = { event.channel }
   end
-  local refused = check_event(state.app, event) or check_channels(state.app, list)
+  local refused = check_event(state, event) or check_channels(state.app, list)
   if refused then
     return refused
   end
-  local counts = {}
-  for _, name in ipairs(list) do
-    if event.info then
-      counts[name] = queries.attributes(state, name, event.info)
-    end
-    publish(state, exchange, name, event)
+  local entries, running = publish_new(state, exchange, { { event = event, channels = list } })
+  if not entries then
+    return running
   end
-  state.record.changed:signal()
-  return ok(event.info and '{"channels":' .. json.object(counts) .. "}" or "{}")
+  return ok(event.info and '{"channels":' .. json.object(entries[1].counts) .. "}" or "{}")
 end
 
-local function check_batch(app, batch)
+local function check_batch(state, batch)
+  local app = state.app
   if type(batch) ~= "table" or #batch == 0 then
     return refuse(400, "Missing parameter: batch")
   elseif #batch > app.max_batch then
@@ -100,7 +161,7 @@ local function check_batch(app, batch)
     if type(event) ~= "table" then
       return refuse(400, "An event of a batch is an object")
     end
-    local refused = check_event(app, event) or check_channels(app, { event.channel })
+    local refused = check_event(state, event) or check_channels(app, { event.channel })
     if refused then
       return refused
     end
@@ -113,18 +174,23 @@ function events.batch(state, exchange)
   if not body then
     return refuse(400, "Invalid JSON in the body")
   end
-  local refused = check_batch(state.app, body.batch)
+  local refused = check_batch(state, body.batch)
   if refused then
     return refused
   end
   state.record.batch_count = state.record.batch_count + 1
-  local counts, wanted = {}, false
+  local items, counts, wanted = {}, {}, false
   for index, event in ipairs(body.batch) do
-    counts[index] = event.info and queries.attributes(state, event.channel, event.info) or "{}"
-    wanted = wanted or event.info ~= nil
-    publish(state, exchange, event.channel, event)
+    items[index] = { event = event, channels = { event.channel } }
   end
-  state.record.changed:signal()
+  local entries, running = publish_new(state, exchange, items)
+  if not entries then
+    return running
+  end
+  for index, event in ipairs(body.batch) do
+    counts[index] = entries[index].counts[event.channel] or "{}"
+    wanted = wanted or event.info ~= nil
+  end
   return ok(wanted and '{"batch":' .. json.array(counts) .. "}" or "{}")
 end
 

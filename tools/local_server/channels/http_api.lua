@@ -16,6 +16,11 @@ local function terminate(state, _, _, user_id)
   return { status = 200, body = "{}", type = "application/json" }
 end
 
+local function reconnect(state, _, _, user_id)
+  state.users:reconnect(user_id)
+  return { status = 200, body = "{}", type = "application/json" }
+end
+
 -- { method, pattern of the path below /apps/ID, handler(state, exchange, query, captured name) }
 local ROUTES = {
   { "POST", "^/events$", events.trigger },
@@ -25,6 +30,7 @@ local ROUTES = {
   { "GET", "^/channels/([^/]+)/users$", queries.users },
   { "POST", "^/notifications$", notifications.publish },
   { "POST", "^/users/([^/]+)/terminate_connections$", terminate },
+  { "POST", "^/users/([^/]+)/force_reconnect$", reconnect },
 }
 
 local function unescape(text)
@@ -90,6 +96,9 @@ function http_api.handle(state, exchange)
     return refuse(403, "Application disabled")
   end
   local handler, captured = find_route(exchange.method, path)
+  if handler == events.batch and not app.has_batches then
+    handler, captured = nil, nil
+  end
   if not handler then
     return refuse(captured and 405 or 404, captured and "Method not allowed" or "Not found")
   end

@@ -13,6 +13,7 @@ local broken = require "tools.local_server.http.broken"
 local channels = require "tools.local_server.channels.channels"
 local control = require "tools.local_server.channels.control"
 local http_api = require "tools.local_server.channels.http_api"
+local keys = require "tools.local_server.channels.keys"
 local listener = require "tools.local_server.http.listener"
 local misbehave = require "tools.local_server.http.misbehave"
 local posix = require "tools.local_server.http.posix"
@@ -52,6 +53,7 @@ local function new_state(options)
     webhooks = hooks,
     channels = channels.new(app, hooks),
     users = users.new(),
+    keys = keys.new(app),
     misbehave = misbehave.new(seen),
     sessions = {},
     session_count = 0,

@@ -23,6 +23,7 @@ function methods:reset()
   self.response_count = 0
   self.event_count = 0
   self.batch_count = 0
+  self.repetition_count = 0 -- of events whose key was known
   self.landed = 0 -- requests that followed a redirect
   self.statuses = {}
   self.faults = {}

@@ -39,8 +39,8 @@ end
 -- @treturn table `{ {name, value}, … }` in the order given
 function signature.parse_query(query)
   local values, pairs_in_order = {}, {}
-  for name, value in query:gmatch("([^&=]+)=?([^&]*)") do
-    name, value = unescape(name), unescape(value)
+  for raw_name, raw_value in query:gmatch("([^&=]+)=?([^&]*)") do
+    local name, value = unescape(raw_name), unescape(raw_value)
     values[name] = value
     pairs_in_order[#pairs_in_order + 1] = { name, value }
   end

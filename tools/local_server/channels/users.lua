@@ -77,11 +77,20 @@ function methods:sign_out(session)
   end
 end
 
+local function end_all(self, id, code, message)
+  for session in pairs(self.online[id] or {}) do
+    session:fail(code, message)
+  end
+end
+
 --- Ends every connection of a user.
 function methods:terminate(id)
-  for session in pairs(self.online[id] or {}) do
-    session:fail(4009, "You got disconnected by the app.")
-  end
+  end_all(self, id, 4009, "You got disconnected by the app.")
+end
+
+--- Has every connection of a user connect again.
+function methods:reconnect(id)
+  end_all(self, id, 4200, "Please reconnect.")
 end
 
 return users

@@ -1,10 +1,24 @@
---- The few system calls that the local servers need beyond cqueues, through LuaJIT's ffi: process ids, a control FIFO,
+--- The few system calls that the local servers need beyond cqueues, through LuaJIT's ffi: processes, a control FIFO,
 -- sockets that refuse or never accept a connection, RST instead of FIN, and what a peer has not got yet. Linux and macOS.
 
 local ffi = require "ffi"
 
 ffi.cdef [[
   int getpid(void);
+  int fork(void);
+  int setpgid(int pid, int group);
+  int execvp(const char *file, char *const arguments[]);
+  void _exit(int status);
+  int setenv(const char *name, const char *value, int overwrite);
+  int waitpid(int pid, int *status, int options);
+  int kill(int pid, int signal);
+  void (*signal(int signal, void (*handler)(int)))(int);
+  int chmod(const char *path, unsigned int mode);
+  int pipe(int ends[2]);
+  int close(int fd);
+  int dup2(int old, int new);
+  struct poll_entry { int fd; short events; short revents; };
+  int poll(struct poll_entry *entries, unsigned long count, int timeout_ms);
   int getppid(void);
   char *mkdtemp(char *template);
   int mkfifo(const char *path, unsigned int mode);
@@ -31,7 +45,9 @@ local SOL_SOCKET, SO_LINGER = bsd and 0xffff or 1, bsd and 0x0080 or 13
 local SIOCOUTQ, SO_NWRITE = 0x5411, 0x1024 -- tcp(7); getsockopt(2) of macOS
 local IPPROTO_TCP, TCP_INFO, TCP_CLOSE = 6, 11, 7 -- netinet/tcp.h of Linux
 local TCP_CORK = bsd and 4 or 3 -- TCP_NOPUSH on macOS
-local PRIVATE_FIFO = tonumber("600", 8)
+local PRIVATE_FIFO, OTHERS_ENTER = tonumber("600", 8), tonumber("711", 8)
+local O_RDWR, F_SETFD, FD_CLOEXEC, WNOHANG = 2, 2, 1, 1
+local SIGHUP, SIGINT, SIGQUIT, SIGKILL, SIGTERM = 1, 2, 3, 9, 15
 
 local posix = {}
 
@@ -52,6 +68,86 @@ function posix.temporary_directory(prefix)
   local buffer = ffi.new("char[?]", #path + 1, path)
   assert(C.mkdtemp(buffer) ~= nil, "cannot make a directory " .. path)
   return ffi.string(buffer)
+end
+
+--- Lets other users reach what they know the name of in a directory.
+function posix.let_others_enter(path)
+  assert(C.chmod(path, OTHERS_ENTER) == 0, "cannot change the mode of " .. path)
+end
+
+--- Removes a directory that temporary_directory made, with all that is in it.
+function posix.remove_tree(path)
+  os.execute("rm -rf '" .. path:gsub("'", "'\\''") .. "'")
+end
+
+-- Signals of a terminal reach its whole process group.
+local function set_signals(handler)
+  for _, number in ipairs { SIGHUP, SIGINT, SIGQUIT, SIGTERM } do
+    C.signal(number, ffi.cast("void (*)(int)", handler))
+  end
+end
+
+local SIG_DFL, SIG_IGN = 0, 1
+
+local function execute(command, environment)
+  C.setpgid(0, 0)
+  set_signals(SIG_DFL)
+  for name, value in pairs(environment) do
+    C.setenv(name, value, 1)
+  end
+  local arguments = ffi.new("char *[?]", #command + 1)
+  for index, text in ipairs(command) do
+    arguments[index - 1] = ffi.cast("char *", text)
+  end
+  C.execvp(command[1], arguments)
+  C._exit(127)
+end
+
+-- Gives up the standard streams: others read to their ends.
+local function close_streams()
+  local fd = C.open("/dev/null", O_RDWR)
+  for stream = 0, 2 do
+    C.dup2(fd, stream)
+  end
+  C.close(fd)
+end
+
+local process = {}
+
+--- Waits until the process ends, `timeout_ms` milliseconds at most. Sets `ended` when it has.
+function process:wait(timeout_ms)
+  local entry = ffi.new("struct poll_entry", self.pipe)
+  C.poll(entry, 1, timeout_ms) -- the other end of the pipe is closed when the process ends
+  self.ended = self.ended or C.waitpid(self.pid, nil, WNOHANG) == self.pid
+end
+
+--- Kills the process, if it has not ended, and all processes of its group.
+function process:kill()
+  C.kill(-self.pid, SIGKILL)
+  while not self.ended do
+    self:wait(-1)
+  end
+end
+
+--- Runs a command in a process group of its own; this process then has no standard streams, and ignores the signals of
+-- a terminal.
+-- @tparam table command the file, found by PATH, and its arguments
+-- @tparam table environment variables to set
+-- @treturn table `{ pid =, ended = boolean }` with the methods above
+function posix.spawn(command, environment)
+  local ends = ffi.new("int[2]")
+  assert(C.pipe(ends) == 0, "cannot make a pipe")
+  C.fcntl(ends[0], F_SETFD, ffi.cast("int", FD_CLOEXEC))
+  set_signals(SIG_IGN)
+  local pid = C.fork()
+  assert(pid >= 0, "cannot fork")
+  if pid == 0 then
+    execute(command, environment)
+  end
+  C.setpgid(pid, pid) -- here, too: a kill may come before the child gets there
+  C.close(ends[1])
+  close_streams()
+  return setmetatable({ pid = pid, pipe = ends[0], ended = false }, { __index = process })
 end
 
 --- Makes a FIFO and opens its reading end without waiting for a writer.

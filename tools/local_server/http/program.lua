@@ -1,5 +1,5 @@
 --- What every local test server shares as a program: a handshake line on its output, commands over a FIFO, and an end
--- when its parent ends.
+-- when its parent, the watcher, ends.
 --
 -- The launcher (tools/local_server.lua) reads the first line, JSON with `pid` and `control`, then writes one JSON line
 -- per command to the FIFO and reads one JSON line back: `{"result": …}` or `{"error": "…"}`.
@@ -112,7 +112,6 @@ function program.start(cq, handlers, hello, detached)
   hello.pid = posix.pid()
   if not detached then
     hello.control = program.directory() .. "/control"
-    hello.directory = program.directory()
     local fifo = posix.open_fifo(hello.control)
     files_to_remove[#files_to_remove + 1] = hello.control
     cq:wrap(read_commands, fifo, handlers)
@@ -120,7 +119,6 @@ function program.start(cq, handlers, hello, detached)
   end
   signal.block(signal.SIGTERM, signal.SIGINT)
   cq:wrap(end_on_signal)
-  hello.files = files_to_remove
   io.stdout:write(cjson.encode(hello), "\n")
   io.stdout:flush()
 end

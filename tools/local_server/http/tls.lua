@@ -104,6 +104,14 @@ local function new_old_context()
   return context
 end
 
+--- Makes what a server of another kind needs for TLS as "localhost".
+-- @treturn table names of files to their texts: "key.pem", "certificate.pem", and "ca.pem" for its clients
+function tls.new_files()
+  local authority = tls.new_authority("Local authority")
+  local key, certificate = tls.new_certificate(authority, { names = { "localhost" } })
+  return { ["key.pem"] = key:toPEM("private"), ["certificate.pem"] = tostring(certificate), ["ca.pem"] = authority.pem }
+end
+
 --- Makes a server context with a certificate of its own.
 -- @tparam table|nil authority as for `new_certificate`
 -- @tparam table options those of `new_certificate`, `protocols` (ALPN, the preferred one first; default http/1.1), and

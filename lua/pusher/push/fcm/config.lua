@@ -37,7 +37,7 @@ config.DECLARED = options.with_transport {
   fcm_url = { "string", default = config.FCM_URL },
   retry = { "table", fields = {
     attempts = { "number", default = 8, min = 1, max = 100, integer = true }, -- in total
-    base = { "number", default = 10, min = 0, max = 3600 }, -- seconds before the first repetition; Google asks for 10
+    base = { "number", default = 10, min = 0, max = 3600 }, -- seconds before the first retry; Google asks for 10
     max = { "number", default = 600, min = 0, max = 3600 }, -- seconds, the longest wait
     quota = { "number", default = 60, min = 0, max = 3600 }, -- seconds after QUOTA_EXCEEDED without a Retry-After
     deadline = { "number", default = 3600, min = 0, max = 86400 }, -- seconds until a message is given up

@@ -110,7 +110,7 @@ function response.parser(json, clock)
       status = status,
       fcm_code = code,
       retryable = meaning.retryable,
-      retry_after = http.retry_after(headers, clock()) or http.wait(delay),
+      retry_after = http.retry_after(headers, clock()) or http.clamp_wait(delay),
       -- An invalid argument is the token only when FCM says so.
       dead = meaning.dead or (meaning == MEANING.INVALID_ARGUMENT and blames_token) or nil,
       reauth = meaning.reauth,

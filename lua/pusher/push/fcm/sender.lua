@@ -87,7 +87,7 @@ local function try_again(self, job, details)
   elseif not details.retryable or job.attempts >= rules.attempts then
     return false
   end
-  local retry_after = http.wait(details.retry_after) or (details.quota and rules.quota) or nil
+  local retry_after = http.clamp_wait(details.retry_after) or (details.quota and rules.quota) or nil
   local due = now + retry.delay(rules, job.attempts, retry_after, retry.chance(self.random))
   if due > job.deadline then
     return false

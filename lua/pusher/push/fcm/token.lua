@@ -128,7 +128,7 @@ local function keep(self, granted, message, details)
     self.usable_until = math.max(self.renew_after, expiry - CLOCK_SKEW)
     return
   end
-  self.retry_at = now + math.max(RETRY_AFTER, http.wait(details.retry_after) or RETRY_AFTER)
+  self.retry_at = now + math.max(RETRY_AFTER, http.clamp_wait(details.retry_after) or RETRY_AFTER)
   self.failure = { "cannot fetch an access token: " .. message, details }
 end
 

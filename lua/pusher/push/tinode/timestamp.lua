@@ -39,6 +39,23 @@ local function split(text)
   end
 end
 
+-- Year, month and day of a day counted from 1970-01-01. Not by os.date, which raises beyond 2038 where C has a time of
+-- 32 bits. A year begins in March here, so that a leap day is its last.
+local function civil(days)
+  days = days + 719468 -- from 0000-03-01
+  local era = math.floor(days / 146097) -- 400 years
+  local day = days - era * 146097
+  local year = math.floor((day - math.floor(day / 1460) + math.floor(day / 36524) - math.floor(day / 146096)) / 365)
+  day = day - (365 * year + math.floor(year / 4) - math.floor(year / 100))
+  local month = math.floor((5 * day + 2) / 153)
+  day = day - math.floor((153 * month + 2) / 5) + 1
+  year = year + era * 400
+  if month < 10 then
+    return year, month + 3, day
+  end
+  return year + 1, month - 9, day
+end
+
 -- Rounded to milliseconds: a double of the present time has six exact digits of a second.
 local function from_seconds(seconds)
   if not (seconds >= 0 and seconds <= LAST_SECOND) then
@@ -46,7 +63,11 @@ local function from_seconds(seconds)
   end
   local ms = math.floor(seconds * 1000 + 0.5)
   local whole = math.floor(ms / 1000)
-  return os.date("!%Y-%m-%dT%H:%M:%S", whole) .. trim((".%03d"):format(ms - whole * 1000)) .. "Z"
+  local days = math.floor(whole / 86400)
+  local year, month, day = civil(days)
+  local rest = whole - days * 86400
+  return ("%04d-%02d-%02dT%02d:%02d:%02d"):format(year, month, day, math.floor(rest / 3600), math.floor(rest / 60) % 60,
+    rest % 60) .. trim((".%03d"):format(ms - whole * 1000)) .. "Z"
 end
 
 --- Writes a time as RFC 3339, trailing zeros of the fraction cut, the zone kept.

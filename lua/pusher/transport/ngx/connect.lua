@@ -12,6 +12,18 @@ local MAX_TRIES_WHEN_DOWN = 2
 local SHORT_TRIES = 16 -- in the first half of the time
 local MIN_SHORT_TRY = 0.1 -- seconds
 
+-- What nginx, Kong and APISIX say when a name has no address.
+local UNRESOLVED = { "resolve", "DNS resolution failed", "failed to parse domain" }
+
+local function is_unresolved(cause)
+  for _, text in ipairs(UNRESOLVED) do
+    if cause:find(text, 1, true) then
+      return true
+    end
+  end
+  return false
+end
+
 -- nginx connects to one of a name's addresses, drawn at random, and does not report which one or how many there are. So
 -- a failed connect is repeated. The first half of the time is for short tries, so that an address that does not respond
 -- leaves time for another one; the last try has all the rest, for a server that is far away. When the last call reached
@@ -30,7 +42,7 @@ local function connect_to_any_address(socket, plan, pool, down, deadline)
     if ok then
       down[plan.pool] = nil
       return ok
-    elseif last or cause:find("resolve", 1, true) then
+    elseif last or is_unresolved(cause) then
       return nil, cause
     end
   end

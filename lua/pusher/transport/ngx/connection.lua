@@ -137,7 +137,8 @@ end
 --   any byte of a response
 function connection.open(plan, settings, deadline, fresh)
   local usable, socket = pcall(ngx.socket.tcp)
-  if not usable then
+  -- APISIX gives out sockets that block in the phases in which nginx has none. They lack methods.
+  if not usable or not socket.receiveany then
     local phase = tostring(socket):match("context of ([A-Za-z0-9_]+)") or "this phase"
     return errors.fail("config", ("nginx allows no network access in %s: %s"):format(phase, PHASE_HINT),
       { sent = false, hint = PHASE_HINT })

@@ -1,14 +1,31 @@
-/* A small Lua interpreter that `make asan` builds with the sanitizer: asan_host (SCRIPT | -e CODE)
- * [ARGS...]
+/* A small Lua interpreter: lua_host (SCRIPT | -e CODE) [ARGS...]
  *
- * A stock interpreter would need the sanitizer's runtime by LD_PRELOAD, which every program that a
- * spec starts would inherit. */
+ * `make asan` builds it with the sanitizer: a stock interpreter would need the sanitizer's runtime
+ * by LD_PRELOAD, which every program that a spec starts would inherit. `make test-versions` builds
+ * it with a Lua whose sources come without an interpreter. */
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+
+static lua_State *state;
+
+/* Ctrl-C raises, as in the stock interpreter (lua.c). */
+static void stop(lua_State *L, lua_Debug *where)
+{
+    (void)where;
+    lua_sethook(L, NULL, 0, 0);
+    luaL_error(L, "interrupted!");
+}
+
+static void interrupt(int number)
+{
+    (void)signal(number, SIG_DFL); /* another one ends the process */
+    lua_sethook(state, stop, LUA_MASKCALL | LUA_MASKRET | LUA_MASKCOUNT, 1);
+}
 
 static void set_arg(lua_State *L, int argc, char **argv)
 {
@@ -42,6 +59,8 @@ int main(int argc, char **argv)
     if (L == NULL)
         return 2;
     luaL_openlibs(L);
+    state = L;
+    (void)signal(SIGINT, interrupt);
     set_arg(L, argc, argv);
     int status = run(L, argc, argv);
     if (status != 0)

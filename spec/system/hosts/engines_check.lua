@@ -1,0 +1,92 @@
+-- The examples of docs/hosts.md for engines, in LÖVE and in a Luanti server.
+
+local local_server = require "tools.local_server"
+local luanti = require "spec.system.game.luanti"
+local page = require "spec.system.hosts.page"
+local player = require "spec.system.game.luanti_player"
+local program = require "spec.system.hosts.program"
+local text_file = require "tools.text_file"
+local time_scale = require "spec.helpers.time_scale"
+
+-- A program without a screen; LÖVE would look for one.
+local LOVE_CONFIGURATION = [[
+function love.conf(t)
+  for _, name in ipairs { "audio", "graphics", "sound", "window" } do
+    t.modules[name] = false
+  end
+end
+]]
+
+-- Of the example's own names. It counts the ticks in which the server has the event and has not responded.
+local LOVE_END = [[
+local update, ticks = love.update, 0
+function love.update()
+  update()
+  ticks = ticks + publisher:stats().in_flight
+  if publisher:stats().sent == 1 then
+    print(ticks)
+    love.event.quit()
+  end
+end
+]]
+
+describe("in its engine", function()
+  local server, folder, game, bob
+
+  setup(function()
+    server = local_server.start()
+    folder = program.folder()
+  end)
+
+  teardown(function()
+    program.remove(folder)
+    server:stop()
+  end)
+
+  before_each(function()
+    server:reset()
+  end)
+
+  after_each(function()
+    if bob then
+      bob:leave()
+    end
+    if game then
+      game:stop()
+    end
+    bob, game = nil, nil
+  end)
+
+  local function names()
+    local list = {}
+    for _, event in ipairs(server:events {}) do
+      list[#list + 1] = event.channel .. " " .. event.name
+    end
+    return list
+  end
+
+  it("LÖVE publishes, and goes on while the server takes its time", function()
+    text_file.write(folder .. "/conf.lua", LOVE_CONFIGURATION)
+    text_file.write(folder .. "/main.lua", page.example("love") .. LOVE_END)
+    server:misbehave { mode = "delay", ms = 1000 * time_scale, path = "/apps/", times = 1 }
+    local output = program.finish(program.start(server, "jit", "env SDL_VIDEODRIVER=dummy love " .. folder))
+    assert.is_true(tonumber(output:match("%d+")) > 10, output)
+    assert.same({ "my-channel started" }, names())
+  end)
+
+  it("Luanti publishes the joins of players", function()
+    text_file.write(folder .. "/init.lua", page.example("luanti"))
+    text_file.write(folder .. "/mod.conf", "name = example\n")
+    game = luanti.start {
+      mods = { example = folder },
+      settings = { ["secure.trusted_mods"] = "example", pusher_url = program.url(server) },
+    }
+    bob = player.join(game.port, "bob")
+    local arrived = bob:wait(function() return #names() == 1 end, 30)
+    game:shut_down()
+    local log = game:log()
+    assert.is_true(arrived, log)
+    assert.same({ "my-channel joined" }, names())
+    assert.is_nil(log:find("ERROR", 1, true), log)
+  end)
+end)

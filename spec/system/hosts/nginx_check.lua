@@ -1,0 +1,163 @@
+-- The examples of docs/hosts.md for nginx: http {}, stream {}, and a plugin as Kong runs it.
+
+local local_server = require "tools.local_server"
+local nginx = require "tools.nginx"
+local page = require "spec.system.hosts.page"
+local program = require "spec.system.hosts.program"
+local push_server = require "tools.local_server.push"
+local socket = require "cqueues.socket"
+local stream = require "spec.system.hosts.stream"
+local text_file = require "tools.text_file"
+
+local MAIN = [[
+$modules
+$user
+daemon off;
+worker_processes 1;
+pid $directory/pid;
+error_log $directory/error.log warn;
+env PUSHER_URL;
+events { worker_connections 256; }
+]]
+
+local PATHS = [[
+  lua_package_path "$root/lua/?.lua;$root/?.lua;$folder/?.lua;;";
+  lua_package_cpath "$root/build/jit/?.so;;";
+]]
+
+-- What Kong does with a plugin: `init_worker` in each worker, `log` after each request.
+local KONG = [[
+http {
+  init_by_lua_block {
+    kong = {
+      request = { get_path = function() return ngx.var.uri end },
+      response = { get_status = function() return ngx.status end },
+    }
+    handler = require "handler"
+  }
+  init_worker_by_lua_block { handler:init_worker() }
+  server {
+    listen 127.0.0.1:8080;
+    location / {
+      content_by_lua_block { ngx.say "served" }
+      log_by_lua_block { handler:log { channel = "my-channel" } }
+    }
+  }
+}
+]]
+
+describe("in nginx", function()
+  local server, folder, web
+
+  setup(function()
+    server = local_server.start()
+    folder = program.folder()
+  end)
+
+  teardown(function()
+    program.remove(folder)
+    server:stop()
+  end)
+
+  before_each(function()
+    server:reset()
+  end)
+
+  after_each(function()
+    if web then
+      local logged = web:failures()
+      web:stop()
+      web = nil
+      assert.equal("", logged)
+    end
+  end)
+
+  -- Starts the configuration "http {…}" or "stream {…}".
+  local function start(text, modules)
+    text = text:gsub("{\n", "%0" .. PATHS, 1):gsub("/etc/ssl/certs/ca%-certificates%.crt", server.ca_file)
+      :gsub("127%.0%.0%.1:808%d", "127.0.0.1:$port")
+    web = nginx.start {
+      environment = ("PUSHER_URL='%s'"):format(program.url(server)),
+      configuration = function(values)
+        values.folder, values.modules = folder, modules or values.modules
+        return ((MAIN .. text):gsub("%$(%l%l+)", values))
+      end,
+    }
+  end
+
+  local function events()
+    local list = {}
+    for _, event in ipairs(server:events {}) do
+      list[#list + 1] = ("%s %s %s"):format(event.channel, event.name, event.data)
+    end
+    table.sort(list)
+    return list
+  end
+
+  it("http publishes by calls and from log_by_lua", function()
+    start("http {\n" .. page.example("nginx_http", "nginx") .. "}\n")
+    for _, path in ipairs { "/first", "/second" } do
+      assert.equal("sent\n", web:request { path = path }.body)
+    end
+    program.wait_for(function() return #events() == 4 end)
+    assert.same({ "my-channel logged /first", "my-channel logged /second", "my-channel said hello",
+      "my-channel said hello" }, events())
+  end)
+
+  it("a plugin of Kong publishes from its log phase", function()
+    text_file.write(folder .. "/handler.lua", page.example("kong"))
+    start(KONG)
+    assert.equal("served\n", web:request { path = "/a" }.body)
+    program.wait_for(function() return #events() == 1 end)
+    local event = events()[1]
+    assert.is_truthy(event:find("^my%-channel served {"))
+    assert.is_truthy(event:find('"path":"\\/a"', 1, true) or event:find('"path":"/a"', 1, true), event)
+    assert.is_truthy(event:find('"status":200', 1, true), event)
+  end)
+
+  describe("stream", function()
+    local function open(text)
+      local modules, adapted, hello = stream.adapt(text)
+      start(adapted, modules)
+      return function()
+        local connection = socket.connect(web.host, web.port)
+        connection:setmode("b", "b")
+        connection:write(hello)
+        connection:flush()
+        local text_of_reply = connection:read("*a")
+        connection:close()
+        return (text_of_reply:gsub("^HTTP/.-\r\n\r\n", ""))
+      end
+    end
+
+    it("publishes by calls and from preread", function()
+      local connect = open(page.example("nginx_stream", "nginx"))
+      for _ = 1, 2 do
+        assert.equal("sent\n", connect())
+      end
+      program.wait_for(function() return #events() == 4 end)
+      assert.same({ "my-channel connected 127.0.0.1", "my-channel connected 127.0.0.1", "my-channel said hello",
+        "my-channel said hello" }, events())
+    end)
+
+    -- The example, with other code in place of its call.
+    local function ask(code)
+      local text, found = page.example("nginx_stream", "nginx"):gsub("client:trigger[^\n]- or \"failed\"", (code:gsub("%%", "%%%%")))
+      assert.equal(1, found)
+      return open(text)()
+    end
+
+    it("refuses the handlers of HTTP, and decides without them", function()
+      local reply = ask('require("spec.system.hosts.stream_probe").outcomes(client)')
+      assert.is_truthy(reply:find("'authorize_channel' works in http {} of nginx only", 1, true), reply)
+      assert.is_truthy(reply:find('\n200 {"auth":"', 1, true), reply)
+    end)
+
+    it("sends push messages", function()
+      local push = push_server.start()
+      local reply = ask(('require("spec.system.hosts.stream_probe").push("http://%s:%d")'):format(push.host, push.port))
+      push:stop()
+      assert.equal("1\n", reply)
+    end)
+  end)
+end)
