@@ -27,9 +27,11 @@ for _, path in ipairs {
 end
 -- A handler sets ngx.status and ngx.header.
 files["lua/pusher/openresty.lua"] = { std = "min+compat+ngx_lua" }
+files["examples/webhooks_once"] = { read_globals = { "ngx" } }
 files["examples/openresty"] = { std = "min+compat+ngx_lua" }
 files["spec/system/hosts/stream_probe.lua"] = { read_globals = { "ngx" } }
 files["spec/system/hosts/stream.lua"] = { globals = { "ngx" } }
 files["spec/system/game/step_timing"] = { globals = { "minetest" } }
 files["bench/openresty/post.lua"] = { std = "max", globals = { "wrk", "init", "done" } }
+files["bench/openresty/exchange.lua"] = { std = "max", read_globals = { "ngx" } }
 files["examples/luanti"] = { globals = { "pusher" }, read_globals = { "minetest", "vector" } }

@@ -92,11 +92,16 @@ $(HEADERS): FORCE | library-headers
 
 FORCE:
 
+# On a terminal, also where make -s prints no commands.
+SAY_BUILD = [ ! -t 2 ] || echo "building $@" >&2
+
 $(BUILD)/pusher/core.so: $(CORE_SRC) $(wildcard src/*.h src/*/*.h) $(HEADERS) Makefile
+	@$(SAY_BUILD)
 	@mkdir -p $(@D)
 	$(CC) $(C_FLAGS) $(SO_FLAGS) $(MODULE_FLAGS) -o $@ $(CORE_SRC) $(LDFLAGS) $(CORE_LIBS)
 
 $(BUILD)/pusher/curl.so: $(CURL_SRC) $(wildcard src/*.h src/*/*.h) $(HEADERS) Makefile
+	@$(SAY_BUILD)
 	@mkdir -p $(@D)
 	$(CC) $(C_FLAGS) $(SO_FLAGS) $(MODULE_FLAGS) -o $@ $(CURL_SRC) $(LDFLAGS) $(CURL_LIBS)
 
@@ -117,6 +122,12 @@ install: build ## install below PREFIX (/usr/local) or into INST_LIBDIR and INST
 	install -m 755 $(BUILD)/pusher/*.so $(LIB_FOLDER)/pusher
 	target=$$(cd $(LUA_FOLDER) && pwd) && cd lua && \
 	  find . -name '*.lua' -exec sh -c 'install -d "$$1/$${2%/*}" && install -m 644 "$$2" "$$1/$$2"' sh "$$target" {} \;
+
+docs: ## write the reference from the comments: build/docs/index.html
+	@scripts/setup docs
+	@rm -rf build/docs && mkdir -p build
+	@ldoc --fatalwarnings . >build/ldoc.log 2>&1 </dev/null || { cat build/ldoc.log >&2; exit 1; }
+	@echo build/docs/index.html
 
 clean: ## remove everything that was built
 	rm -rf build
@@ -270,7 +281,7 @@ test-rock: ## test rocks, luarocks make and make install in empty trees
 STRICT = -O2 -Werror
 
 lint: ## run all linters
-	@MAKE="$(MAKE)" scripts/each lint-lua lint-c lint-cc lint-ci
+	@MAKE="$(MAKE)" scripts/each lint-lua lint-c lint-cc lint-ci lint-docs
 
 lint-lua: ## run luacheck
 	@scripts/setup core lint
@@ -278,7 +289,7 @@ lint-lua: ## run luacheck
 
 lint-c: ## run clang-format and cppcheck
 	@scripts/setup core lint
-	clang-format --dry-run -Werror $(wildcard src/*.h src/*/*.[ch] spec/helpers/*.c spec/system/*.c spec/system/*/*.c spec/system/*/c/*.[ch] bench/*.[ch])
+	clang-format --dry-run -Werror $(wildcard src/*.h src/*/*.[ch] spec/helpers/*.c spec/system/*.c spec/system/*/*.c spec/system/*/c/*.[ch] bench/*.[ch] bench/*/*.[ch])
 	cppcheck -q --std=c99 --language=c --enable=warning,style,performance,portability --inline-suppr \
 	  --suppress=missingIncludeSystem --suppress=constVariable --suppress=constParameterCallback \
 	  --suppress=normalCheckLevelMaxBranches -U__has_include --error-exitcode=1 src
@@ -296,8 +307,22 @@ ACTIONLINT = github.com/rhysd/actionlint/cmd/actionlint@v1.7.7
 
 lint-ci: ## run shellcheck over the scripts, and actionlint over the workflow of the public CI
 	@scripts/setup core lint go
-	shellcheck .ci/run scripts/setup scripts/specs scripts/each
+	shellcheck -x .ci/run scripts/setup scripts/specs scripts/each scripts/progress.sh bench/peers/build
 	go run $(ACTIONLINT) .github/workflows/ci.yml
+
+lint-docs: docs ## check that the reference has all public functions, and nothing private
+	@scripts/setup core
+	@$(MAKE) -s build LUA=5.4
+	@scripts/specs 5.4 spec/system/docs_check.lua
+
+# Not in .ci/run: Cargo compiles it for ten minutes.
+EMMYLUA = emmylua_check@0.25.1
+
+lint-types: build/emmylua/bin/emmylua_check ## check the examples against types/ with emmylua_check, which Cargo installs
+	$< -c .luarc.json --warnings-as-errors types examples
+
+build/emmylua/bin/emmylua_check:
+	cargo install --quiet --locked --root build/emmylua $(EMMYLUA)
 
 # ---- memory -----------------------------------------------------------------------------------------------
 
@@ -440,21 +465,38 @@ mutate: ## change FILES (lua) in MUTANTS small ways and list what no spec notice
 
 BENCH_RUN = LUA_PATH="./lua/?.lua;./?.lua;;" LUA_CPATH="build/5.4/?.so;;" lua5.4 bench/run.lua
 
-bench: bench-build ## measure time and memory beside bare C, Go and Node (ARGS: see bench/README.md)
+bench: bench-build ## compare time and memory with bare C and the libraries of other languages (ARGS: see bench/README.md)
+	@bench/peers/build
 	@$(BENCH_RUN) $(ARGS)
 
 bench-smoke: bench-build ## run a short benchmark; fails when a ratio is worse than half its target
-	@$(BENCH_RUN) --rounds 3 --ms 60 --seconds 1 --gate $(ARGS)
+	@$(BENCH_RUN) --rounds 3 --ms 60 --seconds 1 --sides lua,luajit,bare,go,node --gate $(ARGS)
 
-bench-core: bench-build ## measure each call of pusher.core beside bare C
+bench-pages: ## write the figures of the last `make bench` into the pages and the plots again
+	@scripts/setup core
+	@$(MAKE) -s build/5.4/bench/probe.so LUA=5.4
+	@$(BENCH_RUN) --pages
+
+bench-core: bench-build ## measure each call of pusher.core, compared with bare C
 	@$(MAKE) -s build/bench/bare_hmac
 	@for lua in 5.4 jit; do LUA_CPATH="build/$$lua/?.so;;" $$([ $$lua = jit ] && echo luajit || echo lua$$lua) \
 	  bench/core.lua build/bench/bare_hmac || exit; done
 
-bench-openresty: ## measure the nginx handlers beside an empty one, also with slow servers and reloads
+# The figures are in bench/counts/kept.lua: what became slower is to be fixed, what became faster is written down.
+COUNTS_RUN = LUA_PATH="./lua/?.lua;./?.lua;;" LUA_CPATH="./build/5.4/?.so;;" lua5.4 bench/counts/run.lua
+
+bench-check: ## count the instructions of calls without a network; fails when one takes 5 % more or fewer than before
+	@scripts/setup core memory
+	@$(MAKE) -s build build/5.4/bench/counts/callgrind.so LUA=5.4
+	@$(COUNTS_RUN)
+
+bench-counts: ## write down the instruction counts that bench-check compares with
+	@$(MAKE) -s bench-check COUNTS_RUN='$(COUNTS_RUN) --keep'
+
+bench-openresty: ## measure the nginx handlers, compared with an empty one, also with slow servers and reloads
 	@scripts/setup core nginx load
 	@$(MAKE) -s build LUA=jit
-	@$(JIT_RUN) bench/openresty/run.lua
+	@$(JIT_RUN) bench/openresty/run.lua $(ARGS)
 
 bench-build: ## build what the benchmarks need
 	@scripts/setup core nginx node go
@@ -464,7 +506,7 @@ bench-build: ## build what the benchmarks need
 	@test -d bench/peers/node/node_modules/pusher || \
 	  (cd bench/peers/node && npm install --no-audit --no-fund --no-package-lock)
 
-$(BUILD)/bench/probe.so: bench/probe.c
+$(BUILD)/bench/%.so: bench/%.c
 	@mkdir -p $(@D)
 	$(CC) $(C_FLAGS) $(SO_FLAGS) -o $@ $< $(LDFLAGS)
 
@@ -480,6 +522,18 @@ build/bench/bare: $(wildcard bench/bare*.[ch])
 build/bench/bare_hmac: bench/bare_hmac.c
 	@mkdir -p $(@D)
 	$(BARE_C) -o $@ $< $(LDFLAGS) $(CORE_LIBS)
+
+# ---- pictures ---------------------------------------------------------------------------------------------
+
+pictures: ## draw docs/pictures/*.txt as SVG, in light and in dark colours
+	@scripts/setup core
+	@lua5.4 tools/draw_pictures.lua $(sort $(wildcard docs/pictures/*.txt))
+
+screenshot: ## photograph the chat of openresty-demo with two visitors: docs/pictures/chat.png
+	@scripts/setup jit server nginx node browser
+	@$(MAKE) -s build LUA=jit
+	@$(MAKE) -s $(INTEROP)/node_modules/.installed spec/system/nginx/browser/node_modules/.installed
+	@node spec/system/nginx/browser/screenshot.js docs/pictures/chat.png
 
 # ---- release ----------------------------------------------------------------------------------------------
 
@@ -503,5 +557,6 @@ print-%:
 
 .PHONY: build library-headers install rockspec clean demo server openresty-demo cluster-demo shared test-demos help
 .PHONY: test test-async test-secrets test-modules test-lua test-all $(LUAS:%=test-all-%) test-interop interop-tools test-game test-hosts test-openresty test-rock test-versions
-.PHONY: lint lint-lua lint-c lint-cc lint-ci asan valgrind threads oom fuzz soak soak-smoke mutate
-.PHONY: bench bench-smoke bench-core bench-openresty bench-build
+.PHONY: lint lint-lua lint-c lint-cc lint-ci lint-docs lint-types docs asan valgrind threads oom fuzz soak soak-smoke mutate
+.PHONY: pictures screenshot
+.PHONY: bench bench-pages bench-smoke bench-check bench-counts bench-core bench-openresty bench-build

@@ -54,7 +54,7 @@ build = {
       libdirs = { "$(CURL_LIBDIR)" },
     },
   },
-  copy_directories = { "docs", "examples" },
+  copy_directories = { "docs", "examples", "types" },
 }
 
 test_dependencies = { "busted" }

@@ -1,4 +1,4 @@
---- The cost of each call of pusher.core, beside the same work in a bare C loop (bare_hmac.c).
+--- The cost of each call of pusher.core, compared with the same work in a bare C loop (bare_hmac.c).
 -- bench/core.lua [BARE [ROUNDS [MS]]]; `make bench-core` runs it on Lua 5.4 and LuaJIT.
 
 local core = require "pusher.core"

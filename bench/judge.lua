@@ -8,33 +8,46 @@ local judge = {}
 -- `gate` of its own.
 local GATE_FACTOR = 2
 
+-- Limits may be given for each of our sides.
+local function limit_of(limit, side)
+  if type(limit) == "table" then
+    return limit[side]
+  end
+  return limit
+end
+
+local function value_of(target, ours, other)
+  local of = target.of
+  if target.us then
+    return stats.median(ours[of]) / 1000
+  elseif target.at_least then
+    return stats.ratio(other[of], ours[of])
+  end
+  return stats.ratio(ours[of], other[of])
+end
+
 --- One target, for one of our sides. Wall time depends on who else uses the machine, so only CPU time fails the gate.
 -- @tparam table target an entry of works.lua
--- @tparam table ours `wall` and `cpu`: nanoseconds for each round
--- @tparam ?table other the side compared with, likewise
--- @treturn ?table `value`, `limit` (text), `reached`, `gated` (the gate judges it), `failed`; nil when the other side
---   was not measured
-function judge.one(target, ours, other)
-  local of, value = target.of
-  if target.us then
-    value = stats.median(ours[of]) / 1000
-  elseif not other then
+-- @tparam string side "lua" or "luajit"
+-- @tparam table measured the times of all sides by name: `wall`, `cpu` and `thread` in nanoseconds for each round
+-- @treturn ?table `value`, `limit`, `reached`, `gated` (the gate judges it), `failed`; nil when a side was not measured
+function judge.one(target, side, measured)
+  local ours = measured[side]
+  local other = measured[target.over == "parts" and side .. "_parts" or target.over]
+  if not ours or target.over and not other then
     return nil
-  elseif target.at_least then
-    value = stats.ratio(other[of], ours[of])
-  else
-    value = stats.ratio(ours[of], other[of])
   end
-  local verdict = { value = value }
-  local max, min = target.us or target.at_most, target.at_least
-  if min then
-    verdict.limit, verdict.reached = ">= " .. min, value >= min
+  local value = value_of(target, ours, other)
+  local verdict = { value = value, gated = target.of ~= "wall" }
+  if target.at_least then
+    local min = target.at_least
+    verdict.limit, verdict.reached = min, value >= min
     verdict.failed = value < (target.gate or min / GATE_FACTOR)
   else
-    verdict.limit, verdict.reached = "<= " .. max .. (target.us and " us" or ""), value <= max
+    local max = limit_of(target.us or target.at_most, side)
+    verdict.limit, verdict.reached = max, value <= max
     verdict.failed = value > (target.gate or max * GATE_FACTOR)
   end
-  verdict.gated = of == "cpu"
   verdict.failed = verdict.failed and verdict.gated
   return verdict
 end
@@ -44,8 +57,8 @@ end
 -- @tparam table measured the times of all sides, by name
 function judge.fails(case, measured)
   for _, target in ipairs(case.targets) do
-    for _, ours in ipairs { "lua", "luajit" } do
-      local verdict = measured[ours] and judge.one(target, measured[ours], measured[target.over])
+    for _, side in ipairs { "lua", "luajit" } do
+      local verdict = judge.one(target, side, measured)
       if verdict and verdict.failed then
         return true
       end
@@ -54,9 +67,11 @@ function judge.fails(case, measured)
   return false
 end
 
---- A value (bytes, microseconds) and its limit; likewise.
-function judge.at_most(value, at_most)
-  return { reached = value <= at_most, gated = true, failed = value > GATE_FACTOR * at_most }
+--- A value (bytes, microseconds) and its limit; likewise. `gated` is false for what others on the machine change.
+function judge.at_most(value, at_most, gated)
+  local verdict = { reached = value <= at_most, gated = gated ~= false }
+  verdict.failed = verdict.gated and value > GATE_FACTOR * at_most
+  return verdict
 end
 
 return judge

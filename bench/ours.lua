@@ -7,18 +7,17 @@ local probe = require "bench.probe"
 local inputs = ours.inputs(arg[1])
 
 -- Shared by the parts.
-local bench = { inputs = inputs }
+local bench = { inputs = inputs, growth = require("bench.works").growth }
 
 function bench.client(other)
   return ours.client(inputs, tonumber(arg[2]), other)
 end
 
 -- Cases are single operations, run n times by the loop below; the runner compares their results with the other sides'.
--- Loops do n operations themselves; when one returns numbers, they are its wall and CPU nanoseconds.
+-- Loops do n operations themselves; when one returns numbers, they are its wall, CPU and thread's CPU nanoseconds.
 local cases, loops = {}, {}
 
 local client = bench.client()
-local webhook_headers = { ["X-Pusher-Key"] = inputs.key, ["X-Pusher-Signature"] = inputs.webhook_signature }
 
 function cases.authorize_private()
   return client:authorize_channel(inputs.private_form)
@@ -32,16 +31,57 @@ function cases.authorize_encrypted()
   return client:authorize_channel(inputs.encrypted_form)
 end
 
-function cases.webhook()
-  local hook, message = client:webhook(webhook_headers, inputs.webhook_body)
-  return hook and hook.events[1].data, message
+local function webhook(name, count)
+  local headers = { ["X-Pusher-Key"] = inputs.key, ["X-Pusher-Signature"] = inputs[name .. "_signature"] }
+  local body = inputs[name .. "_body"]
+  return function()
+    local hook, message = client:webhook(headers, body)
+    return hook and hook.events[count].data, message
+  end
 end
+
+cases.webhook = webhook("webhook", 1)
+cases.webhook_10 = webhook("webhook_10", 10)
 
 function cases.trigger()
   local result, message = client:trigger(inputs.channel, inputs.event, inputs.data)
   return result and "ok", message
 end
 
+function cases.batch()
+  local events = {}
+  for i = 1, 10 do
+    events[i] = { channel = inputs.channel, name = inputs.event, data = inputs.event_data }
+  end
+  local result, message = client:trigger_batch(events)
+  return result and "ok", message
+end
+
+-- NAME_N are the growth cases, made when they are first asked for.
+local function grown(_, name)
+  local kind, n = name:match("^(%l+)_(%d+)$")
+  n = tonumber(n)
+  local channels, data = inputs.channel, inputs.data
+  if kind == "size" then
+    data = ("x"):rep(n)
+  elseif kind == "channels" then
+    channels = {}
+    for i = 1, n do
+      channels[i] = inputs.channel .. "-" .. i
+    end
+  else
+    return nil
+  end
+  return function()
+    local result, message = client:trigger(channels, inputs.event, data)
+    return result and "ok", message
+  end
+end
+
+setmetatable(cases, { __index = grown })
+
+require("bench.ours_build")(bench, cases)
+require("bench.ours_parts")(bench, cases)
 require("bench.ours_async")(bench, loops)
 require("bench.ours_publisher")(bench, loops)
 
@@ -58,9 +98,10 @@ end
 
 local function run(loop, n)
   collectgarbage()
-  local wall, cpu = probe.wall_ns(), probe.cpu_ns()
-  local own_wall, own_cpu = loop(n)
-  return ("%.0f %.0f"):format(own_wall or probe.wall_ns() - wall, own_cpu or probe.cpu_ns() - cpu)
+  local wall, cpu, thread = probe.wall_ns(), probe.cpu_ns(), probe.thread_cpu_ns()
+  local own_wall, own_cpu, own_thread = loop(n)
+  return ("%.0f %.0f %.0f"):format(own_wall or probe.wall_ns() - wall, own_cpu or probe.cpu_ns() - cpu,
+    own_thread or probe.thread_cpu_ns() - thread)
 end
 
 local function reply(line)

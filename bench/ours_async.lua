@@ -41,11 +41,17 @@ end
 
 return function(bench, loops)
   local in_flight = bench.inputs.in_flight
-  local transport = assert(async.new { keepalive = { idle = 3600, pool_size = in_flight } })
+  local transport = assert(async.new { keepalive = { idle = 3600, pool_size = 2 * in_flight } })
   local client = bench.client { transport = transport }
 
   function loops.in_flight(n)
     trigger_many(bench, client, transport, n, in_flight)
+  end
+
+  for _, width in ipairs(bench.growth.flight.points) do
+    loops["flight_" .. width] = function(n)
+      trigger_many(bench, client, transport, n, width)
+    end
   end
 
   loops.idle_step_0 = steps(assert(async.new {}))

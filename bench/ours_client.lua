@@ -2,15 +2,13 @@
 
 local cjson = require "cjson"
 local pusher = require "pusher"
+local text_file = require "tools.text_file"
 
 local ours = {}
 
 --- Reads inputs.json.
 function ours.inputs(path)
-  local f = assert(io.open(path))
-  local text = f:read("*a")
-  f:close()
-  return cjson.decode(text)
+  return cjson.decode(text_file.read(path))
 end
 
 --- A client of the server under test.

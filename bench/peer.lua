@@ -29,12 +29,14 @@ end
 --- Does n operations of a case.
 -- @treturn ?number wall nanoseconds for one operation, nil when this side does not know the case
 -- @treturn ?number CPU nanoseconds for one operation
+-- @treturn ?number those of the host's thread alone, if the side reports them
 function peer:run(case, n)
   local reply = self:ask(("%s %d"):format(case, n))
   if reply == "none" then return nil end
-  local wall, cpu = reply:match("^(%S+) (%S+)$")
+  local wall, cpu, thread = reply:match("^(%d+) (%d+) ?(%d*)$")
   if not wall then error(("side '%s' replied '%s' to '%s'"):format(self.name, reply, case), 0) end
-  return tonumber(wall) / n, tonumber(cpu) / n
+  thread = tonumber(thread)
+  return tonumber(wall) / n, tonumber(cpu) / n, thread and thread / n
 end
 
 --- The result of one operation as text, for comparing the sides; nil when unknown.

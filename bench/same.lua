@@ -4,13 +4,15 @@ local cjson = require "cjson"
 
 local same = {}
 
--- Members may come in any order; the signature of a presence channel covers that order, so it may differ then.
+-- Members may come in any order; the signature of a presence channel covers that order, so it may differ then. Java's
+-- library leaves out the padding of the shared secret.
 local function flat(text)
   if text:sub(1, 1) ~= "{" then return text end
   local lines, value = {}, cjson.decode(text)
   for name, member in pairs(value) do
     if not (name == "auth" and value.channel_data) then
-      lines[#lines + 1] = name .. "=" .. flat(tostring(member):gsub("table: .*", "table"))
+      local shown = flat((tostring(member):gsub("table: .*", "table")))
+      lines[#lines + 1] = name .. "=" .. (name == "shared_secret" and shown:gsub("=+$", "") or shown)
     end
   end
   table.sort(lines)

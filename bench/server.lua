@@ -1,6 +1,7 @@
 --- An nginx on loopback that responds to every request with `{}`: own directory, own port, ends with us.
 
 local probe = require "bench.probe"
+local text_file = require "tools.text_file"
 
 local server = {}
 
@@ -38,26 +39,15 @@ cat > /dev/null
 kill $nginx
 wait $nginx]]
 
-local function write_file(path, text)
-  local f = assert(io.open(path, "w"))
-  f:write(text)
-  f:close()
-end
-
-local function exists(path)
-  local f = io.open(path)
-  return f ~= nil and f:close()
-end
-
 --- Starts it in `dir` and returns once it listens.
 -- @treturn table `port`, `stop()`
 function server.start(dir)
   local port = probe.free_port()
-  write_file(dir .. "/nginx.conf", config:format(port, ("x"):rep(500)))
+  text_file.write(dir .. "/nginx.conf", config:format(port, ("x"):rep(500)))
   local pipe = assert(io.popen(keeper:format(dir), "w"))
   local tries = 0
   -- nginx writes its pid once it listens.
-  while not exists(dir .. "/nginx.pid") do
+  while not text_file.exists(dir .. "/nginx.pid") do
     tries = tries + 1
     if tries > 500 then
       pipe:close()

@@ -31,7 +31,7 @@ end
 function channels:push(receipt)
   for user, recipient in pairs(receipt.to) do
     local payload = { topic = receipt.payload.topic, seq = receipt.payload.seq, unread = recipient.unread }
-    self.client:send_to_user(uid.user_id(user), receipt.payload.what, payload):on_done(function(sent, message)
+    self.client:send_to_user(assert(uid.user_id(user)), receipt.payload.what, payload):on_done(function(sent, message)
       print(("channels: %s %s"):format(uid.user_id(user), sent and "sent" or message))
     end)
   end

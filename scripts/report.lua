@@ -7,11 +7,14 @@
 local SLOW = 0.25 -- seconds; faster tests are not listed
 local SLOWEST = 8 -- lines
 
+local progress = require("tools.progress")
+
 return function()
   local busted = require("busted")
   local handler = require("busted.outputHandlers.base")()
   local failures, tests = {}, {}
   local files = {} -- stack of one: the file being run
+  local steps -- the progress over all files
 
   local function name_of(element)
     local ok, name = pcall(handler.getFullName, element)
@@ -31,7 +34,13 @@ return function()
     return nil, true
   end
 
+  local function suite_start(suite)
+    steps = progress.new(#busted.children(suite))
+    return nil, true
+  end
+
   local function file_start(file)
+    steps:step(file.name)
     files[1] = { name = file.name, passed = 0, failed = 0 }
     return nil, true
   end
@@ -41,10 +50,18 @@ return function()
     if done.passed + done.failed == 0 then
       record_failure(file, "the file has no test")
     end
+    steps:clear()
     local failed = done.failed > 0 and ("  %d FAILED"):format(done.failed) or ""
     io.write(("%-44s %5d passed  %7.2f s%s\n"):format(done.name, done.passed, file.duration or 0, failed))
     io.flush()
     files[1] = nil
+    return nil, true
+  end
+
+  local function test_start(element)
+    if files[1] then
+      steps:say(files[1].name .. ": " .. name_of(element))
+    end
     return nil, true
   end
 
@@ -102,8 +119,10 @@ return function()
   end
 
   function handler.subscribe()
+    busted.subscribe({ "suite", "start" }, suite_start)
     busted.subscribe({ "file", "start" }, file_start)
     busted.subscribe({ "file", "end" }, file_end)
+    busted.subscribe({ "test", "start" }, test_start)
     busted.subscribe({ "test", "end" }, test_end)
     busted.subscribe({ "failure" }, suite_error)
     busted.subscribe({ "error" }, suite_error)

@@ -1,3 +1,4 @@
+local beams = require "pusher.beams"
 local cjson = require "cjson"
 local core = require "pusher.core"
 local fails = require "spec.helpers.fails"
@@ -36,6 +37,27 @@ describe("pusher.client", function()
     assert.equal('{"name":"e","channels":["a"],"data":"{\\"x\\":1}"}', transport.last.body)
     client:trigger({ "a", "b" }, "e", "x", { socket_id = "1.2" })
     assert.equal('{"name":"e","channels":["a","b"],"data":"x","socket_id":"1.2"}', transport.last.body)
+  end)
+
+  it("loads nothing after new: Luanti hides `require` from mods", function()
+    local client = new(fake.new(200, "{}"))
+    local beams_client = assert(beams.new { instance_id = "i", secret_key = "s", transport = fake.new(200, "{}") })
+    local hidden = rawget(_G, "require")
+    rawset(_G, "require", nil)
+    local ok, message = pcall(function()
+      local publisher = assert(client:publisher())
+      assert(publisher:trigger("a", "e", "x"))
+      assert(publisher:flush() and publisher:close())
+      assert(client:trigger_batch { { channel = "a", name = "e" } })
+      assert(client:read_form("a=b") and client:build_request("GET", "/channels"))
+      client:notify({ "i" }, { fcm = {} })
+      client:webhook({}, "{}")
+      client:authorize_channel("socket_id=1.2&channel_name=private-encrypted-a")
+      beams_client:publish_to_interests({ "i" }, { fcm = {} })
+      client:close()
+    end)
+    rawset(_G, "require", hidden)
+    assert.is_true(ok, message)
   end)
 
   it("refuses a prefix that is not UTF-8", function()

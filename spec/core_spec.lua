@@ -135,11 +135,8 @@ describe("core.mac", function()
     local mac = core.mac("secret")
     mac:close()
     mac:close()
-    assert.is_nil((mac:hex("x"))) -- as its callers want it, see mac.c
-    for _, method in ipairs { "raw", "verify" } do
-      assert.has_error(function() mac[method](mac, "x", "y") end, nil)
-      local _, message = pcall(mac[method], mac, "x", "y")
-      assert.matches("closed mac", message)
+    for _, method in ipairs { "hex", "raw", "verify", "wrap" } do
+      assert.equal(0, select("#", mac[method](mac, "x", "y", "z"))) -- as its callers want it, see mac.c
     end
   end)
 
@@ -364,6 +361,119 @@ describe("core's clock", function()
   end)
 end)
 
+describe("core.decode", function()
+  local function decode(text)
+    return "decoded " .. text
+  end
+
+  it("returns true and what the decoder makes of a plain text", function()
+    assert.same({ true, "decoded [1]" }, { core.decode(decode, "[1]") })
+    assert.same({ true, false }, { core.decode(function() return false end, "x", "more") })
+    assert.equal(2, select("#", core.decode(function() end, "x")))
+    assert.equal(2, select("#", core.decode(function() return 1, 2, 3 end, "x")))
+  end)
+
+  it("returns nothing for a text that is not plain, and when the decoder raises", function()
+    local calls = 0
+    for _, text in ipairs { "\255", "1234567890123456" } do
+      assert.equal(0, select("#", core.decode(function() calls = calls + 1 end, text)))
+    end
+    assert.equal(0, calls)
+    assert.equal(0, select("#", core.decode(error, "x")))
+    assert.equal(0, select("#", core.decode(nil, "x")))
+  end)
+
+  it("raises on a text that is no string", function()
+    assert.has_error(function() core.decode(decode) end)
+    assert.has_error(function() core.decode(decode, {}) end)
+  end)
+end)
+
+describe("core.authorize_member", function()
+  local mac = core.mac("secret")
+  local FORM = "socket_id=1.23&channel_name=presence-a"
+
+  -- The response, or the number of values when there is none; and how often the encoder was called.
+  local function authorize(member, text, form)
+    local calls = 0
+    local response = core.authorize_member(mac, form or FORM, "<", member, function(given)
+      assert.equal(member, given)
+      calls = calls + 1
+      if not text then
+        error("not encodable")
+      end
+      return text
+    end)
+    return response, calls
+  end
+
+  local function expected(text, channel)
+    channel = channel or "presence-a"
+    return mac:wrap("<", '","channel_data":' .. core.quote(text) .. "}", "1.23:" .. channel .. ":" .. text)
+  end
+
+  it("signs what the encoder writes for a common member", function()
+    for _, member in ipairs { { user_id = "1" }, { user_id = ("x"):rep(200), user_info = 1 },
+      { user_id = "a@b.c", user_info = {} } } do
+      for _, text in ipairs { "{}", ("x"):rep(2000), '"\195\164"' } do
+        assert.equal(expected(text), (authorize(member, text)))
+      end
+    end
+    for _, channel in ipairs { "private-a", "private-encryptedx", "presence-encrypted-a" } do
+      assert.equal(expected("{}", channel), (authorize({ user_id = "1" }, "{}", "socket_id=1.23&channel_name=" .. channel)))
+    end
+  end)
+
+  it("writes slashes without a backslash", function()
+    assert.equal(expected('{"a":"/\\\\/"}'), (authorize({ user_id = "1" }, [[{"a":"\/\\/"}]])))
+    assert.equal(expected(("/"):rep(2000)), (authorize({ user_id = "1" }, ("\\/"):rep(2000))))
+  end)
+
+  it("leaves every other member to Lua, and does not encode it", function()
+    for _, member in ipairs {
+      {}, { user_info = 1 }, { user_id = 1 }, { user_id = "" }, { user_id = "a b" }, { user_id = ("x"):rep(201) },
+      { user_id = "1", user = 1 }, { user_id = "1", user_info = 1, user_infos = 1 }, { user_id = "1", "x" },
+      { user_id = "1", [true] = 1 }, setmetatable({ user_id = "1" }, {}), "text", 1, true,
+    } do
+      local response, calls = authorize(member, "{}")
+      assert.is_nil(response)
+      assert.equal(0, calls)
+    end
+    assert.is_nil((authorize(nil, "{}")))
+  end)
+
+  it("leaves every other form and channel to Lua, and encodes nothing", function()
+    for _, form in ipairs { "", FORM .. "&a=b", "socket_id=1.23&channel_name=private-encrypted-a",
+      "socket_id=1.23&channel_name=a", "socket_id=1.23&channel_name=presence", "socket_id=x&channel_name=presence-a" } do
+      local response, calls = authorize({ user_id = "1" }, "{}", form)
+      assert.is_nil(response)
+      assert.equal(0, calls)
+    end
+  end)
+
+  it("leaves a text that needs a second look to Lua", function()
+    for _, text in ipairs { "\255", "1234567890123456", "1e+20", "1E+20", false } do
+      assert.is_nil((authorize({ user_id = "1" }, text)))
+    end
+    assert.is_nil((core.authorize_member(mac, FORM, "<", { user_id = "1" }, function() return 1 end)))
+    assert.is_nil((core.authorize_member(mac, FORM, "<", { user_id = "1" })))
+  end)
+
+  it("returns nothing when the mac is closed meanwhile", function()
+    local closed = core.mac("secret")
+    assert.equal(0, select("#", core.authorize_member(closed, FORM, "<", { user_id = "1" }, function()
+      closed:close()
+      return "{}"
+    end)))
+  end)
+
+  it("raises on wrong types", function()
+    assert.has_error(function() core.authorize_member({}, FORM, "<", { user_id = "1" }, function() return "{}" end) end)
+    assert.has_error(function() core.authorize_member(mac, {}, "<", {}, tostring) end)
+    assert.has_error(function() core.authorize_member(mac, FORM, {}, { user_id = "1" }, function() return "{}" end) end)
+  end)
+end)
+
 describe("core.authorize", function()
   local mac = core.mac("secret")
   local MASTER = ("m"):rep(core.KEY_BYTES)
@@ -401,6 +511,14 @@ describe("core.authorize", function()
       assert.equal(0, select("#", authorize(form, MASTER)))
     end
     assert.equal(0, select("#", authorize("socket_id=1.23&channel_name=private-encrypted-a")))
+  end)
+
+  it("returns nothing for a closed mac", function()
+    local closed = core.mac("secret")
+    closed:close()
+    for _, channel in ipairs { "private-a", "private-encrypted-a" } do
+      assert.equal(0, select("#", core.authorize(closed, "socket_id=1.23&channel_name=" .. channel, "<", ">", "|", MASTER)))
+    end
   end)
 
   it("raises on wrong types", function()

@@ -1,10 +1,11 @@
--- README's rule on arguments, for all public calls times values that nobody should pass: a wrong type raises at the
+-- docs/channels.md's rule on arguments, for all public calls times values that nobody should pass: a wrong type raises at the
 -- caller's line; all else returns a result, or nil, message, details. No call hangs, none changes what it was given,
 -- none looks at a metatable of a plain table, none shows a secret.
 
 local errors = require "pusher.base.errors"
 local hostile = require "spec.helpers.hostile_values"
 local calls = require "spec.helpers.hostile_calls"
+local reference = require "spec.helpers.reference"
 local time_scale = require "spec.helpers.time_scale"
 
 local unpack = table.unpack or unpack -- luacheck: ignore 143
@@ -74,6 +75,8 @@ local function failure_fault(call, message, details)
     return "the message has a control character"
   elseif type(details) ~= "table" or errors.CODES[details.code] == nil then
     return "no details with a code"
+  elseif not reference.has_code(call.name, details.code) then
+    return details.code .. " is not among the codes in its comment"
   end
 end
 

@@ -26,8 +26,9 @@ describe("LuaJIT's compiler", function()
         seen[#seen + 1] = source.module_name(path):sub(#"pusher." + 1)
       end
     end
-    assert.same({ "base.addresses", "base.callback", "base.list", "base.no_proxy", "base.schedule", "channels.attempts", "driver.choose",
-      "driver.stepped", "pending", "publisher", "publisher.batch", "publisher.delivery", "publisher.fallback",
+    assert.same({ "base.addresses", "base.callback", "base.list", "base.no_proxy", "base.observer", "base.schedule",
+      "channels.attempts", "channels.label", "driver.choose", "driver.stepped", "pending", "publisher", "publisher.batch",
+      "publisher.delivery", "publisher.fallback",
       "publisher.heads", "publisher.outcomes", "publisher.queue", "publisher.retries", "transport.async",
       "transport.async.retries" }, seen)
   end)

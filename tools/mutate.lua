@@ -8,6 +8,7 @@
 
 package.path = "./?.lua;" .. package.path
 local operators = require "tools.mutate.operators"
+local progress = require "tools.progress"
 local specs = require "tools.mutate.specs"
 
 -- CPU time of a process and memory that the specs may use, for endless loops, and time, for what waits for ever.
@@ -181,21 +182,21 @@ local function lead(mutants, options, arguments)
   for part = 1, options.workers do
     workers[part] = assert(io.popen(("lua5.4 tools/mutate.lua part=%d %s"):format(part, arguments)))
   end
-  local done = 0
+  local steps = progress.new(#mutants)
   for _, worker in ipairs(workers) do
     for line in worker:lines() do
-      done = done + 1
-      io.stderr:write(("\r%d of %d "):format(done, #mutants))
       local mutant = mutants[tonumber(line:match("^%d+"))]
+      steps:step(mutant.path)
       mutant.result = line:match("%a+")
       if mutant.result == "survived" then
-        io.stderr:write("\r")
+        steps:clear()
         print(("%s:%d: %s"):format(mutant.path, mutant.line, mutant.change))
         io.flush()
       end
     end
     worker:close()
   end
+  steps:clear()
   local tried = {}
   for _, mutant in ipairs(mutants) do
     tried[#tried + 1] = mutant.result and mutant or nil

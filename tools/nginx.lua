@@ -205,13 +205,14 @@ end
 
 --- Lines of error.log that report an error raised in Lua or a failure of nginx itself.
 function methods:failures()
-  local lines = {}
+  local lines, before = {}, ""
   for line in self:log():gmatch("[^\n]+") do
     if line:find("lua entry thread aborted", 1, true) or line:find("runtime error", 1, true)
       or line:find("stack traceback", 1, true) or line:find("%[alert%]") or line:find("%[crit%]")
       or line:find("%[emerg%]") or line:find("writing a global", 1, true) then
-      lines[#lines + 1] = line
+      lines[#lines + 1] = line:find("^stack traceback") and before .. "\n" .. line or line
     end
+    before = line
   end
   return table.concat(lines, "\n")
 end

@@ -12,7 +12,7 @@ local text_file = require "tools.text_file"
 local HERE = "examples/openresty"
 local PUSHER_JS = arg[1] ~= "" and arg[1] or nil
 local SCRIPT = "vendor/pusher-with-encryption.min.js"
-local CDN, VERSION = "https://js.pusher.com", "8.2.0"
+local CDN, VERSION = "https://js.pusher.com", "8.4.0"
 -- How often it looks whether nginx still runs, in seconds.
 local POLL = 0.5
 

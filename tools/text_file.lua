@@ -1,6 +1,11 @@
---- Text files: to read and write one, and to replace a text that must be there.
+--- Text files: to find, read and write one, and to replace a text that must be there.
 
 local text_file = {}
+
+function text_file.exists(path)
+  local file = io.open(path, "rb")
+  return file ~= nil and file:close()
+end
 
 function text_file.read(path)
   local file = assert(io.open(path, "rb"))

@@ -8,6 +8,7 @@
 local memory = require "tools.memory"
 local nginx = require "tools.nginx"
 local stats = require "bench.stats"
+local text_file = require "tools.text_file"
 local wrk = require "bench.openresty.wrk"
 
 local measure = {}
@@ -22,13 +23,43 @@ local HTTP = [[
     handlers = require "pusher.openresty"
     function authorize() return true end
     constant = '{"auth":"app-key:' .. ("0"):rep(64) .. '"}'
+    exchange = require("bench.openresty.exchange").new($port, $pool_size)
+    $resty_http
   }
 ]]
+
+-- lua-resty-http is no dependency: it is compared when RESTY_HTTP, or else the folder beside the checkout, has it.
+local RESTY_HTTP = os.getenv("RESTY_HTTP") or "../lua-resty-http"
+local RESTY_HTTP_SETUP = [[
+    package.path = "%s/lib/?.lua;" .. package.path
+    for _, name in ipairs { "resty.string", "resty.sha256" } do -- OpenResty has them; a plain POST needs neither
+      package.preload[name] = not pcall(require, name) and function() return {} end or nil
+    end
+    resty_http = require "resty.http"
+]]
+
+--- Whether lua-resty-http is there.
+function measure.has_resty_http()
+  return text_file.exists(RESTY_HTTP .. "/lib/resty/http.lua")
+end
 
 local SERVER = [[
   location = /auth { content_by_lua_block { handlers.authorize_channel(client, authorize) } }
   location = /empty { content_by_lua_block { } }
   location = /constant { content_by_lua_block { ngx.print(constant) } }
+  # What any handler needs that responds to a form, whatever is in it.
+  location = /read {
+    content_by_lua_block {
+      ngx.req.read_body()
+      local form, headers = ngx.req.get_body_data(), ngx.header
+      headers["Content-Type"] = "application/json"
+      headers["Cache-Control"] = "no-store"
+      headers["Content-Length"] = form and #constant
+      ngx.print(constant)
+    }
+  }
+  location = /raw { content_by_lua_block { exchange.raw() } }
+  location = /resty_http { content_by_lua_block { exchange.by_resty_http(resty_http) } }
   location = /trigger {
     content_by_lua_block {
       local result, message = client:trigger("lobby", "event", "x")
@@ -43,8 +74,14 @@ local SERVER = [[
 --- Starts an nginx for these measurements.
 -- @tparam table options `port` of the Channels server, `workers` (1), `pool_size` (30)
 function measure.start(options)
-  local values = { port = ("%d"):format(options.port or 1), pool_size = tostring(options.pool_size or 30) }
+  local values = { port = ("%d"):format(options.port or 1), pool_size = tostring(options.pool_size or 30),
+    resty_http = measure.has_resty_http() and RESTY_HTTP_SETUP:format(RESTY_HTTP) or "" }
   return nginx.start { http = HTTP:gsub("%$([%a_]+)", values), server = SERVER, workers = options.workers }
+end
+
+--- Starts an nginx that responds to every trigger with `{}`: no server is faster.
+function measure.start_server()
+  return nginx.start { http = "keepalive_requests 1000000000;", server = 'location / { return 200 "{}"; }' }
 end
 
 local function url(web, path)

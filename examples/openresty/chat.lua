@@ -122,8 +122,8 @@ chat.events = {
 
 --- A script with the settings of the page. The secret is not among them.
 function chat.config()
-  local scheme, key, place = os.getenv("PUSHER_URL"):match("^(https?)://([^:]+):[^@]+@([^/]+)")
-  local host, port = place:match("^(.-):?(%d*)$")
+  local scheme, key, place = assert(os.getenv "PUSHER_URL"):match("^(https?)://([^:]+):[^@]+@([^/]+)")
+  local host, port = assert(place):match("^(.-):?(%d*)$")
   local id, name = visitor()
   ngx.header["Content-Type"] = "application/javascript"
   ngx.header["Cache-Control"] = "no-store"

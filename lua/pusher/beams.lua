@@ -7,11 +7,13 @@ local audience = require "pusher.beams.audience"
 local closed = require "pusher.base.closed"
 local core = require "pusher.core"
 local credential = require "pusher.base.credential"
+local driver = require "pusher.driver.choose"
 local endpoint = require "pusher.base.endpoint"
 local errors = require "pusher.base.errors"
 local http = require "pusher.base.http"
 local json_codec = require "pusher.base.json"
 local jwt = require "pusher.base.jwt"
+local observer = require "pusher.base.observer"
 local options = require "pusher.base.options"
 local standard_headers = require "pusher.base.headers"
 local transports = require "pusher.transport"
@@ -23,7 +25,6 @@ local metatable = { __index = methods, __name = "pusher.beams" }
 
 local TOKEN_SECONDS = 24 * 60 * 60
 local SHOWN_BODY_BYTES = 2048
-
 local CLOSED = "the Beams client is closed"
 
 local PUBLISH_MEMBERS = { apns = true, fcm = true, web = true, webhookUrl = true }
@@ -38,6 +39,7 @@ local OPTIONS = options.with_transport {
   transport = { "string", "table" },
   json = json_codec.OPTION,
   log = { "function" },
+  observe = { "function" },
   clock = { "function", default = os.time },
 }
 
@@ -63,10 +65,26 @@ local function check_options(checked)
     "base_url")
 end
 
+local function publish_path(instance_id, name)
+  return ("/publish_api/v1/instances/%s/publishes/%s"):format(instance_id, name)
+end
+
+-- The endpoint of a call, for `observe`.
+local function labeller(instance_id, at)
+  local names = {}
+  for _, name in ipairs { "interests", "users" } do
+    names[at.path .. publish_path(instance_id, name)] = "/publishes/" .. name
+  end
+  return function(path)
+    return names[path] or "/users/:id"
+  end
+end
+
 --- Makes a Beams client.
 -- @tparam table given `instance_id`, `secret_key`; `webhook_secret` for `webhook`; `base_url`; `timeout` (5 s) and the
---   other options of transports; `transport`, `json`, `log`, `clock`
--- @treturn table|nil client; nil, message, details otherwise
+--   other options of transports; `transport`, `json`, `log`, `observe`, `clock`
+-- @treturn table|nil client
+-- @fails config
 function beams.new(given)
   argument("new", 1, given, "table")
   local checked, message, details = options.check(given, OPTIONS)
@@ -83,6 +101,8 @@ function beams.new(given)
   return setmetatable({
     instance_id = checked.instance_id, at = at, json = checked.json, clock = checked.clock, timeout = checked.timeout,
     transport = transport, owns_transport = transport ~= checked.transport,
+    observed = observer.wrap(transport, checked.observe, checked.log or driver.log_errors,
+      labeller(checked.instance_id, at)),
     authorization = { "Authorization", "Bearer " .. checked.secret_key },
     token_mac = core.mac(checked.secret_key),
     webhook_mac = checked.webhook_secret and core.mac(checked.webhook_secret, "sha1"),
@@ -131,7 +151,7 @@ local function call(self, method, path, body, shape)
     return transports.refuse(self.transport, select(2, fail("closed", CLOSED))) -- by the codec
   end
   local headers = { self.authorization, standard_headers.LIBRARY, body and { "Content-Type", "application/json" } }
-  return self.transport:send(endpoint.request(self.at, method, path, headers, body, self.timeout), parser(self, shape))
+  return self.observed:send(endpoint.request(self.at, method, path, headers, body, self.timeout), parser(self, shape))
 end
 
 -- A copy of the caller's table, with the audience in it, as JSON.
@@ -164,15 +184,15 @@ local function publish_to(self, name, list, publish)
   if not body then
     return transports.refuse(self.transport, message, details)
   end
-  local path = ("/publish_api/v1/instances/%s/publishes/%s"):format(self.instance_id, name)
-  return call(self, "POST", path, body, published)
+  return call(self, "POST", publish_path(self.instance_id, name), body, published)
 end
 
 --- Publishes to all devices that are subscribed to one of the interests.
 -- @tparam table interests list of 1 to 100 names, each 1 to 164 bytes of `A-Za-z0-9_-=@,.;`
 -- @tparam table publish `{ apns =, fcm =, web =, webhookUrl = }`, at least one of the first three; the table is not
 --   changed
--- @treturn table|nil `{ publish_id = }`; nil, message, details otherwise
+-- @treturn table|nil `{ publish_id = }`
+-- @fails invalid, too_large, and those of every call
 function methods:publish_to_interests(interests, publish)
   argument("publish_to_interests", 1, interests, "table")
   argument("publish_to_interests", 2, publish, "table")
@@ -182,7 +202,8 @@ end
 --- Publishes to all devices of users.
 -- @tparam table users list of 1 to 1000 ids, each 1 to 164 bytes of UTF-8
 -- @tparam table publish as for publish_to_interests
--- @treturn table|nil `{ publish_id = }`; nil, message, details otherwise
+-- @treturn table|nil `{ publish_id = }`
+-- @fails invalid, too_large, and those of every call
 function methods:publish_to_users(users, publish)
   argument("publish_to_users", 1, users, "table")
   argument("publish_to_users", 2, publish, "table")
@@ -192,8 +213,8 @@ end
 --- Makes the token that ties a device to a user. Check the id against the session before you hand out the token.
 -- No I/O.
 -- @tparam string user_id 1 to 164 bytes of UTF-8
--- @treturn table|nil `{ token = JSON Web Token, valid for a day }`, which the client SDK expects as JSON; nil, message,
---   details otherwise
+-- @treturn table|nil `{ token = JSON Web Token }`, valid for a day, which the client SDK expects as JSON
+-- @fails invalid, closed
 function methods:generate_token(user_id)
   argument("generate_token", 1, user_id, "string")
   local ok, message, details = audience.check_user(user_id)
@@ -203,12 +224,17 @@ function methods:generate_token(user_id)
   local claims = ('{"exp":%.0f,"iss":"https://%s.pushnotifications.pusher.com","sub":%s}'):format(
     math.floor(self.clock()) + TOKEN_SECONDS, self.instance_id, self.json.quote(user_id))
   local input = jwt.signing_input('{"alg":"HS256","typ":"JWT"}', claims)
-  return { token = jwt.compact(input, self.token_mac:raw(input)) }
+  local signature = self.token_mac:raw(input)
+  if not signature then
+    return fail("closed", CLOSED) -- by a finalizer
+  end
+  return { token = jwt.compact(input, signature) }
 end
 
 --- Deletes a user and all of their devices.
 -- @tparam string user_id 1 to 164 bytes of UTF-8
--- @treturn table|nil an empty table; nil, message, details otherwise
+-- @treturn table|nil an empty table
+-- @fails invalid, and those of every call
 function methods:delete_user(user_id)
   argument("delete_user", 1, user_id, "string")
   local ok, message, details = audience.check_user(user_id)
@@ -226,7 +252,8 @@ end
 --- Verifies and reads a webhook.
 -- @tparam table|function headers names in any case, or function(name)
 -- @tparam string body the raw bytes as received
--- @treturn table|nil `{ payload =, metadata = { event_type =, … }, custom_data = }`; nil, message, details otherwise
+-- @treturn table|nil `{ payload =, metadata = { event_type =, … }, custom_data = }`
+-- @fails unauthorized, invalid, config, closed
 function methods:webhook(headers, body)
   argument("webhook", 1, headers, "table or function")
   argument("webhook", 2, body, "string")
@@ -234,9 +261,12 @@ function methods:webhook(headers, body)
     return fail("config", 'option "webhook_secret" is missing', { field = "webhook_secret" })
   end
   local signature, message, details = http.request_header(headers, "webhook-signature", "Webhook-Signature")
+  local valid = signature and self.webhook_mac:verify(signature, body)
   if not signature then
     return nil, message, details
-  elseif not self.webhook_mac:verify(signature, body) then
+  elseif valid == nil then
+    return fail("closed", CLOSED) -- by a finalizer
+  elseif not valid then
     return fail("unauthorized", "the webhook's signature is not valid")
   end
   local hook = self.json.decode(body)

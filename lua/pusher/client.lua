@@ -1,11 +1,15 @@
 --- The client of one app. A method runs the stages of its call in order and does nothing else:
 -- payload or query (checked by validate) -> calls: request -> transport:send(request, parse).
+--
+-- Over the async transport every call to the server returns a `pusher.pending`, which ends with the same values.
 
 local arguments = require "pusher.base.arguments"
 local auth = require "pusher.channels.auth"
 local calls = require "pusher.channels.calls"
+local channel_settings = require "pusher.channels.settings"
 local closed = require "pusher.base.closed"
 local core = require "pusher.core"
+local driver = require "pusher.driver.choose"
 local encryption = require "pusher.channels.encryption"
 local errors = require "pusher.base.errors"
 local form = require "pusher.channels.form"
@@ -18,6 +22,7 @@ local query = require "pusher.channels.query"
 local request = require "pusher.channels.request"
 local response = require "pusher.channels.response"
 local sleep = require "pusher.base.sleep"
+local standard_headers = require "pusher.base.headers"
 local transports = require "pusher.transport"
 local url = require "pusher.base.url"
 local validate = require "pusher.channels.validate"
@@ -49,20 +54,23 @@ local function parsers(parts)
   return parse
 end
 
--- The HTTP API, and the older service for push notifications.
-local function endpoints(settings)
-  local scheme, path = settings.secure and "https" or "http", "/apps/" .. settings.app_id
-  local prefix = settings.path_prefix
-  return {
-    scheme = scheme, host = settings.host, port = settings.port, path = prefix .. path,
-    signed_path = prefix ~= "" and not settings.sign_path_prefix and path or nil,
-  }, {
-    scheme = scheme, host = settings.push_notification_host, port = settings.push_notification_port,
-    path = notify.PATH .. settings.app_id,
-  }
+local function is_observing_nothing()
+  return false
+end
+
+-- The transport that reports its calls to the option `observe`, and a function that says whether that is running.
+-- The modules are loaded where the option is given, since they are a fortieth of the library's memory.
+local function observed(transport, settings, ...)
+  if not settings.observe then
+    return transport, is_observing_nothing
+  end
+  local label, observer = require "pusher.channels.label", require "pusher.base.observer"
+  local wrapped = observer.wrap(transport, settings.observe, settings.log or driver.log_errors, label.new(...))
+  return wrapped, function() return observer.is_inside(wrapped) end
 end
 
 --- Makes a client; users call `pusher.new(options)`.
+-- @local
 -- @tparam table settings as settings.check returns
 -- @treturn client|nil client; nil, message, details otherwise
 function client.new(settings)
@@ -70,27 +78,28 @@ function client.new(settings)
   if not transport then
     return nil, message, details
   end
-  local api, push_endpoint = endpoints(settings)
+  local api, push_endpoint = channel_settings.endpoints(settings)
   local parts = {
     key = settings.key, mac = core.mac(settings.secret), json = settings.json, clock = settings.clock, api = api,
     timeout = settings.timeout, sealer = encryption.new(settings.encryption_master_key, settings.random),
   }
   local build = request.builder(parts)
+  local watched, is_observing = observed(transport, settings, api.path, push_endpoint.path)
   local self = setmetatable({
     app_id = settings.app_id, host = settings.host, parts = parts, push_endpoint = push_endpoint,
+    origin = api.scheme .. "://" .. url.authority(api.scheme, api.host, api.port),
     auth = auth.new(parts), webhooks = webhook.new(parts), build = build, parse = parsers(parts),
     payload = payload.new(parts.json, parts.sealer, settings, idempotency.new(settings.random)),
-    calls = calls.new { transport = transport, build = build, random = settings.random, retry = settings.retry,
+    calls = calls.new { transport = watched, build = build, random = settings.random, retry = settings.retry,
       refuse = transports.refuse, sleep = sleep.wait },
     transport = transport, owns_transport = transport ~= settings.transport, closed = false,
   }, metatable)
   self.for_publisher = {
-    transport = transport, build = build, parse = self.parse, payload = self.payload, timeout = settings.timeout,
-    log = settings.log, max_batch = settings.max_batch, random = settings.random, idempotency = settings.idempotency,
+    transport = watched, is_observing = is_observing, build = build, parse = self.parse, payload = self.payload,
+    timeout = settings.timeout, log = settings.log, max_batch = settings.max_batch, random = settings.random,
+    idempotency = settings.idempotency,
     lacks_batches = false, -- whether the server has no /batch_events; set by publishers
-    is_closed = function()
-      return self.closed
-    end,
+    is_closed = function() return self.closed end,
   }
   return self
 end
@@ -124,15 +133,14 @@ local function post_to_user(self, user_id, action)
     details)
 end
 
---- Publishes an event to one channel or to as many as 100.
--- POST /apps/ID/events.
+--- Publishes an event to one channel or to as many as 100. Channels docs, "HTTP API": POST /apps/ID/events.
 -- @tparam string|table channels a channel's name or a list of names
 -- @tparam string event its name, 1..200 bytes
--- @param data a string is sent unchanged, anything else is encoded as JSON, once; none is `null`
--- @tparam[opt] table params `{ socket_id = connection to leave out, info = "user_count" or { … }, idempotency_key = 1
---   to 128 bytes or true, extra = further members of the event }`
--- @treturn table|nil `{ channels = { [name] = { user_count = … } } }`, filled when `info` is given; nil, message,
---   details otherwise
+-- @param[opt] data a string is sent unchanged, anything else is encoded as JSON, once; none is `null`
+-- @tparam[opt] table params `{ socket_id = left out, info = text or list, idempotency_key = text or true, extra = }`
+-- @treturn table|nil `{ channels = { [name] = { user_count = … } }, event_ids = from servers that give them }`;
+--   `channels` is filled when `info` is given
+-- @fails invalid, encryption, too_large, and those of every call
 function methods:trigger(channels, event, data, params)
   if type(channels) ~= "string" then -- fast path: skip the check for the common type
     argument("trigger", 1, channels, "string or table")
@@ -146,22 +154,22 @@ function methods:trigger(channels, event, data, params)
   return post(self, self.parse.published, "/events", self.payload:event(channels, event, data, params))
 end
 
---- Publishes several events, each to one channel, in one call.
--- POST /apps/ID/batch_events.
+--- Publishes several events, each to one channel, in one call. POST /apps/ID/batch_events.
 -- @tparam table events list of `{ channel =, name =, data =, socket_id =, info =, idempotency_key =, extra = }`
--- @treturn table|nil `{ batch = { { user_count = … }, … } }`, filled when `info` is given; nil, message, details
---   otherwise
+-- @treturn table|nil `{ batch = { { user_count = … }, … } }`, filled when `info` is given
+-- @fails invalid, encryption, too_large, and those of every call
 function methods:trigger_batch(events)
   argument("trigger_batch", 1, events, "table")
   return post(self, self.parse.batch, "/batch_events", self.payload:batch(events))
 end
 
 --- Publishes an event to all connections of one signed-in user.
--- @tparam string user_id
--- @tparam string event
--- @param data as in `trigger`
+-- @tparam string user_id 1..200 bytes
+-- @tparam string event its name, 1..200 bytes
+-- @param[opt] data as in `trigger`
 -- @tparam[opt] table params `{ idempotency_key =, extra = }` as in `trigger`
--- @treturn table|nil an empty table; nil, message, details otherwise
+-- @treturn table|nil an empty table
+-- @fails invalid, too_large, and those of every call
 function methods:send_to_user(user_id, event, data, params)
   argument("send_to_user", 1, user_id, "string")
   argument("send_to_user", 2, event, "string")
@@ -169,19 +177,19 @@ function methods:send_to_user(user_id, event, data, params)
   return post(self, self.parse.published, "/events", self.payload:user_event(user_id, event, data, params))
 end
 
---- Closes all connections of one signed-in user.
--- POST /apps/ID/users/USER/terminate_connections.
+--- Closes all connections of one signed-in user. POST /apps/ID/users/USER/terminate_connections.
 -- @tparam string user_id
--- @treturn table|nil an empty table; nil, message, details otherwise
+-- @treturn table|nil an empty table
+-- @fails invalid, and those of every call
 function methods:terminate_user_connections(user_id)
   argument("terminate_user_connections", 1, user_id, "string")
   return post_to_user(self, user_id, "/terminate_connections")
 end
 
---- Makes all connections of one signed-in user reconnect. Only some servers know it, such as sockudo.
--- POST /apps/ID/users/USER/force_reconnect.
+--- Makes all connections of one signed-in user reconnect: POST /apps/ID/users/USER/force_reconnect, which sockudo has.
 -- @tparam string user_id
--- @treturn table|nil an empty table; nil, message, details otherwise
+-- @treturn table|nil an empty table
+-- @fails invalid, and those of every call
 function methods:force_reconnect_user(user_id)
   argument("force_reconnect_user", 1, user_id, "string")
   return post_to_user(self, user_id, "/force_reconnect")
@@ -189,17 +197,18 @@ end
 
 --- Lists occupied channels. GET /apps/ID/channels.
 -- @tparam[opt] table options `{ filter_by_prefix = "presence-", info = "user_count" }`
--- @treturn table|nil `{ channels = { [name] = { user_count = … } } }`; nil, message, details otherwise
+-- @treturn table|nil `{ channels = { [name] = { user_count = … } } }`
+-- @fails invalid, and those of every call
 function methods:channels(options)
   argument("channels", 1, options, "table or nil")
   return self.calls:get(self.parse.channels, "/channels", query.channels(options))
 end
 
---- The state of one channel. GET /apps/ID/channels/NAME.
--- @tparam string name
+--- Reads the state of one channel. GET /apps/ID/channels/NAME.
+-- @tparam string name of the channel
 -- @tparam[opt] table options `{ info = { "user_count", "subscription_count", "cache" } }`
--- @treturn table|nil `{ name =, occupied =, user_count =, subscription_count =, cache = }`; nil, message, details
---   otherwise
+-- @treturn table|nil `{ name =, occupied =, user_count =, subscription_count =, cache = }`
+-- @fails invalid, and those of every call
 function methods:channel(name, options)
   argument("channel", 1, name, "string")
   argument("channel", 2, options, "table or nil")
@@ -211,18 +220,19 @@ function methods:channel(name, options)
 end
 
 --- Lists the users of a presence channel. GET /apps/ID/channels/NAME/users.
--- @tparam string name
--- @treturn table|nil `{ users = { { id = "13" }, … } }`; nil, message, details otherwise
+-- @tparam string name of the channel
+-- @treturn table|nil `{ users = { { id = "13" }, … } }`
+-- @fails invalid, and those of every call
 function methods:channel_users(name)
   argument("channel_users", 1, name, "string")
   return self.calls:get(self.parse.users, "/channels/" .. name .. "/users", query.channel(name))
 end
 
---- Sends a native push notification to all devices subscribed to one of the interests.
--- POST /server_api/v1/apps/ID/notifications at `push_notification_host`.
+--- Sends a native push notification to all devices subscribed to one of the interests, by `push_notification_host`.
 -- @tparam table interests list of 1 to 10 names
 -- @tparam table notification `{ apns =, gcm =, fcm =, webhook_url =, webhook_level = }`, at least one payload
--- @treturn table|nil `{ number_of_subscribers = }`; nil, message, details otherwise
+-- @treturn table|nil `{ number_of_subscribers = }`
+-- @fails invalid, and those of every call
 function methods:notify(interests, notification)
   argument("notify", 1, interests, "table")
   argument("notify", 2, notification, "table")
@@ -230,10 +240,11 @@ function methods:notify(interests, notification)
   return post(self, self.parse.notified, "/notifications", body, message, details, false, self.push_endpoint)
 end
 
---- GET any other endpoint.
+--- Requests any other endpoint by GET.
 -- @tparam string path below /apps/ID, such as "/channels"
 -- @tparam[opt] table params query parameters; lists are joined by commas
--- @treturn table|nil the decoded response; nil, message, details otherwise
+-- @treturn table|nil the decoded response
+-- @fails invalid, and those of every call
 function methods:get(path, params)
   argument("get", 1, path, "string")
   argument("get", 2, params, "table or nil")
@@ -241,26 +252,30 @@ function methods:get(path, params)
   return self.calls:get(self.parse.plain, path, not message and (params or NO_PARAMS) or nil, message, details)
 end
 
---- POST to any other endpoint.
--- @tparam string path below /apps/ID
+--- Requests any other endpoint by POST.
+-- @tparam string path below /apps/ID, such as "/events"
 -- @param[opt] body a string is sent unchanged, anything else is encoded as JSON
--- @treturn table|nil the decoded response; nil, message, details otherwise
+-- @treturn table|nil the decoded response
+-- @fails invalid, and those of every call
 function methods:post(path, body)
   argument("post", 1, path, "string")
   return post(self, self.parse.plain, path, text_of(self, "POST", path, body))
 end
 
---- A signed request for another HTTP client to send; nothing is sent here.
+--- Makes a signed request for another HTTP client to send; nothing is sent here.
 -- @tparam string method "GET" or "POST"
 -- @tparam string path below /apps/ID
 -- @tparam[opt] table params query parameters
 -- @param[opt] body a string is sent unchanged, anything else is encoded as JSON
 -- @treturn table|nil `{ method, url, scheme, host, port, target, headers = list of { name, value }, header_map = names
---   to values, body, timeout in seconds }`; nil, message, details otherwise
+--   to values, body, timeout in seconds }`
+-- @fails invalid, closed
 function methods:build_request(method, path, params, body)
-  argument("build_request", 1, method, "string")
-  argument("build_request", 2, path, "string")
-  argument("build_request", 3, params, "table or nil")
+  if type(method) ~= "string" or type(path) ~= "string" or params ~= nil then -- else all are of the common types
+    argument("build_request", 1, method, "string")
+    argument("build_request", 2, path, "string")
+    argument("build_request", 3, params, "table or nil")
+  end
   local text, message, details = text_of(self, method, path, body)
   local signed
   if self.closed then
@@ -272,22 +287,17 @@ function methods:build_request(method, path, params, body)
     return nil, message, details
   end
   -- The client's own header list is shared between requests; this one is given away.
-  local headers, map = {}, {}
-  for index, pair in ipairs(signed.headers) do
-    local name, value = pair[1], pair[2]
-    headers[index], map[name] = { name, value }, value
-  end
-  signed.headers, signed.header_map = headers, map
-  signed.url = signed.scheme .. "://" .. url.authority(signed.scheme, signed.host, signed.port) .. signed.target
+  signed.headers, signed.header_map = standard_headers.copy(signed.headers)
+  signed.url = self.origin .. signed.target
   return signed
 end
 
 --- Reads the response that another HTTP client got for a request of build_request.
--- @tparam number status
--- @tparam string body
--- @tparam[opt] string|table|function headers raw header lines; names in any case to a string, a number or a list of
---   them; or function(name) -> the same, which is called with the name in lower case when it returns nil
--- @treturn table|nil the decoded response; nil, message, details otherwise
+-- @tparam number status of HTTP
+-- @tparam string body as received
+-- @tparam[opt] string|table|function headers header lines; names to values or lists; or function(name) -> the same
+-- @treturn table|nil the decoded response
+-- @fails closed, and those of a response
 function methods:parse_response(status, body, headers)
   argument("parse_response", 1, status, "number")
   argument("parse_response", 2, body, "string")
@@ -297,55 +307,60 @@ end
 
 --- Reads the fields of a subscriber's form, for authorize_channel and authenticate_user.
 -- @tparam string body as received
--- @tparam[opt] string content_type with its parameters: `application/x-www-form-urlencoded` (the default),
---   `application/json` (an object) or `multipart/form-data` (no files)
--- @treturn table|nil names to values: strings, a list of them where a field is repeated, in JSON any values; nil,
---   message, details otherwise
+-- @tparam[opt] string content_type of url-encoded (the default), JSON (an object), or multipart without files
+-- @treturn table|nil names to values: strings, lists of them where a field is repeated, in JSON any values
+-- @fails invalid, closed
 function methods:read_form(body, content_type)
   argument("read_form", 1, body, "string")
   argument("read_form", 2, content_type, "string or nil")
   return form.decode(body, content_type, self.parts.json)
 end
 
---- Authorizes a subscription to a private, presence or encrypted channel; returns the JSON body to respond with.
+--- Authorizes a subscription to a private, presence or encrypted channel. Channels docs, "Authorizing users".
 -- @tparam string|table params the url-encoded form as received, or its fields
 -- @tparam[opt] table|string member `{ user_id =, user_info = }` or a JSON text; a presence channel needs one
--- @treturn string|nil JSON text; nil, message, details otherwise
+-- @treturn string|nil the JSON text to respond with
+-- @fails invalid, encryption, closed
 function methods:authorize_channel(params, member)
-  if type(params) ~= "string" then -- fast path: skip the checks for the common types
-    argument("authorize_channel", 1, params, "string or table")
+  local text = self.auth:authorize_common(params, member)
+  if text then
+    return text
   end
-  if member ~= nil and type(member) ~= "table" then
-    argument("authorize_channel", 2, member, "table, string or nil")
-  end
+  argument("authorize_channel", 1, params, "string or table")
+  argument("authorize_channel", 2, member, "table, string or nil")
   return self.auth:authorize_channel(params, member)
 end
 
---- Authenticates a connection that signs in; returns the JSON body to respond with.
+--- Authenticates a connection that signs in. Channels docs, "Authenticating users".
 -- @tparam string|table params the url-encoded form as received, or its fields
 -- @tparam table|string user `{ id =, user_info =, watchlist = }` or a JSON text
--- @treturn string|nil JSON text; nil, message, details otherwise
+-- @treturn string|nil the JSON text to respond with
+-- @fails invalid, closed
 function methods:authenticate_user(params, user)
   argument("authenticate_user", 1, params, "string or table")
   argument("authenticate_user", 2, user, "table or string")
   return self.auth:authenticate_user(params, user)
 end
 
---- Verifies and reads a webhook.
+--- Verifies and reads a webhook. Channels docs, "Webhooks".
 -- @tparam table|function headers names in any case, or function(name)
 -- @tparam string body the raw bytes as received
 -- @tparam[opt] table options `{ extra_tokens = { { key =, secret = }, … }, max_age = seconds }`
--- @treturn table|nil `{ time_ms =, events = { … } }`; nil, message, details otherwise
+-- @treturn table|nil `{ id = the same for each retry, time_ms =, events = { { name =, channel =, … }, … } }`
+-- @fails unauthorized, invalid, config, closed
 function methods:webhook(headers, body, options)
-  argument("webhook", 1, headers, "table or function")
-  argument("webhook", 2, body, "string")
-  argument("webhook", 3, options, "table or nil")
+  if type(headers) ~= "table" or type(body) ~= "string" or options ~= nil then -- else all are of the common types
+    argument("webhook", 1, headers, "table or function")
+    argument("webhook", 2, body, "string")
+    argument("webhook", 3, options, "table or nil")
+  end
   return self.webhooks:read(headers, body, options)
 end
 
 --- Makes a publisher: events accepted at once, sent in batches in the background.
--- @tparam[opt] table options see README "Publisher"
--- @treturn publisher|nil publisher; nil, message, details otherwise
+-- @tparam[opt] table options see docs/publisher.md
+-- @treturn publisher|nil publisher
+-- @fails config, closed
 function methods:publisher(options)
   argument("publisher", 1, options, "table or nil")
   return publisher.new(self.for_publisher, options)

@@ -58,9 +58,11 @@ local function read_body(request)
   return data, not data and request.get_body_file()
 end
 
---- The body of the current request, also when nginx buffered it to a file.
--- @tparam number max_bytes
--- @treturn string|nil body, "" when there is none; nil, status, message for the log otherwise
+--- Reads the body of the current request, also when nginx buffered it to a file.
+-- @tparam number max_bytes 0 to 2^31 - 1
+-- @treturn string|nil body, "" when there is none; nil, and the other two, when it cannot be read
+-- @treturn number status: 411, 413 or 500
+-- @treturn string message for the log
 function openresty.body(max_bytes)
   arguments.check("body", 1, max_bytes, "number")
   check_nginx("body")
@@ -89,10 +91,11 @@ function openresty.body(max_bytes)
 end
 
 --- Responds to the current request; the response is never cached.
--- @tparam number status
+-- @tparam number status 200 to 599
 -- @tparam string text JSON
 -- @tparam[opt] string jsonp the callback, which wraps the text as JSONP: a plain reference such as `app.receive`
--- @treturn number|nil status; nil, message, details (code `invalid`) when nothing was sent
+-- @treturn number|nil status
+-- @fails invalid; nothing was sent
 function openresty.reply(status, text, jsonp)
   arguments.check("reply", 1, status, "number")
   arguments.check("reply", 2, text, "string")
@@ -121,12 +124,17 @@ function openresty.reply(status, text, jsonp)
   return status
 end
 
---- What the handlers decide, without nginx. Each function returns status, JSON text, and a message for the log or nil:
--- `authorize_channel(client, authorize, form [, content_type])`, `authenticate_user(client, identify, form [,
--- content_type])` with a body that is url-encoded unless its type is JSON or multipart, and `webhook(client, handlers,
--- headers, body [, options])` with what client:webhook takes.
+--- What the handlers decide, without nginx.
 openresty.decide = {}
 
+--- Decides what authorize_channel responds, anywhere.
+-- @tparam client client
+-- @tparam function authorize as for openresty.authorize_channel
+-- @tparam string text the form as received
+-- @tparam[opt] string content_type JSON or multipart; the form is url-encoded otherwise
+-- @treturn number status
+-- @treturn string JSON text
+-- @treturn string|nil message for the log
 function openresty.decide.authorize_channel(client, authorize, text, content_type)
   check_client("authorize_channel", client, "authorize_channel")
   arguments.check("authorize_channel", 2, authorize, "function")
@@ -135,6 +143,14 @@ function openresty.decide.authorize_channel(client, authorize, text, content_typ
   return subscriber.authorize_channel(client, authorize, text, content_type)
 end
 
+--- Decides what authenticate_user responds, anywhere.
+-- @tparam client client
+-- @tparam function identify as for openresty.authenticate_user
+-- @tparam string text the form as received
+-- @tparam[opt] string content_type JSON or multipart; the form is url-encoded otherwise
+-- @treturn number status
+-- @treturn string JSON text
+-- @treturn string|nil message for the log
 function openresty.decide.authenticate_user(client, identify, text, content_type)
   check_client("authenticate_user", client, "authenticate_user")
   arguments.check("authenticate_user", 2, identify, "function")
@@ -143,6 +159,15 @@ function openresty.decide.authenticate_user(client, identify, text, content_type
   return subscriber.authenticate_user(client, identify, text, content_type)
 end
 
+--- Decides what webhook responds, anywhere, and calls the handlers.
+-- @tparam client client
+-- @tparam table handlers as for openresty.webhook
+-- @tparam table|function headers names in any case, or function(name)
+-- @tparam string body the raw bytes as received
+-- @tparam[opt] table given `extra_tokens`, `max_age`, as for client:webhook
+-- @treturn number status
+-- @treturn string JSON text
+-- @treturn string|nil message for the log
 function openresty.decide.webhook(client, handlers, headers, body, given)
   check_client("webhook", client, "webhook")
   arguments.check("webhook", 2, handlers, "table")

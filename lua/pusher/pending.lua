@@ -24,6 +24,7 @@ end
 
 --- Makes a pending that is in flight. For transports; `id`, `parse`, `timeout`, `attempts` and `entry` are the
 -- transport's own.
+-- @local
 function pending.new(transport, id, parse, timeout)
   -- All fields are there, so that the table never has to grow: there are very many of these, and to settle one takes no
   -- memory. Not nil, for which LuaJIT has no field.
@@ -39,6 +40,7 @@ local function call(self, f)
 end
 
 --- Ends it with the outcome of the call and runs the callbacks. For transports. Only the first time counts.
+-- @local
 function pending.settle(self, result, message, details)
   if self.done then
     return
@@ -54,9 +56,9 @@ function pending.settle(self, result, message, details)
   end
 end
 
---- The outcome of the call. Never blocks.
--- @return the call's result; nil, message, details otherwise: while it is in flight with code `pending`, which is no
---   outcome
+--- Returns the outcome of the call. Never blocks.
+-- @return the call's result
+-- @fails pending while it is in flight; and those of the call
 function methods:result()
   if self.done then
     return self.value, self.message, self.details
@@ -69,7 +71,7 @@ end
 -- standard error. It may call anything, `step` and `wait` too, but should not yield: Lua 5.1 makes an error of that,
 -- later ones suspend the coroutine that steps.
 -- @tparam function f function(result, message, details)
--- @treturn table the pending
+-- @treturn pending the pending itself
 function methods:on_done(f)
   if type(f) ~= "function" then
     argument("on_done", 1, f, "function")
@@ -87,7 +89,8 @@ end
 
 --- Drives the transport, and with it all calls in flight, until this one is done. Blocks.
 -- @tparam[opt] number seconds at most; without, as long as the call's own timeout allows, and its further attempts
--- @return as `result()`: code `pending` when the time has passed, and the call goes on
+-- @return as `result()`; the call continues when the time has passed
+-- @fails pending, invalid, and those of the call
 function methods:wait(seconds)
   if seconds ~= nil then
     argument("wait", 1, seconds, "number or nil")
@@ -102,7 +105,7 @@ function methods:wait(seconds)
   return self:result()
 end
 
---- Gives the call up: it ends with code `closed` and `details.cancelled`, unless it is done. The server may have got
+--- Ends the call now: it ends with code `closed` and `details.cancelled`, unless it is done. The server may have got
 -- the request all the same.
 -- @treturn boolean whether it was in flight
 function methods:cancel()

@@ -1,5 +1,5 @@
 --- Background publishing: queues events, sends them in batches, retries, and reports each event exactly once.
--- What it guarantees is in the README under "Publisher".
+-- What it guarantees is in docs/publisher.md.
 --
 -- Its parts: queue (what waits), delivery (batches in flight), outcomes (what became of events), heads, settings; and a
 -- driver, chosen by the kind of transport, which moves the batches.
@@ -33,8 +33,9 @@ end
 -- @tparam table client what it needs of its client: `transport`; `timeout` (seconds); `build`, `parse` and `payload` as
 --   the client has them; `max_batch` (events); `lacks_batches` = whether the server has no /batch_events, set by
 --   publishers; `idempotency` = boolean; `random` = function(n) -> n bytes; `log` (optional) = function(level, message,
---   fields); `is_closed` = function() -> boolean
--- @tparam[opt] table options see README "Publisher"
+--   fields); `is_closed` = function() -> boolean; `is_observing` = function() -> whether `observe` called the caller
+-- @local
+-- @tparam[opt] table options see docs/publisher.md
 -- @treturn publisher|nil a publisher; nil, message, details otherwise
 function publisher.new(client, options)
   local checked, message, details = settings.check(options)
@@ -45,6 +46,7 @@ function publisher.new(client, options)
     payload = client.payload,
     transport = client.transport,
     is_client_closed = client.is_closed,
+    is_observing = client.is_observing,
     now = checked.now,
     max_queue = checked.max_queue,
     queue = queue.new(checked),
@@ -184,10 +186,13 @@ end
 -- @tparam[opt] table params `socket_id`, `info`, `idempotency_key` and `extra` as in client:trigger; `replace` = a
 --   string or number: a waiting event of the same channel, name and key is replaced; `tag` = any value, passed to
 --   on_result
--- @treturn true|nil true; nil, message, details otherwise (`full`, `closed`, or what client:trigger returns)
+-- @treturn true|nil true
+-- @fails full, closed, invalid, encryption, too_large
 function methods:trigger(channel, event, data, params)
-  argument("trigger", 1, channel, "string")
-  argument("trigger", 2, event, "string")
+  if type(channel) ~= "string" or type(event) ~= "string" then
+    argument("trigger", 1, channel, "string")
+    argument("trigger", 2, event, "string")
+  end
   if params ~= nil then
     argument("trigger", 4, params, "table or nil")
   end
@@ -198,48 +203,56 @@ function methods:trigger(channel, event, data, params)
 end
 
 -- Once the client is closed nothing can be sent.
-local function ends_with_client(self)
-  local closed = self.is_client_closed()
-  if closed then
-    self.delivery:abandon("the client is closed", { code = "closed" })
-  end
-  return closed
+local function end_with_client(self)
+  self.delivery:abandon("the client is closed", { code = "closed" })
+  return errors.fail("closed", "the client is closed")
+end
+
+-- A batch that is being observed, or whose events are being reported, ends after that.
+local function callback_around(self)
+  return self.outcomes:is_reporting() and "on_result" or self.is_observing() and "observe"
 end
 
 --- Does what can be done now, and drives the transport: async's `step` is called here. Over a transport that blocks,
--- at most one batch is sent. Does nothing when called from on_result.
+-- at most one batch is sent. Does nothing when called from on_result or observe.
 -- @tparam[opt=0] number seconds how long to wait for the network; a call that blocks has its own timeout
--- @treturn number|nil how many events are not settled; nil, message, details otherwise
+-- @treturn number|nil how many events are not settled
+-- @fails invalid, closed, full, and those of a custom transport's `step`
 function methods:step(seconds)
+  local limit, message, details = 0, nil, nil
   if seconds ~= nil then
     argument("step", 1, seconds, "number or nil")
+    limit, message, details = arguments.seconds("step", seconds)
   end
-  local limit, message, details = arguments.seconds("step", seconds, 0)
   if not limit then
     return nil, message, details
-  elseif self.outcomes:is_reporting() then
+  elseif callback_around(self) then
     return self.delivery:unsettled()
-  elseif ends_with_client(self) then
-    return errors.fail("closed", "the client is closed")
+  elseif self.is_client_closed() then
+    return end_with_client(self)
   end
   return self.driver:advance(limit)
 end
 
 --- Sends what waits, without lingering, until everything is settled or the time has passed.
 -- @tparam[opt=10] number seconds
--- @treturn true|nil true; nil, message, details otherwise: code `timeout`, or `invalid` where it cannot wait;
---   `details.left` is the number of events that are not settled
+-- @treturn true|nil true
+-- @fails timeout, invalid where it cannot wait, closed; `details.left` is the number of events that are not settled
 function methods:flush(seconds)
   argument("flush", 1, seconds, "number or nil")
   local limit, message, details = arguments.seconds("flush", seconds, DEFAULT_WAIT)
-  local left = self.delivery:unsettled()
+  local left, around = self.delivery:unsettled(), callback_around(self)
   if not limit then
     return nil, message, details
-  elseif self.outcomes:is_reporting() then
-    return errors.fail("invalid", "flush must not be called from on_result", { left = left })
+  elseif around then
+    return errors.fail("invalid", "flush must not be called from " .. around, { left = left })
   end
   local deadline = self.now() + limit
-  while left > 0 and not ends_with_client(self) do
+  while left > 0 do
+    if self.is_client_closed() then
+      end_with_client(self)
+      break
+    end
     local rest = deadline - self.now()
     if not (rest > 0) then -- luacheck: ignore 581
       return errors.fail("timeout", ("%d events are not settled yet"):format(left), { left = left })
@@ -257,15 +270,19 @@ end
 
 --- Refuses new events, flushes, and ends the remaining ones as failed with code `closed`.
 -- @tparam[opt=10] number seconds for the flush
--- @treturn true|nil true; nil, message, details otherwise; `details.left` is the number of events that were given up
+-- @treturn true|nil true
+-- @fails closed, invalid where it cannot wait; `details.left` is the number of events that were given up
 function methods:close(seconds)
   argument("close", 1, seconds, "number or nil")
   local limit, message, details = arguments.seconds("close", seconds, DEFAULT_WAIT)
+  local around = callback_around(self)
   if not limit then
     return nil, message, details
+  elseif around == "observe" then -- the batch in flight may have been accepted
+    return errors.fail("invalid", "close must not be called from observe", { left = self.delivery:unsettled() })
   end
   self.closed = true
-  if not self.outcomes:is_reporting() then
+  if not around then
     local ran, ok, text, failure = pcall(self.flush, self, limit)
     if not ran then -- the clock raised: nothing is lost
       self.closed = false
@@ -283,7 +300,7 @@ function methods:close(seconds)
   return true
 end
 
---- Counts of events, and of calls.
+--- Counts events, and calls.
 -- `accepted` = `queued` + `in_flight` + `sent` + `failed` + `dropped` + `replaced`, always.
 -- @treturn table these, and `retried`: retries of events; `calls`: HTTP calls made
 function methods:stats()
@@ -298,20 +315,20 @@ local function ask_transport(self, name)
   return ask and ask(self.transport)
 end
 
---- The descriptor that is readable when `step` has something to do.
--- @treturn number|nil
+--- Returns the descriptor that is readable when `step` has something to do.
+-- @treturn number|nil nil over a transport that has none
 function methods:pollfd()
   return ask_transport(self, "pollfd")
 end
 
---- What to watch the descriptor for.
--- @treturn string|nil
+--- Returns what to watch the descriptor for.
+-- @treturn string|nil "r"; nil when there is no descriptor
 function methods:events()
-  return ask_transport(self, "events")
+  return self:pollfd() and ask_transport(self, "events")
 end
 
---- When `step` should be called next, if nothing happens before.
--- @treturn number|nil seconds from now
+--- Returns when `step` should be called next, if nothing happens before.
+-- @treturn number|nil seconds from now; nil when nothing waits for the time
 function methods:timeout()
   local due = self.delivery:due()
   local own = due and math.max(0, due - self.now())

@@ -40,9 +40,10 @@ local OPTIONS = {
 }
 
 --- Makes a registry.
--- @tparam[opt] table given `strict` (false): a configured name that nobody registered is an error; `json`,
---   `log` = function(level, message, fields), `clock` = function returning Unix seconds, `now`
--- @treturn table|nil registry; nil, message, details otherwise
+-- @tparam[opt] table given `strict` (false): a configured name that nobody registered is an error; `json`, `log` =
+--   function(level, message, fields), `clock` = function returning Unix seconds, `now`
+-- @treturn table|nil registry
+-- @fails config
 function push.new(given)
   argument("new", 1, given, "table or nil")
   local checked, message, details = options.check(given or {}, OPTIONS)
@@ -83,7 +84,8 @@ end
 -- that have been started stay started.
 -- @tparam string|table config a list of `{ name =, config = }`, decoded or as JSON; all of it is read before any
 --   handler is touched
--- @treturn true|nil true; nil, message, details otherwise
+-- @treturn true|nil true
+-- @fails config, closed, and those of a handler's `init`
 function methods:init(config)
   argument("init", 1, config, "string or table")
   if self.stopping then
@@ -109,9 +111,9 @@ end
 
 --- Gives a receipt to every handler that is ready. Never blocks.
 -- @tparam table receipt see pusher.push.tinode.receipt; checked and copied
--- @treturn number|nil how many handlers accepted it; nil, message, details when the receipt is malformed, or a handler
---   refused or dropped it: the first one's failure, with its name in `details.handler` and the count in
---   `details.accepted`
+-- @treturn number|nil how many handlers accepted it
+-- @fails invalid, too_large for a malformed receipt; and those of a handler's `push`: the first one's failure, with its
+--   name in `details.handler` and the count in `details.accepted`
 function methods:push(receipt)
   argument("push", 1, receipt, "table")
   local checked, message, details = receipts.check(receipt, self.options.clock())
@@ -177,8 +179,8 @@ end
 
 --- Lets the handlers work that need it; a program with a loop calls this in every turn.
 -- @tparam[opt=0] number seconds the longest that all of them together may take
--- @treturn number|nil how many items are not settled, 0 when nothing is left; nil, message, details when a handler
---   failed
+-- @treturn number|nil how many items are not settled, 0 when nothing is left
+-- @fails invalid, and those of a handler's `step`
 function methods:step(seconds)
   argument("step", 1, seconds, "number or nil")
   local limit, message, details = arguments.seconds("step", seconds, 0)
@@ -191,7 +193,8 @@ end
 
 --- Lets the handlers work until nothing is left.
 -- @tparam[opt=60] number seconds the longest it may take
--- @treturn true|nil true; nil, message, details otherwise (code `timeout` when something is left)
+-- @treturn true|nil true
+-- @fails timeout, invalid, and those of a handler's `step`
 function methods:flush(seconds)
   argument("flush", 1, seconds, "number or nil")
   local limit, message, details = arguments.seconds("flush", seconds, FLUSH_SECONDS)
@@ -208,7 +211,8 @@ end
 --- Stops all handlers: they accept nothing more, finish what they can in the time, and give up the rest.
 -- Calling it again does nothing; `init` starts them anew.
 -- @tparam[opt=5] number seconds the longest that all of them together may take
--- @treturn true|nil true; nil, message, details otherwise
+-- @treturn true|nil true
+-- @fails invalid, and those of a handler's `step` and `stop`
 function methods:stop(seconds)
   argument("stop", 1, seconds, "number or nil")
   local limit, message, details = arguments.seconds("stop", seconds, STOP_SECONDS)
@@ -236,7 +240,7 @@ function methods:stop(seconds)
   return outcome(true, failure)
 end
 
---- What each handler has been given.
+--- Counts what each handler has been given.
 -- @treturn table `{ [name] = { ready =, pushed =, dropped =, refused =, handler = its own stats } }`
 function methods:stats()
   local stats = {}

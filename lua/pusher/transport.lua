@@ -2,12 +2,13 @@
 --
 -- `send(request, parse)` sends one request and returns what `parse(status, body, headers)` returns, or nil, message,
 -- details; a transport that does not block returns a pending instead. `headers` are the final response's header lines.
+-- A fourth argument may say whether the connection was a kept one.
 --
 -- The request is `{ method =, scheme =, host = without brackets, port =, target = path and query, headers = list of
--- { name, value }, body = string or nil, timeout = seconds for the whole call or nil, once = boolean }`. It is signed:
--- it is sent unchanged, with Host and Content-Length added. It may be sent again when a kept connection breaks before
--- any byte of a response; not when it has a body and `once` is set, unless the server surely refused it unread.
--- Redirects are not followed.
+-- { name, value }, body = string or nil, timeout = seconds for the whole call or nil, once = boolean, attempt = number,
+-- 1 when nil }`. It is signed: it is sent unchanged, with Host and Content-Length added. It may be sent again when a
+-- kept connection breaks before any byte of a response; not when it has a body and `once` is set, unless the server
+-- surely refused it unread. Redirects are not followed.
 --
 -- Failures have the codes `network`, `timeout`, `tls`, `too_large`, `invalid`, `full`, `closed` or `config`.
 -- `details.sent` is false when certainly nothing of the request reached the server.
@@ -21,6 +22,7 @@
 --   `step([seconds])`: moves all calls, waits up to `seconds` for one to end; returns the number of calls in flight.
 --   `pollfd()`, `events()`, `timeout()`: a descriptor, "r", and the seconds, or nil, after which `step` is due.
 --   `close()`: closes connections and fails calls in flight with `closed`; may be called again.
+-- @module pusher.transport
 
 local arguments = require "pusher.base.arguments"
 local ascii = require "pusher.base.ascii"
@@ -48,7 +50,8 @@ end
 -- Loads that transport's module and no other, so that nginx never loads libcurl.
 -- @tparam table given `transport` = "curl", "async", "ngx", an object with a `send` method, or nil ("ngx" inside nginx,
 --   otherwise "curl"), and the options for a transport that is made here; others are ignored
--- @treturn table|nil transport; nil, message, details (code `config`) otherwise
+-- @treturn table|nil transport
+-- @fails config
 function transport.resolve(given)
   local wanted = given.transport
   if wanted == nil then
@@ -76,7 +79,9 @@ end
 -- @tparam table chosen transport
 -- @tparam string message
 -- @tparam table details
--- @return nil, message, details; over async a pending that is done
+-- @return nil; over async a pending that is done, and no more
+-- @treturn string message
+-- @treturn table details
 function transport.refuse(chosen, message, details)
   local fail = arguments.method(chosen, "fail")
   if fail then

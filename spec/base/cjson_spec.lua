@@ -9,10 +9,10 @@ describe("pusher.base.cjson", function()
       ["a/b"] = '"a/b"', ["\\/"] = '"\\\\/"', ["\\\\/"] = '"\\\\\\\\/"', ["</script>"] = '"</script>"',
       ['"/"'] = '"\\"/\\""', ["/"] = '"/"',
     } do
-      assert.equal(expected, codec.encode(text))
+      assert.equal(expected, codec.finish(codec.encode(text)))
       assert.equal(text, codec.decode(expected))
     end
-    assert.equal(1, select("#", codec.encode("a/b")))
+    assert.equal(1, select("#", codec.finish('"a\\/b"')))
   end)
 
   it("leaves the application's settings alone", function()

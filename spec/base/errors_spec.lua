@@ -16,7 +16,7 @@ describe("pusher.base.errors", function()
     assert.same({ field = "x" }, given)
   end)
 
-  -- Whether the same call may succeed later, as the README's table of codes has it.
+  -- Whether the same call may succeed later, as the table of docs/errors.md has it.
   it("knows of each code whether it is retryable", function()
     local expected = {
       invalid = false, config = false, encryption = false, network = true, timeout = true, tls = false,

@@ -17,6 +17,22 @@ describe("pusher.base.request", function()
     assert.is_false(rawequal(given, read) or rawequal(given.headers, read.headers))
   end)
 
+  it("has the headers of an earlier copy when they are the same", function()
+    local copy = assert(requests.read(valid { headers = { { "A", "b" }, { "C", "d" } } })).headers
+    local function read(headers)
+      return (requests.read(valid { headers = headers }, copy) or {}).headers
+    end
+    assert.is_true(rawequal(copy, read { { "A", "b" }, { "C", "d" } }))
+    for _, headers in ipairs { {}, { { "A", "b" } }, { { "A", "b" }, { "C", "e" } }, { { "A", "b" }, { "c", "d" } },
+      { { "A", "b" }, { "C", "d" }, { "E", "f" } } } do
+      assert.same(headers, read(headers))
+    end
+    for _, last in ipairs { { "C", 5 }, { 5, "d" }, "C: d", false } do
+      assert.is_nil(read { { "A", "b" }, last })
+    end
+    assert.same({}, requests.read(valid { headers = {} }, {}).headers)
+  end)
+
   it("fills in the port and the headers", function()
     local least = { method = "GET", scheme = "http", host = "h", target = "/" }
     assert.same({ 80, {} }, { requests.read(least).port, requests.read(least).headers })

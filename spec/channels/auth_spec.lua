@@ -182,7 +182,8 @@ describe("pusher.channels.auth", function()
     assert.truthy(subject:authorize_channel(params))
     subject:close()
     sealer:close()
-    refused("encryption", subject:authorize_channel(params))
+    assert.is_nil(subject.master_key)
+    refused("closed", subject:authorize_channel(params))
   end)
 
   it("authenticates users with info and a watchlist", function()
@@ -244,20 +245,92 @@ describe("pusher.channels.auth", function()
     assert.is_nil(message:find("hunter2", 1, true))
   end)
 
+  it("calls the codec once for a member, whatever the form and the channel", function()
+    for _, form in ipairs {
+      "socket_id=1.2&channel_name=presence-a", "channel_name=presence-a&socket_id=1.2",
+      "socket_id=1.2&channel_name=private-a", "socket_id=1.2&channel_name=private-encrypted-a",
+    } do
+      local calls = 0
+      local codec = { decode = cjson.decode, encode = function(value)
+        calls = calls + (type(value) == "table" and 1 or 0)
+        return cjson.encode(value)
+      end }
+      local subject = auth.new { key = "k", mac = core.mac("s"), json = json.new(codec),
+        sealer = encryption.new(("m"):rep(32), core.random) }
+      assert.is_nil(subject:authorize_common(form, { user_id = "1" }))
+      assert.is_truthy(subject:authorize_channel(form, { user_id = "1" }))
+      assert.equal(1, calls, form)
+    end
+  end)
+
+  it("authorizes the common shape as every other", function()
+    local subject = new("k", "s", ("m"):rep(32))
+    local count = 0
+    for _, channel in ipairs { "presence-a", "private-a", "private-encrypted-a" } do
+      local form = "socket_id=1.2&channel_name=" .. channel
+      for _, member in ipairs { false, { user_id = "1" }, { user_id = "a", user_info = "http://a/b\\/" },
+        { user_id = "a", user_info = ("\"/"):rep(500) }, { user_id = 5 }, { user_id = "a", user_info = 2 ^ 70 } } do
+        local common = subject:authorize_common(form, member or nil)
+        if common then
+          assert.equal(subject:authorize_channel({ socket_id = "1.2", channel_name = channel }, member or nil), common)
+          assert.equal(subject:authorize_channel(form, member or nil), common)
+          count = count + 1
+        end
+      end
+    end
+    assert.equal(8, count)
+    assert.is_nil(subject:authorize_common({ socket_id = "1.2", channel_name = "private-a" }))
+    assert.is_nil(subject:authorize_common(5))
+    assert.is_nil(subject:authorize_common("socket_id=1.2&channel_name=presence-a", "text"))
+  end)
+
+  it("does not call the codec for channels without a member, and once where it fails", function()
+    for channel, expected in pairs { public = 0, ["bad channel!"] = 0, ["presence-a"] = 1, ["private-a"] = 1,
+      ["private-encrypted-a"] = 1 } do
+      local calls = 0
+      local codec = { decode = cjson.decode, encode = function(value)
+        calls = calls + (type(value) == "table" and 1 or 0)
+        return type(value) ~= "table" and cjson.encode(value) or calls > 1 and "{}" or error("fails at first")
+      end }
+      local subject = auth.new { key = "k", mac = core.mac("s"), json = json.new(codec), sealer = encryption.new(("m"):rep(32)) }
+      refused("invalid", subject:authorize_channel("socket_id=1.2&channel_name=" .. channel, { user_id = "1" }))
+      assert.equal(expected, calls, channel)
+    end
+  end)
+
+  it("says that the client is closed when a finalizer has closed it", function()
+    for _, channel in ipairs { "private-a", "private-encrypted-a", "presence-a" } do
+      local subject = new("k", "s", ("m"):rep(32))
+      local form, member = "socket_id=1.2&channel_name=" .. channel, channel == "presence-a" and { user_id = "1" } or nil
+      assert.truthy(subject:authorize_common(form, member))
+      subject.mac:close()
+      assert.is_nil(subject:authorize_common(form, member))
+      refused("closed", subject:authorize_channel(form, member))
+      subject.sealer:close()
+      subject:close()
+      assert.is_nil(subject:authorize_common(form, member))
+      refused("closed", subject:authorize_channel(form, member))
+    end
+  end)
+
   it("fails when the codec closes the client", function()
     local subject
     local codec = { decode = cjson.decode, encode = function(value)
       if subject and type(value) == "table" then
         subject.mac:close()
+        subject.sealer:close()
         subject:close()
       end
       return cjson.encode(value)
     end }
     local function closing()
-      subject = auth.new { key = "k", mac = core.mac("s"), json = json.new(codec), sealer = encryption.new() }
+      subject = auth.new { key = "k", mac = core.mac("s"), json = json.new(codec),
+        sealer = encryption.new(("m"):rep(32)) }
       return subject
     end
-    refused("closed", closing():authorize_channel("socket_id=1.2&channel_name=presence-a", { user_id = "1" }))
+    for _, channel in ipairs { "presence-a", "private-encrypted-a" } do
+      refused("closed", closing():authorize_channel("socket_id=1.2&channel_name=" .. channel, { user_id = "1" }))
+    end
     refused("closed", closing():authenticate_user("socket_id=1.2", { id = "1" }))
   end)
 

@@ -81,6 +81,16 @@ describe("pusher.channels.encryption", function()
     end
   end)
 
+  it("ends what it has begun when it is closed meanwhile", function()
+    local sealer
+    sealer = encryption.new(KEY, function(size)
+      sealer:close()
+      return core.random(size)
+    end)
+    assert.is_string((sealer:seal("private-encrypted-a", "text")))
+    assert.is_nil((sealer:seal("private-encrypted-a", "text")))
+  end)
+
   it("refuses without a key, and after close", function()
     local sealer = encryption.new(KEY, core.random)
     assert.equal(KEY, sealer:key())

@@ -95,6 +95,32 @@ describe("pusher.channels.webhook", function()
     refused("unauthorized", new():read(good, BODY:sub(1, -2)))
   end)
 
+  it("computes one HMAC for a forged signature in lower case", function()
+    local good = signed(BODY)["X-Pusher-Signature"]
+    for text, expected in pairs { [good] = 1, [good:upper()] = 2, [("0"):rep(64)] = 1, ["0"] = 1, [("A"):rep(64)] = 2 } do
+      for _, headers in ipairs { { ["X-Pusher-Key"] = "k", ["X-Pusher-Signature"] = text },
+        { ["x-pusher-key"] = "k", ["x-pusher-signature"] = text } } do
+        local subject, count = new(), 0
+        local mac = subject.mac
+        subject.mac = { verify = function(_, ...)
+          count = count + 1
+          return mac:verify(...)
+        end }
+        local hook = subject:read(headers, BODY)
+        assert.equal(text:lower() == good, hook ~= nil)
+        assert.equal(expected, count, text)
+      end
+    end
+  end)
+
+  it("says that the client is closed when a finalizer has closed it", function()
+    for _, headers in ipairs { signed(BODY), { ["x-pusher-key"] = "k", ["x-pusher-signature"] = ("A"):rep(64) } } do
+      local subject = new()
+      subject.mac:close()
+      fails("the client is closed", { code = "closed" }, subject:read(headers, BODY))
+    end
+  end)
+
   it("never shows the signature it expected", function()
     local _, message = new():read({ ["X-Pusher-Key"] = "k", ["X-Pusher-Signature"] = ("0"):rep(64) }, BODY)
     assert.is_nil(message:find(core.mac("s"):hex(BODY), 1, true))

@@ -89,6 +89,64 @@ describe("core.base64", function()
   end)
 end)
 
+describe("core.quote", function()
+  local cjson = require "cjson"
+
+  -- lua-cjson's own text, but for the slash.
+  local function expected(text)
+    return (cjson.encode(text):gsub("\\.", { ["\\/"] = "/" }))
+  end
+
+  it("escapes each byte as lua-cjson does, wherever it stands", function()
+    for code = 0, 255 do
+      for before = 0, 17 do
+        local text = ("a"):rep(before) .. string.char(code) .. ("b"):rep(17 - before)
+        if core.quote(text) ~= expected(text) then
+          error(("byte %d after %d: %s"):format(code, before, core.quote(text)))
+        end
+      end
+    end
+  end)
+
+  it("escapes texts of any length, with what stands around them", function()
+    for _, text in ipairs { "", "a", '"', ("x"):rep(5000), ("\1"):rep(5000), ('{"a":"b"}\n'):rep(700) } do
+      assert.equal(expected(text), core.quote(text))
+      assert.equal("<" .. expected(text) .. ">", core.quote(text, "<", ">"))
+      assert.equal(text .. expected(text) .. text, core.quote(text, text, text))
+    end
+  end)
+
+  it("raises on wrong types", function()
+    assert.has_error(function() core.quote() end)
+    assert.has_error(function() core.quote("a", {}, "") end)
+    assert.has_error(function() core.quote("a", "") end)
+  end)
+end)
+
+describe("core.is_final_json", function()
+  it("refuses what a codec may have written wrongly, wherever it stands", function()
+    for text, final in pairs {
+      [""] = true, ["+"] = true, ["e"] = true, ['{"a":1e+20}'] = false, ["1E+20"] = false, ["e+"] = false, ["+e"] = true,
+      ["++e+"] = false, ['"a\\/b"'] = false, ["\\/"] = false, ['"a/b\\n"'] = true, ['"//"'] = true, ["1e-7"] = true,
+      ["1234567890123456"] = false, ["\255"] = false, ["größer"] = true, ["a\0e+"] = false,
+    } do
+      assert.equal(final, core.is_final_json(text), text)
+    end
+    assert.has_error(function() core.is_final_json() end)
+  end)
+end)
+
+describe("core.plain_slashes", function()
+  it("removes the backslash before a slash, and no other", function()
+    for text, plain in pairs {
+      [""] = "", ["/"] = "/", ["\\/"] = "/", ["\\\\/"] = "\\\\/", ["\\\\\\/"] = "\\\\/", ["\\"] = "\\", ["a\\/b\\/"] = "a/b/",
+      ["\\n\\/\\u002f"] = "\\n/\\u002f", ["\0\\/\0"] = "\0/\0", [("\\/"):rep(3000)] = ("/"):rep(3000), ["a\\"] = "a\\",
+    } do
+      assert.equal(plain, core.plain_slashes(text))
+    end
+  end)
+end)
+
 describe("core.utf8_valid", function()
   local function utf8_of(code)
     local char, floor = string.char, math.floor
@@ -162,5 +220,25 @@ describe("core.utf8_valid", function()
     assert.is_false(core.utf8_valid("\224\160x"))
     assert.is_false(core.utf8_valid("\240\144\128x"))
     assert.has_error(function() core.utf8_valid() end)
+  end)
+end)
+
+describe("core.is_target", function()
+  it("takes what begins with a slash and has no control character and no space", function()
+    for _, text in ipairs { "/", "/apps/3/events?x=%2f", "/\195\164", "/~!" .. ("x"):rep(100) } do
+      assert.is_true(core.is_target(text))
+    end
+    assert.is_false(core.is_target(""))
+    assert.is_false(core.is_target("x/"))
+  end)
+
+  it("looks at each byte, wherever it is", function()
+    for code = 0, 255 do
+      local good = code > 32 and code ~= 127
+      for _, place in ipairs { 0, 1, 7, 16, 63 } do
+        local text = "/" .. ("a"):rep(place) .. string.char(code) .. ("b"):rep(63 - place)
+        assert.equal(good, core.is_target(text))
+      end
+    end
   end)
 end)

@@ -264,6 +264,20 @@ describe("pusher.driver.nginx", function()
     assert.equal("1 2 3", world:took("a"))
   end)
 
+  it("does not spin in the last millisecond of a flush", function()
+    local world, publisher = new { latency = 5 }
+    local sleep, shortest, refused = nginx.api.sleep, math.huge, nil
+    nginx.api.sleep = function(seconds)
+      shortest = math.min(shortest, seconds)
+      sleep(seconds)
+    end
+    publisher:trigger("a", "e", "1")
+    nginx.api.timer.at(0, function() refused = select(3, publisher:flush(0.0102)) end)
+    nginx.run(world.time + 1)
+    assert.equal("timeout", refused.code)
+    assert.equal(0.001, shortest)
+  end)
+
   it("waits in a flush, without lingering", function()
     local world, publisher = new { publisher = { linger = 60 } }
     for number = 1, 25 do

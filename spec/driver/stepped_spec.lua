@@ -48,24 +48,35 @@ describe("pusher.driver.stepped", function()
   it("steps once more after what it hands over meanwhile, as many calls as are allowed or fewer", function()
     for count, expected in pairs { [0] = { 0 }, [1] = { 0, 1 }, [2] = { 0, 2 }, [3] = { 0, 2 } } do
       local sent, seen, left = 0, {}, 0
+      local source = {
+        max_in_flight = 2, judged = 0,
+        next = function()
+          left = left - 1
+          return left >= 0 and {} or nil
+        end,
+        send = function() sent = sent + 1 end,
+        unsettled = function() return 0 end,
+      }
       local driver = stepped.new {
-        source = {
-          max_in_flight = 2, judged = 0,
-          next = function()
-            left = left - 1
-            return left >= 0 and {} or nil
-          end,
-          send = function() sent = sent + 1 end,
-          unsettled = function() return 0 end,
-        },
+        source = source,
         transport = { step = function()
-          seen[#seen + 1], left = sent, #seen == 0 and count or left
+          seen[#seen + 1], left, source.judged = sent, #seen == 0 and count or left, 1
           return sent
         end },
       }
       assert.equal(0, driver:advance(0))
       assert.same(expected, seen)
     end
+  end)
+
+  it("asks the source once in a step that settles nothing", function()
+    local asked = 0
+    local driver = stepped.new {
+      source = { max_in_flight = 2, judged = 0, next = function() asked = asked + 1 end, unsettled = function() return 0 end },
+      transport = { step = function() return 0 end },
+    }
+    driver:advance(0)
+    assert.equal(1, asked)
   end)
 
   it("does not wait when there is nothing to wait for", function()

@@ -133,7 +133,7 @@ local function client_options()
     proxy = "http://p:80", no_proxy = "a,b", ca_file = "f", tls_verify = true, max_response_bytes = 1, max_pending = 1,
     encryption_master_key_base64 = MASTER_KEY, max_payload_kb = 10, max_batch = 10, push_notification_host = "h",
     transport = fake_transport.new(), json = { encode = yes, decode = yes }, log = nothing, clock = os.time,
-    random = core.random, retry = { attempts = 2, base = 1, max = 1 }, idempotency = true,
+    random = core.random, retry = { attempts = 2, base = 1, max = 1 }, idempotency = true, observe = nothing,
   }
 end
 
@@ -254,6 +254,33 @@ end, {
   end, {} },
 })
 
+local recorder = require "pusher.transport.recorder"
+
+local function recorder_with_pendings()
+  return recorder.new { pendings = true, log = nothing }
+end
+
+-- In a test a wrong value is the programmer's mistake, too.
+functions("transport.recorder", recorder, {
+  { "new", { "table or nil" }, function()
+    return { { pendings = true, encryption_master_key_base64 = MASTER_KEY, log = nothing } }
+  end, { raises = true } },
+})
+
+methods("transport.recorder", recorder.new, {
+  { "send", { "table", "function" }, request },
+  { "respond", { "table" }, function()
+    return { { status = 200, body = { a = 1 }, headers = { Date = "x" }, method = "GET", path = "/x", times = 2 } }
+  end, { raises = true } },
+  { "respond", { "table" }, function()
+    return { { code = "network", message = "m", sent = false } }
+  end, { raises = true } },
+})
+methods("transport.recorder", recorder_with_pendings, {
+  { "send", { "table", "function" }, request, { ends = "close" } },
+  { "step", { "number or nil" }, function() return { 0 } end },
+})
+
 methods("transport.async", require("pusher.transport.async").new, {
   { "step", { "number or nil" }, function() return { 0 } end, { ends = "close" } },
 })
@@ -262,7 +289,7 @@ functions("beams", beams, {
   { "new", { "table" }, function()
     return { { instance_id = "i", secret_key = calls.SECRETS[2], webhook_secret = calls.SECRETS[3], timeout = 5,
       base_url = "http://h/x", transport = fake_transport.new(), json = { encode = yes, decode = yes }, log = nothing,
-      clock = os.time } }
+      clock = os.time, observe = nothing } }
   end, { loose = CLIENT_OPTIONS } },
 })
 
@@ -305,7 +332,7 @@ functions("fcm", fcm, {
   { "new", { "table" }, function()
     return { { devices = nothing, remove = nothing, on_result = nothing, transport = fake_transport.new(),
       json = { encode = yes, decode = yes }, log = nothing, clock = os.time, now = core.now, sleep = nothing,
-      random = core.random, getenv = nothing } }
+      random = core.random, getenv = nothing, observe = nothing } }
   end, { loose = CLIENT_OPTIONS } },
 })
 
@@ -442,13 +469,16 @@ local WITHOUT_ARGUMENTS = {
   ["registry:stats"] = true, ["push.stats"] = true, ["fcm:stats"] = true, ["fcm:is_ready"] = true,
   ["stdout:stats"] = true, ["stdout:is_ready"] = true, ["stdout:stop"] = true, ["transport.async:pollfd"] = true,
   ["transport.async:events"] = true, ["transport.async:timeout"] = true, ["transport.async:close"] = true,
-  ["transport.curl:close"] = true, ["transport.ngx:close"] = true,
+  ["transport.curl:close"] = true, ["transport.ngx:close"] = true, ["transport.recorder:close"] = true,
+  ["transport.recorder:requests"] = true, ["transport.recorder:events"] = true, ["transport.recorder:reset"] = true,
+  ["transport.recorder:timeout"] = true,
 }
 -- What the library's parts call on each other.
 local INTERNAL = {
   ["push.register"] = true, -- the registry's own, whose names cannot be used twice
   ["transport.async:fail"] = true, ["transport.async:drive"] = true,
-  ["transport.async:abandon"] = true, ["stdout.go"] = true,
+  ["transport.async:abandon"] = true, ["stdout.go"] = true, ["transport.recorder:fail"] = true,
+  ["transport.recorder:drive"] = true, ["transport.recorder:abandon"] = true,
 }
 
 -- The objects and modules of the calls above, by the prefix of their names.
@@ -458,10 +488,11 @@ local function subjects()
     ["registry:"] = registry(), ["fcm:"] = assert(fcm.new { devices = nothing }), ["stdout:"] = assert(stdout.new()),
     ["transport.async:"] = assert(require("pusher.transport.async").new()),
     ["transport.curl:"] = assert(require("pusher.transport.curl").new()),
+    ["transport.recorder:"] = recorder_with_pendings(),
     ["pusher."] = pusher, ["beams."] = beams, ["push."] = push, ["fcm."] = fcm, ["stdout."] = stdout,
     ["openresty."] = openresty, ["openresty.decide."] = openresty.decide,
   }
-  for _, name in ipairs { "curl", "async", "ngx" } do
+  for _, name in ipairs { "curl", "async", "ngx", "recorder" } do
     list["transport." .. name .. "."] = require("pusher.transport." .. name)
   end
   for _, name in ipairs { "uid", "drafty", "access_mode", "timestamp", "receipt" } do

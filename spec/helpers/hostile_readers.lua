@@ -71,6 +71,8 @@ return function()
     repeated = function(n) return "socket_id=1.2&" .. list_of(n, "channel_name[]=private-a", "&") end,
   }
 
+  local name_of = require("pusher.channels.label").new("")
+  add("the endpoint of a call, for observe", { "<>", "/<>", "/channels/<>", "/users/u<>", "/channels/<>/users" }, name_of)
   add("client:read_form, JSON", { "<>", "{<>", '{"<>":"<>"}', '{"a":<>}', '{"a":1<>}', '{"a"<>:1}', '{"a":"b"}<>', "<>{}", '["<>"]' },
     function(text)
       client:read_form(text, "application/json")
@@ -316,9 +318,26 @@ return function()
   local route = require "pusher.transport.ngx.route"
   add("ngx proxy", { "<>", "http://<>", "http://<>@h:1", "http://u:<>@h:1", "u:p@<>:1", "http://h:<>", "[<>]:1" }, route.proxy)
   add("ngx route", { "<>", "a.<>", "<>." }, function(text)
-    route.plan({ scheme = "https", host = text, port = 443 }, { tls_verify = true,
+    route.plan({ scheme = "https", host = text, port = 443 }, { tls_verify = true, pool_size = 1,
       proxy = { host = text, port = 1 }, is_direct = nothing })
   end)
+
+  -- ---- the recorder, which takes requests apart ----
+
+  local recorder = require "pusher.transport.recorder"
+  local function record(target, body)
+    local transport = recorder.new()
+    transport:send({ method = "POST", scheme = "https", host = "h", target = target, headers = { { "a", target } },
+      body = body }, yes)
+    transport:requests()
+    transport:events()
+  end
+  add("recorder, target", { "<>", "/apps/3/channels/a?info=<>", "/apps/3/events?<>=<>", "/apps/<>", "/a/<>/messages:send" },
+    record)
+  add("recorder, body", {
+    "<>", '{"channels":["private-encrypted-<>"],"data":"<>"}', '{"channels":["a"],"info":"<>","<>":1}',
+    '{"channels":["#server-to-user-<>"],"data":"[<>"}', '{"channels":["private-encrypted-a"],"data":"{\\"nonce\\":\\"<>\\"}"}',
+  }, function(text) record("/apps/3/events", text) end)
 
   -- ---- URLs, hosts, addresses ----
 
@@ -414,6 +433,14 @@ return function()
       core.is_channel_name(text)
       core.subscriber(text)
       core.authorize(mac, text, "f", "b")
+      core.authorize_member(mac, "socket_id=1.2&channel_name=presence-a", "f", { user_id = text }, tostring)
+      core.authorize_member(mac, "socket_id=1.2&channel_name=presence-a", "f", { user_id = "1" }, function()
+        return text
+      end)
+      core.quote(text)
+      core.is_final_json(text)
+      core.decode(tostring, text)
+      core.plain_slashes(text)
       core.equal(text, text)
       core.md5_hex(text)
       core.open(text, key, nonce)

@@ -1,4 +1,4 @@
---- Set-ups for the README's blocks on push notifications: what they send arrives at the local push server.
+--- Set-ups for the pages' blocks on push notifications: what they send arrives at the local push server.
 
 local account = require "tools.local_server.account"
 local push_server = require "tools.local_server.push"

@@ -25,8 +25,8 @@ contract.cases = cases
 contract.OPTIONS = { timeout = 5 * time_scale, keepalive = { idle = 60, pool_size = 4 } }
 
 --- The `parse` that cases are written for.
-function contract.parse(status, body, headers)
-  return { status = status, body = body, headers = headers }
+function contract.parse(status, body, headers, reused)
+  return { status = status, body = body, headers = headers, reused = reused }
 end
 
 -- ---- helpers of the cases ----
@@ -137,6 +137,17 @@ case("sends the request byte for byte and adds only what HTTP needs", {
       expected[name] = nil
     end
     check(next(expected) == nil, "header %s is missing", tostring(next(expected)))
+  end,
+})
+
+case("passes whether the connection was a kept one", {
+  requests = function(server)
+    return { ask(server, "/_misbehave/none"), ask(server, "/_misbehave/none") }
+  end,
+  expect = function(outcomes)
+    local first, second = responded(outcomes[1], 200).reused, responded(outcomes[2], 200).reused
+    check(first == false and second == true, "expected false, then true, got %s, then %s", tostring(first),
+      tostring(second))
   end,
 })
 

@@ -5,7 +5,7 @@
 local source = require("spec.helpers.source")
 
 local ROCKSPEC = "pusher-dev-1.rockspec"
--- As the README has it: a rockspec of the builtin build cannot name flags.
+-- As docs/install.md has it: a rockspec of the builtin build cannot name flags.
 local HARDENED = "CFLAGS='-O2 -fPIC -fstack-protector-strong' LIBFLAG='-shared -Wl,-z,relro,-z,now'"
 local VERSION = require("pusher.base.headers").VERSION
 local RELEASE = ("build/pusher-%s-1.rockspec"):format(VERSION)
@@ -78,7 +78,7 @@ describe("packaging", function()
   -- LuaRocks compiles next to the sources: give it a copy, made of what a checkout holds.
   local function make_copy(name)
     local folder = root .. "/" .. name
-    sh(("mkdir %s && cp -r src lua docs examples LICENSE README.md CHANGELOG.md %s %s"):format(folder, ROCKSPEC, folder))
+    sh(("mkdir %s && cp -r src lua docs examples types LICENSE README.md CHANGELOG.md %s %s"):format(folder, ROCKSPEC, folder))
     sh(("find %s -name '*.o' -delete; find %s -name '*.so' -delete"):format(folder, folder))
     return folder
   end
@@ -110,7 +110,7 @@ describe("packaging", function()
   local function check_tree(tree, version, interpreter)
     local share = tree .. "/share/lua/" .. version
     assert.same(source.files("lua", "lua"), installed(share))
-    for _, folder in ipairs { "docs", "examples" } do
+    for _, folder in ipairs { "docs", "examples", "types" } do
       local rock = sh(("echo %s/lib/luarocks/rocks-%s/pusher/*/%s"):format(tree, version, folder))
       assert.equal(files(copy .. "/" .. folder), files(rock))
     end
@@ -184,8 +184,8 @@ describe("packaging", function()
     end)
   end)
 
-  it("installs as README says: by LuaRocks, for an ordinary user, with the system's lua-cjson", function()
-    local section = require("spec.helpers.readme").section(source.read("README.md"), "^LuaRocks")
+  it("installs as docs/install.md says: by LuaRocks, for an ordinary user, with the system's lua-cjson", function()
+    local section = require("spec.helpers.readme").section(source.read("docs/install.md"), "^LuaRocks")
     local command, path = section:match("\n    (luarocks [^\n]*)"), section:match("\n    (eval [^#\n]*)")
     local folder, home = make_copy("own"), root .. "/home"
     local program = root .. "/home/program.lua"
@@ -195,11 +195,11 @@ describe("packaging", function()
     assert.matches("/home/", sh(("find %s/.luarocks -name core.so"):format(home)), 1, true)
   end)
 
-  it("installs by LuaRocks with the flags that README names", function()
+  it("installs by LuaRocks with the flags that docs/install.md names", function()
     local tree = root .. "/rock-5.4"
     sh(("cd %s && luarocks --lua-version 5.4 --tree %s make --deps-mode=none %s %s"):format(
       make_copy("hardened"), tree, ROCKSPEC, HARDENED))
-    assert.matches(HARDENED:gsub("'", '"'), source.read("README.md"), 1, true)
+    assert.matches(HARDENED:gsub("'", '"'), source.read("docs/install.md"), 1, true)
     check_tree(tree, "5.4", "lua5.4")
   end)
 

@@ -1,7 +1,8 @@
 /* All that C knows of the protocol: the alphabets of socket ids and channel names, the form in
- * which a subscriber sends the two, the key of an encrypted channel, and the response to a private
- * channel's subscriber. Pattern matching in Lua takes longer over a form than its signature does.
+ * which a subscriber sends the two, the key of an encrypted channel, and the response to a
+ * subscriber. Pattern matching in Lua takes longer over a form than its signature does.
  */
+#include <stdint.h>
 #include <string.h>
 #include <sodium.h>
 
@@ -57,14 +58,19 @@ static int l_is_socket_id(lua_State *L)
     return 1;
 }
 
+static bool is_name(pusher_bytes text)
+{
+    size_t used = 0;
+    while (used < text.size && used < MAX_CHANNEL_BYTES &&
+           is_channel_character(((const char *)text.data)[used]))
+        used++;
+    return text.size > 0 && used == text.size;
+}
+
 /* is_channel_name(text) -> boolean: 1 to 200 characters of the alphabet */
 static int l_is_channel_name(lua_State *L)
 {
-    size_t size, used = 0;
-    const char *text = luaL_checklstring(L, 1, &size);
-    while (used < size && used < MAX_CHANNEL_BYTES && is_channel_character(text[used]))
-        used++;
-    lua_pushboolean(L, size > 0 && used == size);
+    lua_pushboolean(L, is_name(pusher_check_bytes(L, 1)));
     return 1;
 }
 
@@ -183,7 +189,7 @@ static int l_shared_secret(lua_State *L)
     return 1;
 }
 
-/* ---- a private channel's authorization ---- */
+/* ---- the response to a subscriber ---- */
 
 static char *append(char *at, pusher_bytes text)
 {
@@ -193,8 +199,8 @@ static char *append(char *at, pusher_bytes text)
 
 /* authorize(mac, form, front, back [, middle, master_key]) -> front .. signature .. back; for an
  * encrypted channel front .. signature .. middle .. shared secret .. back. Returns nothing when the
- * form has another shape, the channel another kind, or the master key is missing: those are left to
- * the Lua parser and its error messages. */
+ * form has another shape, the channel another kind, the master key is missing or the mac closed:
+ * those are left to Lua and its error messages. */
 static int l_authorize(lua_State *L)
 {
     pusher_scratch scratch;
@@ -214,6 +220,8 @@ static int l_authorize(lua_State *L)
     const pusher_bytes colon = {":", 1}, channel = {s.channel, s.channel_size};
     const pusher_bytes parts[] = {s.socket_id, colon, channel};
     unsigned int size = pusher_mac_compute(L, 1, parts, 3, bytes);
+    if (size == 0)
+        return 0;
     size_t max_size = front.size + 2 * (size_t)size + middle.size + SECRET_DIGITS + back.size;
     char *out = (char *)pusher_scratch_open(L, &scratch, max_size);
     char *at = append(out, front);
@@ -227,12 +235,91 @@ static int l_authorize(lua_State *L)
     return pusher_scratch_push(L, &scratch, (size_t)(append(at, back) - out));
 }
 
+/* Whether the form names a channel whose subscribers may be members: a presence channel, or a
+ * private one that is not encrypted. */
+static bool read_member_subscriber(subscriber *s, pusher_bytes form)
+{
+    return read_subscriber(s, form) &&
+           (skip(s->channel, "presence-") != NULL || skip(s->channel, "private-") != NULL) &&
+           skip(s->channel, "private-encrypted-") == NULL;
+}
+
+/* Pushes front .. signature .. the data .. the end, nothing when the mac is closed. Returns how
+ * many values. */
+static int push_member_response(lua_State *L, const subscriber *s, pusher_bytes data)
+{
+    static const char member[] = "\",\"channel_data\":";
+    pusher_scratch scratch;
+    unsigned char bytes[EVP_MAX_MD_SIZE];
+    pusher_bytes front = pusher_check_bytes(L, 3);
+    luaL_argcheck(L, data.size < SIZE_MAX / 16, 4, "too long");
+    const pusher_bytes colon = {":", 1}, channel = {s->channel, s->channel_size};
+    const pusher_bytes parts[] = {s->socket_id, colon, channel, colon, data};
+    unsigned int size = pusher_mac_compute(L, 1, parts, 5, bytes);
+    if (size == 0)
+        return 0; /* a finalizer has closed the mac */
+    char *out = (char *)pusher_scratch_open(
+        L, &scratch, front.size + 2 * (size_t)size + sizeof(member) + pusher_max_quoted_size(data));
+    char *at = append(out, front);
+    pusher_hex(at, bytes, size);
+    at = append(at + 2 * size, (pusher_bytes){member, sizeof(member) - 1});
+    at = pusher_quote(at, data);
+    *at++ = '}';
+    return pusher_scratch_push(L, &scratch, (size_t)(at - out));
+}
+
+static bool has_text(lua_State *L, int index, const char *text)
+{
+    size_t size;
+    const char *given = lua_tolstring(L, index, &size);
+    return size == strlen(text) && memcmp(given, text, size) == 0;
+}
+
+/* Whether the value at `index` is a plain table of a user_id, which is text like a channel's name,
+ * and perhaps a user_info: nearly all members are. */
+static bool is_common_member(lua_State *L, int index)
+{
+    bool has_id = false;
+    if (lua_type(L, index) != LUA_TTABLE)
+        return false;
+    if (lua_getmetatable(L, index)) {
+        lua_pop(L, 1);
+        return false;
+    }
+    lua_pushnil(L);
+    while (lua_next(L, index) != 0) {
+        bool ok = lua_type(L, -2) == LUA_TSTRING;
+        if (ok && has_text(L, -2, "user_id"))
+            ok = has_id = lua_type(L, -1) == LUA_TSTRING && is_name(pusher_check_bytes(L, -1));
+        else
+            ok = ok && has_text(L, -2, "user_info");
+        lua_pop(L, ok ? 1 : 2);
+        if (!ok)
+            return false;
+    }
+    return has_id;
+}
+
+/* authorize_member(mac, form, front, member, encode) -> front .. signature .. the text that the
+ * encoder writes for the member .. the end. Returns nothing when the form, the channel, the member
+ * or its text needs a second look, or the mac is closed: the encoder may then be called again. */
+static int l_authorize_member(lua_State *L)
+{
+    subscriber s;
+    pusher_bytes data;
+    if (!read_member_subscriber(&s, pusher_check_bytes(L, 2)) || !is_common_member(L, 4) ||
+        !pusher_encode(L, 5, 4, &data))
+        return 0;
+    return push_member_response(L, &s, data);
+}
+
 const luaL_Reg pusher_channel_auth_functions[] = {
-    {"is_socket_id",    l_is_socket_id   },
-    {"is_channel_name", l_is_channel_name},
-    {"subscriber",      l_subscriber     },
-    {"channel_key",     l_channel_key    },
-    {"shared_secret",   l_shared_secret  },
-    {"authorize",       l_authorize      },
-    {NULL,              NULL             },
+    {"is_socket_id",     l_is_socket_id    },
+    {"is_channel_name",  l_is_channel_name },
+    {"subscriber",       l_subscriber      },
+    {"channel_key",      l_channel_key     },
+    {"shared_secret",    l_shared_secret   },
+    {"authorize",        l_authorize       },
+    {"authorize_member", l_authorize_member},
+    {NULL,               NULL              },
 };

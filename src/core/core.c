@@ -51,12 +51,26 @@ static int l_sleep(lua_State *L)
     return 0;
 }
 
+/* is_target(text) -> whether it can be sent as the target of a request: it begins with a slash and
+ * has no control character and no space (RFC 9112 3.2). */
+static int l_is_target(lua_State *L)
+{
+    pusher_bytes text = pusher_check_bytes(L, 1);
+    const unsigned char *bytes = text.data;
+    bool good = text.size > 0 && bytes[0] == '/';
+    for (size_t i = 0; i < text.size; i++) /* to the end: the compiler makes wide steps of it */
+        good &= (bytes[i] > ' ') & (bytes[i] != 0x7F);
+    lua_pushboolean(L, good);
+    return 1;
+}
+
 static const luaL_Reg functions[] = {
-    {"random", l_random},
-    {"equal",  l_equal },
-    {"now",    l_now   },
-    {"sleep",  l_sleep },
-    {NULL,     NULL    },
+    {"random",    l_random   },
+    {"equal",     l_equal    },
+    {"now",       l_now      },
+    {"sleep",     l_sleep    },
+    {"is_target", l_is_target},
+    {NULL,        NULL       },
 };
 
 static const luaL_Reg *const all_functions[] = {

@@ -65,10 +65,21 @@ const pusher_digests *pusher_get_digests(lua_State *L);
 /* Raises unless `ok`. */
 void pusher_check_digest(lua_State *L, bool ok);
 
+/* ---- json_text.c ---- */
+
+/* The size of a text as a JSON string, quotes included; of a short text an upper bound. */
+size_t pusher_max_quoted_size(pusher_bytes text);
+/* Writes it; returns its end. */
+char *pusher_quote(char *out, pusher_bytes text);
+/* Calls the encoder at index `encode` with the value at index `value`, and pushes one value or
+ * two: true and on top the text, which needs no second look; false and anything otherwise, also
+ * when the encoder has raised. */
+bool pusher_encode(lua_State *L, int encode, int value, pusher_bytes *text);
+
 /* ---- mac.c ---- */
 
-/* Writes the MAC of the mac object at `index` over the parts; returns its size. `out` has
- * EVP_MAX_MD_SIZE bytes. */
+/* Writes the MAC of the mac object at `index` over the parts; returns its size, 0 when
+ * it is closed. `out` has EVP_MAX_MD_SIZE bytes. */
 unsigned int pusher_mac_compute(lua_State *L, int index, const pusher_bytes *parts, size_t count,
                                 unsigned char *out);
 

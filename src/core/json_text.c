@@ -1,7 +1,10 @@
 /* What lua-cjson and other codecs leave to their callers: bytes that are not UTF-8, integers that a
- * double cannot hold, and the decimal point of the locale, which printf and strtod follow. */
+ * double cannot hold, and the decimal point of the locale, which printf and strtod follow. And
+ * writing strings, which they do slowly. */
 #include <langinfo.h>
 #include <locale.h>
+#include <stdint.h>
+#include <string.h>
 #ifdef __APPLE__
 #include <xlocale.h>
 #endif
@@ -43,14 +46,55 @@ static bool has_decimal_dot(void)
     return decimal_point()[0] == '.' && decimal_point()[1] == '\0';
 }
 
+static bool is_plain_json(pusher_bytes text)
+{
+    return has_decimal_dot() && pusher_is_utf8(text.data, text.size) &&
+           !has_long_integer(text.data, text.size);
+}
+
 /* is_plain_json(text) -> boolean: true when any codec reads and writes it correctly: the text is
  * UTF-8, has no integer of more than 15 digits (which it may have in a string), and the locale's
  * decimal point is a dot. */
 static int l_is_plain_json(lua_State *L)
 {
+    lua_pushboolean(L, is_plain_json(pusher_check_bytes(L, 1)));
+    return 1;
+}
+
+/* decode(decoder, text) -> true, what the decoder returns for the text. Returns nothing when the
+ * text is not plain, or the decoder has raised. */
+static int l_decode(lua_State *L)
+{
+    if (!is_plain_json(pusher_check_bytes(L, 2)))
+        return 0;
+    lua_pushboolean(L, 1);
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, 2);
+    return lua_pcall(L, 1, 1, 0) == 0 ? 2 : 0;
+}
+
+/* Whether the two bytes occur in this order, next to each other. */
+static bool has_pair(pusher_bytes text, char first, char second)
+{
+    const char *s = text.data, *end = s + text.size;
+    while (s < end && (s = memchr(s + 1, second, (size_t)(end - s - 1))) != NULL)
+        if (s[-1] == first)
+            return true;
+    return false;
+}
+
+/* Whether a codec may have rounded no number. */
+static bool is_exact_json(pusher_bytes text)
+{
+    return is_plain_json(text) && !has_pair(text, 'e', '+') && !has_pair(text, 'E', '+');
+}
+
+/* is_final_json(text) -> boolean: as is_plain_json, and the text has no number with an exponent and
+ * no escaped slash. So what a codec wrote needs no second look. */
+static int l_is_final_json(lua_State *L)
+{
     pusher_bytes text = pusher_check_bytes(L, 1);
-    lua_pushboolean(L, has_decimal_dot() && pusher_is_utf8(text.data, text.size) &&
-                           !has_long_integer(text.data, text.size));
+    lua_pushboolean(L, is_exact_json(text) && !has_pair(text, '\\', '/'));
     return 1;
 }
 
@@ -78,9 +122,156 @@ static int l_in_c_locale(lua_State *L)
     return status == 0 ? lua_gettop(L) : lua_error(L);
 }
 
+/* ---- strings ---- */
+
+#define EACH_BYTE(c) (UINT64_C(0x0101010101010101) * (c))
+
+enum {
+    CHUNK_BYTES = sizeof(uint64_t),
+    SHORT_BYTES = 100 /* six times as many are written as fast as they are counted */
+};
+
+/* Whether none of the CHUNK_BYTES bytes is to be escaped. Subtracting sets the high bit of a byte
+ * below 0x80 that is smaller; XOR makes the wanted byte 0 first. */
+static bool is_plain_chunk(const unsigned char *s)
+{
+    uint64_t x;
+    memcpy(&x, s, sizeof(x));
+    uint64_t low = x - EACH_BYTE(0x20), quote = (x ^ EACH_BYTE('"')) - EACH_BYTE(1);
+    uint64_t backslash = (x ^ EACH_BYTE('\\')) - EACH_BYTE(1);
+    uint64_t delete = (x ^ EACH_BYTE(0x7F)) - EACH_BYTE(1);
+    return ((low | quote | backslash | delete) & ~x & EACH_BYTE(0x80)) == 0;
+}
+
+/* The character after the backslash, for each byte: u for \u00xx, 0 for a plain byte. */
+static const char escapes[256] = "uuuuuuuubtnufruuuuuuuuuuuuuuuuuu"
+                                 "\0\0\"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+                                 "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\\\0\0\0"
+                                 "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0u";
+
+size_t pusher_max_quoted_size(pusher_bytes text)
+{
+    const unsigned char *s = text.data, *end = s + text.size;
+    size_t size = text.size + 2;
+    if (text.size <= SHORT_BYTES)
+        return 6 * text.size + 2;
+    while (s < end) {
+        bool whole = end - s >= CHUNK_BYTES;
+        const unsigned char *stop = whole ? s + CHUNK_BYTES : end;
+        if (whole && is_plain_chunk(s))
+            s = stop;
+        for (; s < stop; s++)
+            if (escapes[*s] != 0)
+                size += escapes[*s] == 'u' ? 5 : 1;
+    }
+    return size;
+}
+
+static char *write_escaped(char *out, unsigned char c)
+{
+    *out++ = '\\';
+    *out++ = escapes[c];
+    if (out[-1] != 'u')
+        return out;
+    *out++ = '0';
+    *out++ = '0';
+    pusher_hex(out, &c, 1);
+    return out + 2;
+}
+
+char *pusher_quote(char *out, pusher_bytes text)
+{
+    const unsigned char *s = text.data, *end = s + text.size;
+    *out++ = '"';
+    while (s < end) {
+        bool whole = end - s >= CHUNK_BYTES;
+        const unsigned char *stop = whole ? s + CHUNK_BYTES : end;
+        if (whole && is_plain_chunk(s)) {
+            memcpy(out, s, CHUNK_BYTES);
+            out += CHUNK_BYTES;
+            s = stop;
+        }
+        for (; s < stop; s++)
+            if (escapes[*s] == 0)
+                *out++ = (char)*s;
+            else
+                out = write_escaped(out, *s);
+    }
+    *out++ = '"';
+    return out;
+}
+
+/* quote(text [, front, back]) -> front .. the text as a JSON string .. back */
+static int l_quote(lua_State *L)
+{
+    pusher_scratch scratch;
+    pusher_bytes text = pusher_check_bytes(L, 1), front = {"", 0}, back = {"", 0};
+    if (!lua_isnoneornil(L, 2)) {
+        front = pusher_check_bytes(L, 2);
+        back = pusher_check_bytes(L, 3);
+    }
+    luaL_argcheck(L, text.size < SIZE_MAX / 16, 1, "too long");
+    size_t size = front.size + pusher_max_quoted_size(text) + back.size;
+    char *out = (char *)pusher_scratch_open(L, &scratch, size);
+    memcpy(out, front.data, front.size);
+    char *end = pusher_quote(out + front.size, text);
+    memcpy(end, back.data, back.size);
+    return pusher_scratch_push(L, &scratch, (size_t)(end - out) + back.size);
+}
+
+/* Pushes the JSON text with each \/ as /. */
+static void push_plain_slashes(lua_State *L, pusher_bytes text)
+{
+    pusher_scratch scratch;
+    const char *s = text.data, *end = s + text.size;
+    char *out = (char *)pusher_scratch_open(L, &scratch, text.size), *at = out;
+    while (s < end) {
+        const char *escape = memchr(s, '\\', (size_t)(end - s));
+        bool whole = escape != NULL && end - escape >= 2; /* the text may be no JSON */
+        size_t size = (size_t)((whole ? escape : end) - s);
+        memcpy(at, s, size);
+        at += size;
+        s += size;
+        if (!whole)
+            break;
+        if (s[1] != '/')
+            *at++ = '\\';
+        *at++ = s[1];
+        s += 2;
+    }
+    pusher_scratch_push(L, &scratch, (size_t)(at - out));
+}
+
+/* plain_slashes(text) -> the JSON text with each \/ as /, for lua-cjson 2.1.0 escapes them */
+static int l_plain_slashes(lua_State *L)
+{
+    push_plain_slashes(L, pusher_check_bytes(L, 1));
+    return 1;
+}
+
+bool pusher_encode(lua_State *L, int encode, int value, pusher_bytes *text)
+{
+    lua_pushvalue(L, encode);
+    lua_pushvalue(L, value);
+    if (lua_pcall(L, 1, 1, 0) != 0 || lua_type(L, -1) != LUA_TSTRING)
+        return false;
+    *text = pusher_check_bytes(L, -1);
+    if (!is_exact_json(*text))
+        return false;
+    if (has_pair(*text, '\\', '/')) {
+        push_plain_slashes(L, *text);
+        *text = pusher_check_bytes(L, -1);
+    }
+    return true;
+}
+
 const luaL_Reg pusher_json_text_functions[] = {
     {"is_plain_json", l_is_plain_json},
+    {"is_final_json", l_is_final_json},
+    {"decode",        l_decode       },
     {"decimal_point", l_decimal_point},
     {"in_c_locale",   l_in_c_locale  },
+    {"quote",         l_quote        },
+    {"plain_slashes", l_plain_slashes},
     {NULL,            NULL           },
 };

@@ -18,24 +18,60 @@ typedef struct {
     EVP_MD_CTX *work;  /* a copy of one of them during a computation; NULL when closed */
 } mac;
 
-/* Type and liveness. Comparing the metatable saves the look-up by name of luaL_checkudata. */
+/* Comparing the metatable saves the look-up by name of luaL_checkudata. */
 static mac *check_mac(lua_State *L)
 {
     mac *m = lua_touserdata(L, 1);
     if (m == NULL || !lua_getmetatable(L, 1) || !lua_rawequal(L, -1, lua_upvalueindex(1)))
         return luaL_checkudata(L, 1, MAC_T); /* raises */
     lua_pop(L, 1);
-    luaL_argcheck(L, m->work != NULL, 1, "closed mac");
     return m;
 }
 
+/* What is to be digested. Short parts are joined first: for each of its own libcrypto takes longer
+ * than for its bytes. */
+typedef struct {
+    EVP_MD_CTX *ctx;
+    bool ok;
+    size_t joined;
+    unsigned char bytes[256];
+} text;
+
+static void digest_joined(text *t)
+{
+    t->ok = t->ok && EVP_DigestUpdate(t->ctx, t->bytes, t->joined) == 1;
+    t->joined = 0;
+}
+
+static void add_part(text *t, pusher_bytes part)
+{
+    if (part.size > sizeof(t->bytes) - t->joined)
+        digest_joined(t);
+    if (part.size > sizeof(t->bytes)) {
+        t->ok = t->ok && EVP_DigestUpdate(t->ctx, part.data, part.size) == 1;
+        return;
+    }
+    memcpy(t->bytes + t->joined, part.data, part.size);
+    t->joined += part.size;
+}
+
+/* Begins with the inner digest. */
+static void begin(text *t, mac *m)
+{
+    t->ctx = m->work;
+    t->joined = 0;
+    t->ok = EVP_MD_CTX_copy_ex(m->work, m->inner) == 1;
+}
+
 /* Writes the MAC unless something failed; returns its size. */
-static unsigned int finish(lua_State *L, mac *m, bool ok, unsigned char *out)
+static unsigned int finish(lua_State *L, mac *m, text *t, unsigned char *out)
 {
     unsigned int size = 0;
-    ok = ok && EVP_DigestFinal_ex(m->work, out, &size) == 1 &&
-         EVP_MD_CTX_copy_ex(m->work, m->outer) == 1 && EVP_DigestUpdate(m->work, out, size) == 1 &&
-         EVP_DigestFinal_ex(m->work, out, &size) == 1;
+    digest_joined(t);
+    bool ok = t->ok && EVP_DigestFinal_ex(m->work, out, &size) == 1 &&
+              EVP_MD_CTX_copy_ex(m->work, m->outer) == 1 &&
+              EVP_DigestUpdate(m->work, out, size) == 1 &&
+              EVP_DigestFinal_ex(m->work, out, &size) == 1;
     pusher_check_digest(L, ok);
     return size;
 }
@@ -44,35 +80,34 @@ unsigned int pusher_mac_compute(lua_State *L, int index, const pusher_bytes *par
                                 unsigned char *out)
 {
     mac *m = luaL_checkudata(L, index, MAC_T);
-    luaL_argcheck(L, m->work != NULL, index, "closed mac");
-    bool ok = EVP_MD_CTX_copy_ex(m->work, m->inner) == 1;
+    text t;
+    if (m->work == NULL)
+        return 0;
+    begin(&t, m);
     for (size_t i = 0; i < count; i++)
-        ok = ok && EVP_DigestUpdate(m->work, parts[i].data, parts[i].size) == 1;
-    return finish(L, m, ok, out);
+        add_part(&t, parts[i]);
+    return finish(L, m, &t, out);
 }
 
 /* The MAC over the concatenation of the arguments from `first` on; returns its size. Numbers are
  * refused: Lua versions write them differently, and turning one into a string could run a
- * finalizer, which might use this very mac half-way. */
+ * finalizer, which might use this very mac half-way.
+ *
+ * Returns 0 for a closed mac, and its callers return nothing: a finalizer may close it while the
+ * text to sign is made. */
 static unsigned int compute(lua_State *L, int first, unsigned char *out)
 {
     mac *m = check_mac(L);
     int last = lua_gettop(L);
-    bool ok = EVP_MD_CTX_copy_ex(m->work, m->inner) == 1;
+    text t;
+    if (m->work == NULL)
+        return 0;
+    begin(&t, m);
     for (int i = first; i <= last; i++) {
         luaL_checktype(L, i, LUA_TSTRING);
-        pusher_bytes part = pusher_check_bytes(L, i);
-        ok = ok && EVP_DigestUpdate(m->work, part.data, part.size) == 1;
+        add_part(&t, pusher_check_bytes(L, i));
     }
-    return finish(L, m, ok, out);
-}
-
-/* hex() and wrap() return nil for a closed mac: a finalizer may close it while the caller makes the
- * text to sign. */
-static bool is_closed(lua_State *L)
-{
-    const mac *m = luaL_checkudata(L, 1, MAC_T);
-    return m->work == NULL;
+    return finish(L, m, &t, out);
 }
 
 /* mac:hex(part, …) -> lower-case hex */
@@ -80,9 +115,9 @@ static int l_mac_hex(lua_State *L)
 {
     unsigned char bytes[EVP_MAX_MD_SIZE];
     char hex[2 * EVP_MAX_MD_SIZE];
-    if (is_closed(L))
-        return 0;
     unsigned int size = compute(L, 2, bytes);
+    if (size == 0)
+        return 0;
     pusher_hex(hex, bytes, size);
     lua_pushlstring(L, hex, 2 * (size_t)size);
     return 1;
@@ -95,9 +130,9 @@ static int l_mac_wrap(lua_State *L)
     pusher_scratch scratch;
     unsigned char bytes[EVP_MAX_MD_SIZE];
     pusher_bytes front = pusher_check_bytes(L, 2), back = pusher_check_bytes(L, 3);
-    if (is_closed(L))
-        return 0;
     size_t hex_size = 2 * (size_t)compute(L, 4, bytes);
+    if (hex_size == 0)
+        return 0;
     size_t size = front.size + hex_size + back.size;
     char *out = (char *)pusher_scratch_open(L, &scratch, size);
     memcpy(out, front.data, front.size);
@@ -111,6 +146,8 @@ static int l_mac_raw(lua_State *L)
 {
     unsigned char bytes[EVP_MAX_MD_SIZE];
     unsigned int size = compute(L, 2, bytes);
+    if (size == 0)
+        return 0;
     lua_pushlstring(L, (const char *)bytes, size);
     return 1;
 }
@@ -123,6 +160,8 @@ static int l_mac_verify(lua_State *L)
     char hex[2 * EVP_MAX_MD_SIZE];
     size_t size = 2 * (size_t)compute(L, 3, bytes);
     pusher_bytes given = {"", 0};
+    if (size == 0)
+        return 0;
     if (lua_type(L, 2) == LUA_TSTRING)
         given = pusher_check_bytes(L, 2);
     pusher_hex(hex, bytes, size / 2);

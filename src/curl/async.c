@@ -110,7 +110,7 @@ static bool is_finished(async_handle *handle)
     return handle->finished.head != NULL;
 }
 
-/* done() -> id, status, body, headers | id, nil, message, code, sent | nothing */
+/* done() -> id, status, body, headers, reused | id, nil, message, code, sent | nothing */
 static int l_async_done(lua_State *L)
 {
     async_handle *handle = check_async(L);

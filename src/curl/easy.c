@@ -107,7 +107,7 @@ static void perform_quietly(easy_handle *handle, pusher_job *job)
         release_sigpipe(&before);
 }
 
-/* perform(request [, direct]) -> status, body, headers | nil, message, code, sent
+/* perform(request [, direct]) -> status, body, headers, reused | nil, message, code, sent
  *
  * Whatever collects garbage may run a finalizer that uses or closes this handle, also between two
  * steps of its owner: while the job is the handle's, nothing does. */

@@ -225,6 +225,7 @@ typedef struct pusher_response {
     const char *code;         /* of a failure */
     char message[CURL_ERROR_SIZE];
     bool unsent; /* surely nothing was sent */
+    bool reused; /* its connection was a kept one */
 } pusher_response;
 
 typedef enum {

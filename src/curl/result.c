@@ -168,6 +168,7 @@ void pusher_transfer_finish(pusher_transfer *transfer, CURLcode result)
     transfer->may_have_retries =
         curl_easy_getinfo(transfer->easy, CURLINFO_NUM_CONNECTS, &connects) != CURLE_OK ||
         connects != 0;
+    transfer->response->reused = !transfer->may_have_retries;
 }
 
 /* ---- for Lua ---- */
@@ -201,5 +202,6 @@ int pusher_response_push(lua_State *L)
     lua_pushinteger(L, response->status);
     push_buffer(L, &response->body);
     push_buffer(L, &response->head);
-    return 3;
+    lua_pushboolean(L, response->reused);
+    return 4;
 }

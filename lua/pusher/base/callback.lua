@@ -1,6 +1,7 @@
 --- Calls the caller's own functions: what one raises is caught and logged.
 --
--- `callback.run` does that alone; an object of `callback.new` also knows which coroutines are inside a call.
+-- `callback.run` does that alone; an object of `callback.new` also knows which coroutines are inside a call. Its field
+-- to read: `depth`, how many calls run.
 
 local stack = require "pusher.base.stack"
 

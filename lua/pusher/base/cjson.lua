@@ -12,8 +12,6 @@ local cjson = {}
 
 cjson.MAX_DEPTH = 100
 
-local find, gsub = string.find, string.gsub
-
 --- Calls f(value) under a locale whose decimal point is a dot.
 -- @tparam function f
 -- @param value
@@ -44,19 +42,18 @@ local function set_up(codec)
   end
 end
 
-local UNESCAPED = { ["\\/"] = "/" }
+local function unchanged(text)
+  return text
+end
 
--- The encoder without `\/`, which would double the size of some data. Newer versions have a setting.
-local function plain_encoder(codec)
-  local encode = codec.encode
+-- Makes the encoder write `/`, not `\/`, which would double the size of some data: by a setting of newer versions, or
+-- afterwards. Returns what does it afterwards.
+local function set_slashes(codec)
   if codec.encode_escape_forward_slash then
     codec.encode_escape_forward_slash(false)
-    return encode
+    return unchanged
   end
-  return function(value)
-    local text = encode(value)
-    return find(text, "\\/", 1, true) and gsub(text, "\\.", UNESCAPED) or text
-  end
+  return core.plain_slashes
 end
 
 local function reads_fractions(call, decode)
@@ -65,9 +62,9 @@ local function reads_fractions(call, decode)
 end
 
 --- Makes a codec.
--- @treturn table|nil `{ encode =, decode =, repair = }`: the first two may raise; repair(), for when `decode` has
---   refused a text, returns a function such as pcall by which to call `decode` once more, or nil when the text is at
---   fault
+-- @treturn table|nil `{ encode =, finish =, decode =, repair = }`. encode(value) and decode(text) may raise;
+--   finish(text) -> the text that `encode` has written, without `\/`; repair(), for when `decode` has refused a text,
+--   returns a function such as pcall by which to call `decode` once more, or nil when the text is at fault
 function cjson.new()
   local ok, codec
   if #core.decimal_point() == 1 then
@@ -90,7 +87,7 @@ function cjson.new()
     call_with_dot(new_instance)
     return call_with_dot
   end
-  return { encode = plain_encoder(codec), decode = decode, repair = repair }
+  return { encode = codec.encode, finish = set_slashes(codec), decode = decode, repair = repair }
 end
 
 return cjson

@@ -179,7 +179,9 @@ function http.request_header(headers, name, canonical)
     value = headers(canonical)
   else
     value = rawget(headers, canonical) or rawget(headers, name)
-    if value == nil then
+    if type(value) == "string" and value ~= "" then
+      return value -- the common case
+    elseif value == nil then
       for key, found in next, headers do
         if type(key) == "string" and #key == #name and ascii.lower(key) == name then
           value = found

@@ -15,9 +15,10 @@ local json = {}
 local MAX_DEPTH = cjson.MAX_DEPTH
 local EXACT_INTEGER = 2 ^ 53
 
-local math_type = math.type
+local math_type, tointeger = math.type, math.tointeger
 local find = string.find
-local call_with_dot, is_plain_json = cjson.call_with_dot, core.is_plain_json
+local call_with_dot = cjson.call_with_dot
+local decode, is_plain_json, is_final_json = core.decode, core.is_plain_json, core.is_final_json
 local raise_out_of_memory = callback.raise_out_of_memory
 
 --- A finite number by string.format, with a dot in place of the locale's decimal point.
@@ -59,13 +60,13 @@ local function corrupted_integer(encode, value, depth, budget)
 end
 
 -- Whether the codec rounds big integers, and whether it reads integers as floats.
-local function probe(encode, decode)
-  local ok, text = pcall(encode, EXACT_INTEGER)
+local function probe(raw_encode, raw_decode)
+  local ok, text = pcall(raw_encode, EXACT_INTEGER)
   raise_out_of_memory(text)
   local rounds = not ok or text ~= "9007199254740992"
   local floats = false
   if math_type then
-    local decoded, list = pcall(decode, "[1]")
+    local decoded, list = pcall(raw_decode, "[1]")
     raise_out_of_memory(list)
     floats = decoded and type(list) == "table" and math_type(rawget(list, 1)) == "float"
   end
@@ -77,21 +78,12 @@ local function restore_integers(value, depth)
   for key, member in next, value do
     local kind = type(member)
     if kind == "number" then
-      value[key] = math.tointeger(member) or member
+      value[key] = tointeger(member) or member
     elseif kind == "table" and depth < MAX_DEPTH then
       restore_integers(member, depth + 1)
     end
   end
   return value
-end
-
-local function escape(char)
-  return ("\\u%04x"):format(char:byte())
-end
-
--- Writes a string in place of a custom codec, which may fail on bytes that cjson accepts.
-local function quote(text)
-  return '"' .. text:gsub('[%z\1-\31"\\\127]', escape) .. '"'
 end
 
 local function without_position(message)
@@ -120,9 +112,9 @@ local function encode_carefully(encode, value, text)
 end
 
 -- Reads a text that may have long integers. `call` is pcall or like it, and so are the results.
-local function decode_carefully(call, decode, text)
+local function decode_carefully(call, raw_decode, text)
   local quoted, mark = long_integers.quote(text)
-  local ok, value = call(decode, quoted)
+  local ok, value = call(raw_decode, quoted)
   return ok, ok and long_integers.restore(value, mark, MAX_DEPTH) or value
 end
 
@@ -133,72 +125,102 @@ function json.is_null(value)
   return value == nil or type(value) == "userdata"
 end
 
-local function wrap(codec, repair)
-  local custom = not repair
+-- For a text that is not final (core.is_final_json): what the codec wrote, corrected.
+local function fix_text(encode, finish, value, text)
+  local message, details
+  if not is_plain_json(text) then
+    text, message, details = encode_carefully(encode, value, text)
+  end
+  return text and finish and finish(text) or text, message, details
+end
+
+-- encode(value) of a wrapped codec. `rounds`: whether the codec rounds big integers.
+local function encoder(raw_encode, finish, rounds)
+  return function(value)
+    local ok, text = pcall(raw_encode, value)
+    if not ok or type(text) ~= "string" then
+      raise_out_of_memory(text)
+      return not_encodable(text)
+    elseif is_final_json(text) then
+      return text
+    elseif rounds and find(text, "[eE]%+") -- a codec that rounds writes big integers with an exponent
+      and corrupted_integer(raw_encode, value, 0, { #text })
+    then
+      return not_encodable("the codec rounds integers of this size; give them as strings")
+    end
+    return fix_text(raw_encode, finish, value, text)
+  end
+end
+
+local function parse_any(raw_decode, repair, text)
+  local ok, value
+  if is_plain_json(text) then
+    ok, value = pcall(raw_decode, text)
+  else
+    ok, value = decode_carefully(call_with_dot, raw_decode, text)
+  end
+  local call = not ok and repair and repair()
+  if call then
+    ok, value = decode_carefully(call, raw_decode, text)
+  end
+  if not ok then
+    raise_out_of_memory(value)
+    return errors.fail("response", "the text is not JSON: " .. without_position(value))
+  end
+  return value
+end
+
+-- parse(text) of a wrapped codec. The common text is read by one call of C when the codec is our own.
+local function parser(raw_decode, repair)
+  return function(text)
+    if repair then
+      local ok, value = decode(raw_decode, text)
+      if ok then
+        return value
+      end
+    end
+    return parse_any(raw_decode, repair, text)
+  end
+end
+
+-- restore(value) of a wrapped codec. `floats`: whether the codec reads integers as floats.
+local function restorer(floats)
+  return function(value)
+    local kind = floats and type(value)
+    if kind == "table" then
+      return restore_integers(value, 1)
+    end
+    return kind == "number" and tointeger(value) or value
+  end
+end
+
+local function wrap(codec, repair, finish)
   local raw_encode, raw_decode = arguments.method(codec, "encode"), arguments.method(codec, "decode")
   if not raw_encode or not raw_decode then
     return errors.fail("config", 'option "json" must be { encode = function, decode = function }', { field = "json" })
   end
   local rounds, floats = probe(raw_encode, raw_decode)
-  -- cjson writes numbers with printf; a plain search is faster than a pattern.
-  local exponent, plain = custom and "[eE]%+" or "e+", not custom
-  local wrapped = { quote = custom and quote or raw_encode }
-
-  function wrapped.encode(value)
-    local ok, text = pcall(raw_encode, value)
-    if not ok or type(text) ~= "string" then
-      raise_out_of_memory(text)
-      return not_encodable(text)
-    end
-    -- A codec that rounds writes big integers with an exponent; a text without one (nearly all) needs no second look.
-    if rounds and find(text, exponent, 1, plain) and corrupted_integer(raw_encode, value, 0, { #text }) then
-      return not_encodable("the codec rounds integers of this size; give them as strings")
-    end
-    if not is_plain_json(text) then
-      return encode_carefully(raw_encode, value, text)
-    end
-    return text
-  end
-
-  function wrapped.parse(text)
-    local ok, value
-    if is_plain_json(text) then
-      ok, value = pcall(raw_decode, text)
-    else
-      ok, value = decode_carefully(call_with_dot, raw_decode, text)
-    end
-    local call = not ok and repair and repair()
-    if call then
-      ok, value = decode_carefully(call, raw_decode, text)
-    end
-    if not ok then
-      raise_out_of_memory(value)
-      return errors.fail("response", "the text is not JSON: " .. without_position(value))
-    end
-    return value
-  end
-
-  function wrapped.restore(value)
-    local kind = floats and type(value)
-    if kind == "table" then
-      return restore_integers(value, 1)
-    end
-    return kind == "number" and math.tointeger(value) or value
-  end
-
-  function wrapped.decode(text)
-    local value, message, details = wrapped.parse(text)
-    return wrapped.restore(value), message, details
-  end
-
-  return wrapped
+  local parse, restore = parser(raw_decode, repair), restorer(floats)
+  return {
+    quote = core.quote,
+    own_encode = repair and raw_encode,
+    encode = encoder(raw_encode, finish, rounds),
+    parse = parse,
+    restore = restore,
+    decode = function(text)
+      local value, message, details = parse(text)
+      return restore(value), message, details
+    end,
+  }
 end
 
 --- Wraps a codec.
 -- @tparam[opt] table codec `{ encode = function, decode = function }`, which may raise; default: lua-cjson
 -- @treturn table|nil functions that never raise: `encode(value)` -> text, or a failure with code `invalid`;
 --   `decode(text)` -> value, or a failure with code `response`; `parse(text)`, `restore(value)`: the halves of `decode`
---   (`parse` may leave integers as floats, `restore` visits every member and turns them back); `quote(string)` -> text
+--   (`parse` may leave integers as floats, `restore` visits every member and turns them back); `quote(string [,
+--   front, back])` -> front .. the string as JSON text .. back; `own_encode`: lua-cjson's function for pusher.core,
+--   nil with another codec
 function json.new(codec)
   if codec then
     return wrap(codec)
@@ -207,7 +229,7 @@ function json.new(codec)
   if not own then
     return nil, message, details
   end
-  return wrap(own, own.repair)
+  return wrap(own, own.repair, own.finish)
 end
 
 --- The declaration of an option that is such a codec, see pusher.base.options.

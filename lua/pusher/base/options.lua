@@ -88,7 +88,8 @@ local function mismatch(rule, value)
     local min, max = rule.min or 0, rule.max or MAX_NUMBER
     -- NaN fails both comparisons.
     if not (value >= min and value <= max) or (rule.integer and value % 1 ~= 0) then
-      return ("a %s from %.14g to %.14g"):format(rule.integer and "whole number" or "number", min, max), tostring(value)
+      local range = max == math.huge and "of %.14g or more" or "from %.14g to %.14g"
+      return ("a %s " .. range):format(rule.integer and "whole number" or "number", min, max), tostring(value)
     end
   elseif kind == "string" and rule.one_of and not contains(rule.one_of, value) then
     return '"' .. table.concat(rule.one_of, '" or "') .. '"', arguments.show(value)

@@ -7,7 +7,7 @@ local url = require "pusher.base.url"
 
 local request = {}
 
--- Name, type, whether it may be missing.
+-- Name, type, whether it may be missing; has_types checks the same.
 local FIELDS = {
   { "method", "string" }, { "scheme", "string" }, { "host", "string" }, { "port", "number", true },
   { "target", "string" }, { "headers", "table", true }, { "body", "string", true }, { "timeout", "number", true },
@@ -28,6 +28,24 @@ function request.failure(raised)
   return refuse(callback.text(raised))
 end
 
+-- Without a loop, which takes three times as long.
+local function has_types(copy)
+  local port, headers, body, timeout, once = copy.port, copy.headers, copy.body, copy.timeout, copy.once
+  return type(copy.method) == "string" and type(copy.scheme) == "string" and type(copy.host) == "string"
+    and type(copy.target) == "string" and (port == nil or type(port) == "number")
+    and (headers == nil or type(headers) == "table") and (body == nil or type(body) == "string")
+    and (timeout == nil or type(timeout) == "number") and (once == nil or type(once) == "boolean")
+end
+
+local function refuse_types(copy)
+  for _, field in ipairs(FIELDS) do
+    local name, kind, value = field[1], field[2], copy[field[1]]
+    if type(value) ~= kind and not (value == nil and field[3]) then
+      return refuse(("bad request field '%s' (%s expected, got %s)"):format(name, kind, type(value)), name)
+    end
+  end
+end
+
 local function copy_headers(given)
   local headers, index = {}, 1
   local pair = rawget(given, 1)
@@ -46,6 +64,19 @@ local function copy_headers(given)
   return headers
 end
 
+-- Whether a caller's list has the same headers as a copy.
+local function are_copied(given, copy)
+  local index = 0
+  repeat
+    index = index + 1
+    local pair, copied = rawget(given, index), copy[index]
+    if not copied then
+      return pair == nil
+    end
+  until type(pair) ~= "table" or rawget(pair, 1) ~= copied[1] or rawget(pair, 2) ~= copied[2]
+  return false
+end
+
 local function check_values(copy)
   local port = copy.port
   if not url.DEFAULT_PORT[copy.scheme] then
@@ -62,17 +93,22 @@ end
 
 --- Copies a request, each field read once and raw.
 -- @tparam table given
+-- @tparam[opt] table headers of an earlier copy: this one has the same table when it has the same headers
 -- @treturn table|nil a fresh table with a `port` and `headers`; failures have the code `invalid`
-function request.read(given)
-  local copy = {}
-  for _, field in ipairs(FIELDS) do
-    local name, kind, value = field[1], field[2], rawget(given, field[1])
-    if type(value) ~= kind and not (value == nil and field[3]) then
-      return refuse(("bad request field '%s' (%s expected, got %s)"):format(name, kind, type(value)), name)
-    end
-    copy[name] = value
+function request.read(given, headers)
+  local copy = {
+    method = rawget(given, "method"), scheme = rawget(given, "scheme"), host = rawget(given, "host"),
+    port = rawget(given, "port"), target = rawget(given, "target"), headers = rawget(given, "headers"),
+    body = rawget(given, "body"), timeout = rawget(given, "timeout"), once = rawget(given, "once"),
+  }
+  if not has_types(copy) then
+    return refuse_types(copy)
   end
   copy.port = copy.port or url.DEFAULT_PORT[copy.scheme] or 0
+  if headers and are_copied(copy.headers or {}, headers) then
+    copy.headers = headers
+    return check_values(copy)
+  end
   local message, details
   copy.headers, message, details = copy_headers(copy.headers or {})
   if not copy.headers then

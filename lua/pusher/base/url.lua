@@ -49,6 +49,9 @@ local MAX_DECODINGS = 3
 -- @tparam string text
 -- @treturn boolean
 function url.has_step(text)
+  if not text:find("[.%%]") then
+    return false -- the common case
+  end
   for _ = 1, MAX_DECODINGS do
     for segment in text:gmatch(SEGMENTS) do
       if segment == "." or segment == ".." then

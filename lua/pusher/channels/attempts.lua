@@ -33,6 +33,9 @@ function methods:request()
   end
   self.made = self.made + 1
   request.once = not self.repeatable or nil -- then no transport sends it twice, either
+  if self.made > 1 then
+    request.attempt = self.made
+  end
   return request
 end
 

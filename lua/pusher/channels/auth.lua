@@ -16,7 +16,8 @@ local methods = {}
 local metatable = { __index = methods, __name = "pusher.channels.auth" }
 
 local fail = errors.fail
-local authorize, subscriber = core.authorize, core.subscriber
+local authorize, authorize_member, subscriber = core.authorize, core.authorize_member, core.subscriber
+local is_channel_name = core.is_channel_name
 local NEEDS_AUTHORIZATION, PRESENCE = kind.NEEDS_AUTHORIZATION, kind.PRESENCE
 
 -- What surrounds the shared secret in a response.
@@ -29,6 +30,7 @@ function auth.new(parts)
     front = '{"auth":' .. parts.json.quote(parts.key .. ":"):sub(1, -2), -- the same in every response
     mac = parts.mac,
     json = parts.json,
+    encode = parts.json.own_encode,
     sealer = parts.sealer,
     closed = false,
     master_key = parts.sealer:key(), -- a copy: a call of the sealer would cost 5 % of an authorization
@@ -112,9 +114,11 @@ local function member_text(self, given)
   if not member then
     return nil, id, failure
   end
-  ok, message, details = validate.user_id(id)
-  if not ok then
-    return nil, message, details
+  if type(id) ~= "string" or not is_channel_name(id) then -- else it is valid, as nearly all are
+    ok, message, details = validate.user_id(id)
+    if not ok then
+      return nil, message, details
+    end
   end
   return self.json.encode(member)
 end
@@ -144,25 +148,38 @@ local function unless_closed(text)
 end
 
 local function sign(self, socket_id, channel, is_presence, member)
+  local data, message, details
   local rest = END -- begins with the quote that ends the string before it
   if not is_presence and kind.is_encrypted(channel) then
-    local secret, message, details = self.sealer:shared_secret(channel)
-    if not secret then
-      return nil, message, details
-    end
-    rest = SECRET .. secret .. END
+    rest, message, details = self.sealer:shared_secret(channel)
+    rest = rest and SECRET .. rest .. END
   end
-  if member == nil and not is_presence then
+  local has_data = is_presence or member ~= nil
+  if rest and has_data then
+    data, message, details = channel_data(self, is_presence, member)
+  end
+  if self.closed then
+    return closed() -- by the codec, or by a finalizer
+  elseif not rest or has_data and not data then
+    return nil, message, details
+  elseif not has_data then
     return unless_closed(self.mac:wrap(self.front, rest, socket_id, ":", channel))
   end
-  local data, message, details = channel_data(self, is_presence, member)
-  if not data then
-    return nil, message, details
-  elseif self.closed then
-    return closed() -- by the codec
-  end
-  return unless_closed(self.mac:wrap(self.front, '","channel_data":' .. self.json.quote(data) .. rest:sub(2),
+  return unless_closed(self.mac:wrap(self.front, self.json.quote(data, '","channel_data":', rest:sub(2)),
     socket_id, ":", channel, ":", data))
+end
+
+--- The same as authorize_channel for a form and a member of the common shape; nil for every other, and for arguments of
+-- wrong types.
+-- @treturn string|nil JSON text
+function methods:authorize_common(params, member)
+  if type(params) ~= "string" then
+    return nil
+  elseif member == nil then
+    return authorize(self.mac, params, self.front, END, SECRET, self.master_key)
+  elseif self.encode then
+    return authorize_member(self.mac, params, self.front, member, self.encode)
+  end
 end
 
 --- Authorizes a subscriber to a private, presence or encrypted channel.
@@ -171,12 +188,6 @@ end
 -- @treturn string|nil JSON text
 function methods:authorize_channel(params, member)
   if type(params) == "string" then
-    if member == nil then -- the common case in one call
-      local text = authorize(self.mac, params, self.front, END, SECRET, self.master_key)
-      if text then
-        return text
-      end
-    end
     local socket_id, channel, prefix = subscriber(params)
     if NEEDS_AUTHORIZATION[prefix] then
       return sign(self, socket_id, channel, prefix == PRESENCE, member)
@@ -259,7 +270,7 @@ function methods:authenticate_user(params, user)
   elseif self.closed then
     return closed() -- by the codec
   end
-  return unless_closed(self.mac:wrap(self.front, '","user_data":' .. self.json.quote(data) .. "}",
+  return unless_closed(self.mac:wrap(self.front, self.json.quote(data, '","user_data":', "}"),
     socket_id, "::user::", data))
 end
 

@@ -53,10 +53,11 @@ end
 -- @tparam string channel
 -- @treturn string|nil base64 of 32 bytes
 function methods:shared_secret(channel)
-  if not self.master_key then
+  local master_key = self.master_key -- read once: a finalizer may close the client
+  if not master_key then
     return no_key()
   end
-  return core.shared_secret(channel, self.master_key)
+  return core.shared_secret(channel, master_key)
 end
 
 --- Encrypts event data.
@@ -64,11 +65,12 @@ end
 -- @tparam string plaintext
 -- @treturn string|nil the JSON text to send as `data`
 function methods:seal(channel, plaintext)
-  if not self.master_key then
+  local master_key = self.master_key
+  if not master_key then
     return no_key()
   end
   local nonce = self.random(core.NONCE_BYTES)
-  local sealed = core.seal(plaintext, core.channel_key(channel, self.master_key), nonce)
+  local sealed = core.seal(plaintext, core.channel_key(channel, master_key), nonce)
   return '{"nonce":"' .. core.base64_encode(nonce) .. '","ciphertext":"' .. core.base64_encode(sealed) .. '"}'
 end
 
@@ -77,7 +79,8 @@ end
 -- @tparam table envelope `{ nonce = base64, ciphertext = base64 }`
 -- @treturn string|nil plaintext
 function methods:open(channel, envelope)
-  if not self.master_key then
+  local master_key = self.master_key
+  if not master_key then
     return no_key()
   end
   local nonce = type(envelope.nonce) == "string" and core.base64_decode(envelope.nonce)
@@ -85,7 +88,7 @@ function methods:open(channel, envelope)
   if not nonce or #nonce ~= core.NONCE_BYTES or not sealed then
     return errors.fail("encryption", "the encrypted data has no valid nonce and ciphertext")
   end
-  local plaintext = core.open(sealed, core.channel_key(channel, self.master_key), nonce)
+  local plaintext = core.open(sealed, core.channel_key(channel, master_key), nonce)
   if not plaintext then
     return errors.fail("encryption", "decryption failed: wrong master key or corrupted data")
   end

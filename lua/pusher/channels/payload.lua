@@ -138,7 +138,7 @@ function methods:compose(head, channel, data, socket_id, info, key, extra)
   if not text or not tail then
     return nil, message, details
   end
-  return head .. self.json.quote(text) .. tail .. "}"
+  return self.json.quote(text, head, tail .. "}")
 end
 
 -- As compose, and whether the event has a key.

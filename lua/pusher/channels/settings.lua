@@ -7,6 +7,7 @@ local credential = require "pusher.base.credential"
 local encryption = require "pusher.channels.encryption"
 local errors = require "pusher.base.errors"
 local json_codec = require "pusher.base.json"
+local notify = require "pusher.channels.notify"
 local options = require "pusher.base.options"
 local url = require "pusher.base.url"
 
@@ -23,7 +24,7 @@ local function checked_random(given)
   end or core.random
 end
 
---- The client's options. A spec compares them with the README's reference.
+--- The client's options. A spec compares them with docs/options.md.
 settings.DECLARED = options.with_transport {
   app_id = { "string", "number", max = 2 ^ 53, integer = true },
   key = { "string" },
@@ -42,6 +43,7 @@ settings.DECLARED = options.with_transport {
   idempotency = { "boolean", default = false },
   push_notification_host = { "string", default = PUSH_HOST },
   transport = { "string", "table" },
+  observe = { "function" },
   json = json_codec.OPTION,
   clock = { "function", default = os.time },
   random = { "function", make = checked_random },
@@ -117,7 +119,7 @@ end
 local CHECKS = { check_credentials, check_host, check_path_prefix, check_master_key }
 
 --- Checks options and fills in the defaults. The given table is not changed.
--- @tparam table given see README "Options"
+-- @tparam table given see docs/options.md
 -- @treturn table|nil a fresh, complete table; failures have the code `config`
 function settings.check(given)
   local checked, message, details = options.check(given, settings.DECLARED)
@@ -132,6 +134,21 @@ function settings.check(given)
     end
   end
   return checked
+end
+
+--- Where the requests of a client go: the HTTP API, and the older service for push notifications.
+-- @tparam table checked as `check` returns
+-- @treturn table endpoint of the HTTP API, see request.builder
+-- @treturn table endpoint of the push service
+function settings.endpoints(checked)
+  local scheme, path, prefix = checked.secure and "https" or "http", "/apps/" .. checked.app_id, checked.path_prefix
+  return {
+    scheme = scheme, host = checked.host, port = checked.port, path = prefix .. path,
+    signed_path = prefix ~= "" and not checked.sign_path_prefix and path or nil,
+  }, {
+    scheme = scheme, host = checked.push_notification_host, port = checked.push_notification_port,
+    path = notify.PATH .. checked.app_id,
+  }
 end
 
 --- Reads `http[s]://KEY:SECRET@HOST[:PORT][/PREFIX]/apps/APP_ID` into an options table.

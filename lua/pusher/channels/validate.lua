@@ -1,6 +1,6 @@
 --- Plain Lua values in; true, checked arguments or a failure out. Pure.
 --
--- Limits: Channels docs and the official libraries; see README "Limits".
+-- Limits: Channels docs and the official libraries; see docs/errors.md.
 
 local arguments = require "pusher.base.arguments"
 local ascii = require "pusher.base.ascii"

@@ -70,7 +70,8 @@ local function find_mac(self, key, tokens)
   end
 end
 
-local function verify(self, headers, body, extra_tokens)
+-- The HMAC and the signature from headers of any kind and under any names; nil, message, details otherwise.
+local function read_headers(self, headers, extra_tokens)
   local signature
   local key, message, details = http.request_header(headers, "x-pusher-key", "X-Pusher-Key")
   if key then
@@ -79,14 +80,37 @@ local function verify(self, headers, body, extra_tokens)
   if not signature then
     return nil, message, details
   end
-  signature = ascii.lower(signature)
   local mac = find_mac(self, key, extra_tokens)
   if not mac then
     return fail("unauthorized", "the webhook was signed for another key")
-  elseif not mac:verify(signature, body) then
-    return fail("unauthorized", "the webhook's signature is not valid")
   end
-  return signature
+  return mac, signature
+end
+
+-- Returns the signature in lower case.
+local function verify(self, headers, body, extra_tokens)
+  local mac, signature, valid, details
+  if type(headers) == "table" and getmetatable(headers) == nil and headers["X-Pusher-Key"] == self.key then
+    mac, signature = self.mac, headers["X-Pusher-Signature"] -- fast path: nearly all are plain, with these names
+    valid = mac:verify(signature, body)
+  end
+  if not valid and (type(signature) ~= "string" or signature == "") then
+    mac, signature, details = read_headers(self, headers, extra_tokens)
+    if not mac then
+      return nil, signature, details
+    end
+    valid = mac:verify(signature, body)
+  end
+  if not valid and signature:find("[A-Z]") then -- few senders write upper case
+    signature = ascii.lower(signature)
+    valid = mac:verify(signature, body)
+  end
+  if valid then
+    return signature
+  elseif valid == nil then
+    return fail("closed", "the client is closed") -- by a finalizer
+  end
+  return fail("unauthorized", "the webhook's signature is not valid")
 end
 
 -- Decrypts a client event of an encrypted channel. One that cannot be decrypted becomes an event with `error`; the
@@ -107,11 +131,13 @@ local function read_events(self, events)
   for index = 1, #events do
     local event = events[index]
     local name = type(event) == "table" and event.name
-    if type(name) ~= "string" then
+    local documented = DOCUMENTED[name]
+    if not documented and type(name) ~= "string" then
       return fail("invalid", "the webhook has an event without a name")
     end
     -- Looking at every member costs as much as decoding them, so it is done where there may be numbers.
-    if not DOCUMENTED[name] or type(event.data) == "table" or type(event.user_id) == "number" then
+    local user_id = event.user_id
+    if not documented or type(event.data) == "table" or user_id and type(user_id) == "number" then
       self.json.restore(event)
     end
     if name == "client_event" and type(event.channel) == "string" and kind.is_encrypted(event.channel) then
@@ -138,7 +164,10 @@ local function read_body(self, body)
     return nil
   end
   local time, events = self.json.restore(hook.time_ms), hook.events
-  if type(time) == "string" and #time < 16 and time:find("^[0-9]+$") then
+  if type(time) == "number" and time >= SECONDS_TO and type(events) == "table" then
+    hook.time_ms = time
+    return hook -- as Pusher's servers write it
+  elseif type(time) == "string" and #time < 16 and time:find("^[0-9]+$") then
     time = self.json.restore(tonumber(time))
   end
   if body == "" or (json.is_null(events) and type(time) == "number") then
@@ -152,8 +181,8 @@ end
 
 -- Whether a webhook is as young as its receiver wants it.
 local function check_age(self, time_ms, max_age)
-  local age = max_age and math.abs(self.clock() - (time_ms or 0) / 1000)
-  if age and (age ~= age or age > max_age) then
+  local age = math.abs(self.clock() - (time_ms or 0) / 1000)
+  if age ~= age or age > max_age then
     return fail("unauthorized", ("the webhook's time must be within %.0f seconds of this clock, got %.0f"):format(
       max_age, age))
   end
@@ -182,7 +211,10 @@ function methods:read(headers, body, opts)
   if not hook then
     return fail("invalid", "the webhook's body must be an object with time_ms and events")
   end
-  ok, message, details = check_age(self, hook.time_ms, given.max_age)
+  ok = true
+  if given.max_age then
+    ok, message, details = check_age(self, hook.time_ms, given.max_age)
+  end
   if ok then
     ok, message, details = read_events(self, hook.events)
   end

@@ -23,7 +23,6 @@ local arguments = require "pusher.base.arguments"
 local blocking = require "pusher.driver.blocking"
 local callback = require "pusher.base.callback"
 local errors = require "pusher.base.errors"
-local nginx = require "pusher.driver.nginx"
 local stepped = require "pusher.driver.stepped"
 
 local jit = rawget(_G, "jit")
@@ -31,19 +30,28 @@ if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
 
 local choose = {}
 
+-- The driver for nginx, which takes memory that others do not need; nil elsewhere.
+local function nginx_driver()
+  local api = rawget(_G, "ngx")
+  return type(api) == "table" and type(api.timer) == "table" and require "pusher.driver.nginx" or nil
+end
+
+nginx_driver() -- loaded with this file
+
 --- Makes the driver that fits a transport.
 -- @tparam table parts `source`; `transport`; `now` = function() -> seconds of a monotonic clock; `sleep` =
 --   function(seconds); `timeout`: how long an exiting nginx worker tries to send what is left, in seconds
 -- @treturn table driver
 -- @treturn boolean whether a call of the transport blocks
 function choose.new(parts)
-  local kind = arguments.method(parts.transport, "step") and stepped or nginx.fits() and nginx or blocking
+  local kind = arguments.method(parts.transport, "step") and stepped or nginx_driver() or blocking
   return kind.new(parts), kind == blocking
 end
 
 --- Where messages go when the caller has given no `log`: nginx's error log, else standard error.
 function choose.log(level, message)
-  local log = nginx.fits() and nginx.log or callback.log_to_stderr
+  local nginx = nginx_driver()
+  local log = nginx and nginx.log or callback.log_to_stderr
   log(level, message)
 end
 

@@ -18,13 +18,10 @@ local OVERDUE = 1
 -- latest, for the worker may exit.
 local POLL_INTERVAL, EXIT_POLL_INTERVAL = 0.005, 0.5
 
-local LEVELS = { error = "ERR", warn = "WARN", info = "INFO", debug = "DEBUG" }
+-- Seconds; nginx counts milliseconds, and warns of each sleep that is shorter.
+local MIN_SLEEP = 0.001
 
---- Whether this is nginx.
-function driver.fits()
-  local api = rawget(_G, "ngx")
-  return type(api) == "table" and type(api.timer) == "table"
-end
+local LEVELS = { error = "ERR", warn = "WARN", info = "INFO", debug = "DEBUG" }
 
 --- Writes to nginx's error log.
 function driver.log(level, message)
@@ -138,7 +135,7 @@ end
 -- @treturn number|nil how many items are not settled; code `invalid`
 function methods:advance(seconds)
   wake_when_due(self)
-  if seconds > 0 and not pcall(ngx.sleep, math.min(seconds, POLL_INTERVAL)) then
+  if seconds > 0 and not pcall(ngx.sleep, math.max(MIN_SLEEP, math.min(seconds, POLL_INTERVAL))) then
     return errors.fail("invalid", "cannot wait in this nginx phase; sending continues in the background")
   end
   return self.source:unsettled()

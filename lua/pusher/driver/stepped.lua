@@ -27,11 +27,12 @@ local function hand_over(source)
   return true
 end
 
--- Steps, then hands over what may follow the items that were settled.
+-- Steps, then hands over what may follow the items that were settled, or has become due while it waited.
 local function turn(self, seconds)
-  local transport = self.transport
+  local transport, source = self.transport, self.source
+  local judged = source.judged
   local running, message, details = transport:step(seconds)
-  if running and hand_over(self.source) then
+  if running and (seconds > 0 or source.judged ~= judged) and hand_over(source) then
     return transport:step(0)
   end
   return running, message, details

@@ -109,7 +109,8 @@ function methods:next()
     return nil -- the idle path: no clock is read
   end
   local now = self.now()
-  local batch = not self.retries:is_paused(now) and (self.retries:take(now) or fresh and take_fresh(self, now))
+  local is_due = fresh and not (now < fresh) -- luacheck: ignore 581 (a clock may return NaN)
+  local batch = not self.retries:is_paused(now) and (self.retries:take(now) or is_due and take_fresh(self, now))
   if batch then
     batch.state, batch.attempts = "ready", batch.attempts + 1
   end
@@ -246,7 +247,7 @@ local function start(self, batch, max_seconds)
     batch.attempts = batch.attempts - 1
     return self:judge(batch, nil, message, details)
   end
-  signed.once = self.once
+  signed.once, signed.attempt = self.once, batch.attempts
   signed.timeout = max_seconds and math.min(max_seconds, signed.timeout) or signed.timeout
   if batch.state == "settled" then
     return -- a finalizer has closed the publisher

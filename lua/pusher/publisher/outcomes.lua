@@ -121,7 +121,8 @@ end
 
 --- Whether the caller has been called from on_result.
 function methods:is_reporting()
-  return self.callbacks:is_inside()
+  local callbacks = self.callbacks
+  return callbacks.depth > 0 and callbacks:is_inside()
 end
 
 --- Adds to a count, by its name in `stats`.

@@ -19,7 +19,7 @@ settings.DECLARED = {
 }
 
 --- Checks the options; the given table is not changed.
--- @tparam[opt] table given see README "Publisher"
+-- @tparam[opt] table given see docs/publisher.md
 -- @treturn table|nil a fresh, complete table; nil, message, details otherwise
 function settings.check(given)
   return options.check(given or {}, settings.DECLARED)

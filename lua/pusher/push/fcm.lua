@@ -2,7 +2,7 @@
 --
 -- A receipt waits in a queue until `step`, `flush` or, inside nginx, a timer processes it: its users' devices are
 -- looked up (fanout), each gets a message (sender), and each ends in exactly one outcome (outcomes), which is "sent",
--- "skipped", "unregistered", "invalid", "failed" or "closed"; see README "FCM".
+-- "skipped", "unregistered", "invalid", "failed" or "closed"; see docs/push.md.
 
 local arguments = require "pusher.base.arguments"
 local callback = require "pusher.base.callback"
@@ -34,6 +34,7 @@ local OPTIONS = {
   transport = { "string", "table" },
   json = json_codec.OPTION,
   log = { "function", default = driver.log_errors },
+  observe = { "function" },
   clock = { "function", default = os.time },
   now = { "function", default = core.now }, -- a monotonic clock, in seconds
   sleep = { "function", default = core.sleep }, -- for a transport that blocks
@@ -49,9 +50,10 @@ end
 --- Makes a handler for `push.register`.
 -- @tparam table given `devices` = function(uids) -> `{ [uid] = { { device_id =, platform = }, … } }` or nil, message;
 --   `remove` = function(uid, device_id) for dead tokens; `on_result` = function(receipt, device, outcome, message,
---   details); `transport` = "curl", "async", "ngx" or an object; `json`, `log`, `clock`, `now`, `sleep`, `random`,
---   `getenv`
--- @treturn table|nil handler; nil, message, details otherwise
+--   details); `transport` = "curl", "async", "ngx" or an object; `observe` = function(call); `json`, `log`, `clock`,
+--   `now`, `sleep`, `random`, `getenv`
+-- @treturn table|nil handler
+-- @fails config
 function fcm.new(given)
   argument("new", 1, given, "table")
   local checked, message, details = options.check(given, OPTIONS)
@@ -88,8 +90,9 @@ local function start(self, config)
 end
 
 --- Starts the handler. Nothing is sent yet; the key is tried, the token is fetched with the first message.
--- @tparam table given see README "FCM": `enabled`, `credentials` or `credentials_file`, `buffer`, …
--- @treturn true|nil true; nil, message, details otherwise
+-- @tparam table given see docs/push.md: `enabled`, `credentials` or `credentials_file`, `buffer`, …
+-- @treturn true|nil true
+-- @fails config, closed
 function methods:init(given)
   if self.started then
     return fail("config", "already initialized")
@@ -108,7 +111,7 @@ function methods:init(given)
   return ok and true, message, details
 end
 
---- Whether receipts are accepted.
+--- Returns whether receipts are accepted.
 -- @treturn boolean
 function methods:is_ready()
   return self.ready
@@ -133,7 +136,8 @@ end
 
 --- Puts a receipt into the queue. Never blocks.
 -- @tparam table receipt see pusher.push.tinode.receipt
--- @treturn true|nil true; nil, message, details when no message can be made of it, or the queue is full
+-- @treturn true|nil true
+-- @fails full, invalid, too_large, closed
 function methods:push(receipt)
   argument("push", 1, receipt, "table")
   return accept(self, "push", receipt)
@@ -141,7 +145,8 @@ end
 
 --- Puts a message of the caller's own into the queue. Never blocks.
 -- @tparam table message see Firebase reference `projects.messages`, with a `token`, `fid`, `topic` or `condition`
--- @treturn true|nil true; nil, message, details otherwise
+-- @treturn true|nil true
+-- @fails full, invalid, too_large, closed
 function methods:send(message)
   argument("send", 1, message, "table")
   return accept(self, "push_message", message)
@@ -184,8 +189,8 @@ end
 
 --- Processes queued receipts and messages. A transport that blocks sends at least one message, which may take longer.
 -- @tparam[opt=0] number seconds the longest it may take
--- @treturn number|nil how many receipts and messages are not settled, 0 when nothing is left; nil, message, details
---   when the transport fails
+-- @treturn number|nil how many receipts and messages are not settled, 0 when nothing is left
+-- @fails invalid, and those of the transport
 function methods:step(seconds)
   argument("step", 1, seconds, "number or nil")
   local limit, message, details = arguments.seconds("step", seconds, 0)
@@ -197,7 +202,8 @@ end
 
 --- Works until nothing is left.
 -- @tparam[opt=60] number seconds the longest it may take
--- @treturn true|nil true; nil, message, details otherwise (code `timeout` when something is left)
+-- @treturn true|nil true
+-- @fails timeout, invalid, and those of the transport
 function methods:flush(seconds)
   argument("flush", 1, seconds, "number or nil")
   local left
@@ -216,7 +222,8 @@ end
 --- Stops the handler: nothing more is accepted, messages in flight get some time, the rest ends as `closed`.
 -- It may be called again, and the handler may be started again.
 -- @tparam[opt=5] number seconds the longest it may take
--- @treturn true|nil true; nil, message, details otherwise (code `invalid`)
+-- @treturn true|nil true
+-- @fails invalid
 function methods:stop(seconds)
   argument("stop", 1, seconds, "number or nil")
   local limit, message, details = arguments.seconds("stop", seconds, STOP_SECONDS)
@@ -240,7 +247,7 @@ function methods:stop(seconds)
   return true
 end
 
---- What has been done since `init`.
+--- Counts what has been done since `init`.
 -- @treturn table `sent`, `skipped`, `unregistered`, `invalid`, `failed`, `closed` (devices); `receipts` looked up,
 --   `receipts_failed`, `receipts_closed`, `dropped` (receipts); `queued` (receipts), `waiting` (devices),
 --   `retrying`, `in_flight` (messages); `retried`, `removals_failed`, `token_fetches`

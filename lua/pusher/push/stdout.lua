@@ -80,9 +80,10 @@ local OPTIONS = {
 }
 
 --- Makes a handler for `push.register`.
--- @tparam[opt] table given `{ write = function(line), json = { encode =, decode = }, clock = }`;
---   `write` gets the line without its end and may return nil, message; default: standard output
--- @treturn table|nil handler; nil, message, details otherwise
+-- @tparam[opt] table given `{ write = function(line), json = { encode =, decode = }, clock = }`; `write` gets the line
+--   without its end and may return nil, message; default: standard output
+-- @treturn table|nil handler
+-- @fails config
 function stdout.new(given)
   arguments.check("new", 1, given, "table or nil")
   local checked, message, details = options.check(given or {}, OPTIONS)
@@ -99,7 +100,8 @@ local CONFIG = {
 
 --- Starts the handler.
 -- @tparam table given `{ enabled = false, format = "json" | "go" }`; other members are ignored
--- @treturn true|nil true; nil, message, details otherwise
+-- @treturn true|nil true
+-- @fails config
 function methods:init(given)
   if self.started then
     return fail("config", "already initialized")
@@ -111,7 +113,7 @@ function methods:init(given)
   return checked and true, message, details
 end
 
---- Whether receipts are accepted.
+--- Returns whether receipts are accepted.
 -- @treturn boolean
 function methods:is_ready()
   return self.ready == true
@@ -119,7 +121,8 @@ end
 
 --- Prints a receipt.
 -- @tparam table given receipt
--- @treturn true|nil true; nil, message, details otherwise
+-- @treturn true|nil true
+-- @fails invalid, too_large, closed
 function methods:push(given)
   arguments.check("push", 1, given, "table")
   local line
@@ -148,7 +151,7 @@ function methods:stop()
   return true
 end
 
---- What has been printed.
+--- Counts what has been printed.
 -- @treturn table `{ printed = lines }`
 function methods:stats()
   return { printed = self.printed }

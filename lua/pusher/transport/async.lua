@@ -60,9 +60,10 @@ end
 
 --- Makes a transport.
 -- @tparam[opt] table given the options of the curl transport, and `max_pending` (10000): how many calls may be in
---   flight or wait for a connection; `keepalive.pool_size` is the maximum of connections; `log` =
---   function(level, message, fields) gets the errors that callbacks raise; without it standard error does
--- @treturn table|nil transport; nil, message, details otherwise (code `config`)
+--   flight or wait for a connection; `keepalive.pool_size` is the maximum of connections; `log` = function(level,
+--   message, fields) gets the errors that callbacks raise; without it standard error does
+-- @treturn table|nil transport
+-- @fails config, network
 function transport.new(given)
   arguments.check("new", 1, given, "table or nil")
   local settings, message, details = options.transport(given)
@@ -104,6 +105,9 @@ local function unsettled(self)
 end
 
 --- Makes a pending that is done: what a refused call returns over this transport.
+-- @tparam string message
+-- @tparam table details
+-- @treturn pending
 function methods:fail(message, details)
   local call = pending.new(self)
   pending.settle(call, nil, message, details)
@@ -139,12 +143,12 @@ local function own_handle(self)
 end
 
 --- Starts one request.
--- @tparam table request `{ method =, scheme =, host =, port =, target =, headers =, body =, timeout =, once = }`,
---   copied; `once`: a body reaches the server's program at most once: it is sent again only when nothing was sent or an
---   HTTP/2 server refused it unread (RFC 9113 section 8.7)
+-- @tparam table request `{ method =, scheme =, host =, port =, target =, headers =, body =, timeout =, once =,
+--   attempt = }`, copied; `once`: a body reaches the server's program at most once: it is sent again only when nothing
+--   was sent or an HTTP/2 server refused it unread (RFC 9113 section 8.7)
 -- @tparam function parse called with status, body and the header lines; the pending ends with what it returns
 -- @tparam[opt] table attempts see pusher.transport
--- @treturn table pending; done already when nothing was started: code `invalid`, `full`, `network` or `closed`
+-- @treturn pending done already when nothing was started; ends as the curl transport's `send`
 function methods:send(request, parse, attempts)
   if type(request) ~= "table" or type(parse) ~= "function" then
     arguments.check("send", 1, request, "table")
@@ -174,9 +178,9 @@ local function remove(self, id)
   return call
 end
 
-local function settle_parsed(self, call, status, body, headers)
+local function settle_parsed(self, call, status, body, headers, reused)
   local ok, result, message, details = callback.run(self.log, "the response parser", nil, call.parse,
-    status, body, headers)
+    status, body, headers, reused)
   if not ok then
     result, message, details = errors.fail("response", "the response could not be processed")
   end
@@ -184,12 +188,12 @@ local function settle_parsed(self, call, status, body, headers)
 end
 
 -- The outcome of a call that was cancelled too late is dropped.
-local function settle_one(self, id, status, body, headers, sent)
+local function settle_one(self, id, status, body, headers, sent_or_reused)
   local call = remove(self, id)
   if call and status then
-    settle_parsed(self, call, status, body, headers)
+    settle_parsed(self, call, status, body, headers, sent_or_reused)
   elseif call then
-    self.retries:finish(call, errors.fail(headers, body, { sent = sent }))
+    self.retries:finish(call, errors.fail(headers, body, { sent = sent_or_reused }))
   end
   return id ~= nil
 end
@@ -217,12 +221,13 @@ end
 --- Runs the callbacks of the calls that have ended, for about 0.1 ms at most: the rest is left to the next step.
 -- May be called from a callback and from any coroutine.
 -- @tparam[opt=0] number seconds how long to wait for the first call to end, or to be retried; 0 never blocks
--- @treturn number|nil how many calls are not settled; nil, message, details otherwise (code `invalid` or `closed`)
+-- @treturn number|nil how many calls are not settled
+-- @fails invalid, closed
 function methods:step(seconds)
   local handle = own_handle(self)
   if not handle then
     return errors.fail("closed", "the transport is closed")
-  elseif seconds ~= nil then
+  elseif seconds ~= nil and seconds ~= 0 then
     arguments.check("step", 1, seconds, "number or nil")
     local ok, message, details = arguments.seconds("step", seconds)
     if not ok then
@@ -244,21 +249,21 @@ function methods:step(seconds)
   return unsettled(self)
 end
 
---- The descriptor that is readable when `step` has something to do; the same until `close`, but another after a fork.
--- @treturn number|nil
+--- Returns the descriptor that is readable when `step` has something to do: the same until `close` or a fork.
+-- @treturn number|nil nil when the transport is closed
 function methods:pollfd()
   local handle = own_handle(self)
   return handle and handle:pollfd()
 end
 
---- The events to watch the descriptor for.
+--- Returns the events to watch the descriptor for.
 -- @treturn string always "r"
 function methods:events() -- luacheck: no self
   return "r"
 end
 
---- When to call `step` even if the descriptor is not ready: when a call is to be retried. The network's thread keeps
--- the deadlines.
+--- Returns when to call `step` even if the descriptor is not ready: when a call is to be retried. The network's thread
+-- keeps the deadlines.
 -- @treturn number|nil seconds from now; nil when no call waits for its next attempt
 function methods:timeout()
   return self.retries:rest()
@@ -301,6 +306,7 @@ end
 
 --- For pendings: steps until one is done, the time has passed, or no call is in flight that could end it. The thread
 -- keeps the deadlines; one that hangs, in a file system or a name lookup of an old libcurl, is not waited for.
+-- @local
 -- @tparam table call the pending
 -- @tparam[opt] number seconds
 function methods:drive(call, seconds)
@@ -325,6 +331,7 @@ function methods:drive(call, seconds)
 end
 
 --- For pendings: stops one.
+-- @local
 function methods:abandon(call)
   local handle = own_handle(self)
   if not self.retries:remove(call) and remove(self, call.id) and handle then

@@ -14,8 +14,9 @@ local methods = {}
 local metatable = { __index = methods, __name = "pusher.transport.curl" }
 
 --- Makes a transport. Proxy variables of the environment are ignored; only the option `proxy` counts.
--- @tparam[opt] table given see options.TRANSPORT and README "Options"
--- @treturn table|nil transport; nil, message, details (code `config`) otherwise
+-- @tparam[opt] table given see options.TRANSPORT and docs/options.md
+-- @treturn table|nil transport
+-- @fails config, network
 function transport.new(given)
   arguments.check("new", 1, given, "table or nil")
   local settings, message, details = options.transport(given)
@@ -41,7 +42,8 @@ end
 --- Sends one request and waits for the response.
 -- @tparam table request see pusher.transport
 -- @tparam function parse function(status, body, headers)
--- @return what `parse` returns; nil, message, details otherwise
+-- @return what `parse` returns
+-- @fails network, timeout, tls, too_large, invalid, closed, and those that `parse` returns
 function methods:send(request, parse)
   if type(request) ~= "table" or type(parse) ~= "function" then
     arguments.check("send", 1, request, "table")
@@ -50,13 +52,13 @@ function methods:send(request, parse)
   if not self.handle then
     return errors.fail("closed", "the transport is closed", { sent = false })
   end
-  local ok, status, body, headers, sent = pcall(perform, self, request)
+  local ok, status, body, headers, sent_or_reused = pcall(perform, self, request)
   if not ok then
     return requests.failure(status)
   elseif status then
-    return parse(status, body, headers)
+    return parse(status, body, headers, sent_or_reused)
   end
-  return errors.fail(headers, body, { sent = sent })
+  return errors.fail(headers, body, { sent = sent_or_reused })
 end
 
 --- Closes the connections; may be called again.

@@ -1,5 +1,5 @@
 -- A thousand clients in one process: what their transports take, what happens at the limit of descriptors, and that one
--- transport serves them all. README.md quotes the figures.
+-- transport serves them all. docs/game-servers.md quotes the figures.
 
 local calls = require "spec.helpers.calls"
 local core = require "pusher.core"

@@ -1,5 +1,5 @@
 -- Ten thousand clients in one process that wait for something to do: what each takes, and how long making and closing
--- them takes. README.md quotes the figures.
+-- them takes. docs/game-servers.md quotes the figures.
 
 local calls = require "spec.helpers.calls"
 local local_server = require "tools.local_server"

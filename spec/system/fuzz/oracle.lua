@@ -1,4 +1,4 @@
---- What must hold for whatever a reader gets: README's rule, a result or `nil, message, details`. A fault is an error.
+--- What must hold for whatever a reader gets: the rule of docs/channels.md, a result or `nil, message, details`. A fault is an error.
 
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"

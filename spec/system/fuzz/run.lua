@@ -5,6 +5,7 @@
 -- that a later run begins where this one ended.
 
 local core = require "pusher.core" -- now()
+local progress = require "tools.progress"
 local seeds = require "spec.system.fuzz.seeds"
 
 local FOLDER = "build/fuzz"
@@ -30,12 +31,13 @@ local function shorten(text)
   return (text:gsub("[^\n]*INFO:[^\n]*\n", ""):gsub("[^\n]*NEW_FUNC[^\n]*\n", ""):gsub("###### Recommended.-dictionary%. ######\n", ""))
 end
 
-local function run_c(name, budget)
+local function run_c(name, budget, steps)
   local text, ok = execute(table.concat({
     program, "--target=" .. name, "-max_total_time=" .. budget, "-seed=" .. seed, "-max_len=" .. MAX_LENGTH, "-timeout=20",
     "-rss_limit_mb=2048", "-detect_leaks=0", "-print_final_stats=1", "-verbosity=0",
     ("-artifact_prefix=%s/%s-"):format(FOLDER, name), ("%s/corpus/%s %s/seeds/%s"):format(FOLDER, name, FOLDER, name),
   }, " "))
+  steps:clear()
   local runs = tonumber(text:match("number_of_executed_units: (%d+)"))
   if ok and runs then
     print(("%-16s %9d executions"):format(name, runs))
@@ -47,22 +49,24 @@ local function run_c(name, budget)
   count(0, 1, runs or 0)
 end
 
-local function run_all_c()
-  local names = seeds.write(FOLDER .. "/seeds")
+local function run_all_c(names, steps)
   local finish = core.now() + seconds
   for index, name in ipairs(names) do
     assert(os.execute(("mkdir -p %s/corpus/%s"):format(FOLDER, name)))
-    run_c(name, math.max(MIN_SECONDS, math.floor((finish - core.now()) / (#names - index + 1))))
+    steps:step(name)
+    run_c(name, math.max(MIN_SECONDS, math.floor((finish - core.now()) / (#names - index + 1))), steps)
   end
 end
 
 -- A part in Lua, which prints what it does, and its sum at last.
-local function run_lua(lua, script, budget)
+local function run_lua(lua, script, budget, steps)
   local bin = lua == "jit" and "luajit" or "lua" .. lua
-  print(bin .. " " .. script)
+  steps:step(bin .. " " .. script)
   local environment = ("LUA_PATH='./lua/?.lua;./?.lua;;' LUA_CPATH='./build/%s/?.so;;'"):format(lua)
   local text = execute(("%s timeout -k 5 %.0f %s spec/system/fuzz/%s.lua %g %d"):format(
     environment, 2 * budget + MARGIN, bin, script, budget, seed))
+  steps:clear()
+  print(bin .. " " .. script)
   local more, targets, bad = text:match("(%d+) executions, (%d+) targets, (%d+) failed\n$")
   io.write((text:gsub("%d+ executions, %d+ targets, %d+ failed\n$", "")))
   if not targets then
@@ -73,9 +77,12 @@ end
 
 io.stdout:setvbuf("line")
 print("seed " .. seed)
-run_all_c()
-for _, part in ipairs { { "5.4", "tries" }, { "jit", "tries" }, { "5.4", "compare" } } do
-  run_lua(part[1], part[2], seconds / 3)
+local names = seeds.write(FOLDER .. "/seeds")
+local parts = { { "5.4", "tries" }, { "jit", "tries" }, { "5.4", "compare" } }
+local steps = progress.new(#names + #parts)
+run_all_c(names, steps)
+for _, part in ipairs(parts) do
+  run_lua(part[1], part[2], seconds / #parts, steps)
 end
 print()
 print(("%.0f executions"):format(executions))

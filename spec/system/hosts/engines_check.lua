@@ -1,4 +1,4 @@
--- The examples of docs/hosts.md for engines, in LÖVE and in a Luanti server.
+-- The examples of docs/hosts.md and docs/metrics.md for engines, in LÖVE and in a Luanti server.
 
 local local_server = require "tools.local_server"
 local luanti = require "spec.system.game.luanti"
@@ -74,8 +74,9 @@ describe("in its engine", function()
     assert.same({ "my-channel started" }, names())
   end)
 
-  it("Luanti publishes the joins of players", function()
-    text_file.write(folder .. "/init.lua", page.example("luanti"))
+  -- Runs a mod until a player has joined; returns the log of the server.
+  local function play(example)
+    text_file.write(folder .. "/init.lua", page.example(example))
     text_file.write(folder .. "/mod.conf", "name = example\n")
     game = luanti.start {
       mods = { example = folder },
@@ -88,5 +89,15 @@ describe("in its engine", function()
     assert.is_true(arrived, log)
     assert.same({ "my-channel joined" }, names())
     assert.is_nil(log:find("ERROR", 1, true), log)
+    return log
+  end
+
+  it("Luanti publishes the joins of players", function()
+    play("luanti")
+  end)
+
+  it("Luanti counts the calls", function()
+    local log = play("metrics_luanti")
+    assert.is_truthy(log:find("[pusher] calls: ok 1", 1, true), log)
   end)
 end)

@@ -1,9 +1,11 @@
--- The examples of docs/hosts.md for nginx: http {}, stream {}, and a plugin as Kong runs it.
+-- The examples of docs/hosts.md for nginx: http {}, stream {}, and a plugin as Kong runs it; and Prometheus of
+-- docs/metrics.md.
 
 local local_server = require "tools.local_server"
 local nginx = require "tools.nginx"
 local page = require "spec.system.hosts.page"
 local program = require "spec.system.hosts.program"
+local prometheus = require "spec.system.hosts.prometheus"
 local push_server = require "tools.local_server.push"
 local socket = require "cqueues.socket"
 local stream = require "spec.system.hosts.stream"
@@ -102,6 +104,49 @@ describe("in nginx", function()
     program.wait_for(function() return #events() == 4 end)
     assert.same({ "my-channel logged /first", "my-channel logged /second", "my-channel said hello",
       "my-channel said hello" }, events())
+  end)
+
+  it("http shows its figures to Prometheus", function()
+    text_file.write(folder .. "/metrics.lua", page.example("metrics_module"))
+    start("http {\n" .. page.example("metrics_nginx", "nginx") .. "}\n")
+    server:misbehave { mode = "status", status = 500, path = "/apps/", times = 1 }
+    assert.equal("failed\n", web:request({ path = "/first" }).body)
+    assert.equal("sent\n", web:request({ path = "/second" }).body)
+    local figures
+    program.wait_for(function()
+      figures = prometheus.read(web:request({ path = "/metrics" }).body)
+      return figures['pusher_publisher_sent_total{worker="0"}'] == 2
+    end)
+    assert.equal(1, figures['pusher_call_seconds_count{endpoint="/events",code="ok"}'])
+    assert.equal(1, figures['pusher_call_seconds_count{endpoint="/events",code="server"}'])
+    assert.is_true(figures['pusher_call_seconds_count{endpoint="/batch_events",code="ok"}'] >= 1)
+    assert.is_true(figures['pusher_call_seconds_sum{endpoint="/events",code="ok"}'] > 0)
+    assert.equal(0, figures['pusher_publisher_queued{worker="0"}'])
+  end)
+
+  it("the figures of a worker that is gone expire", function()
+    text_file.write(folder .. "/metrics.lua", page.example("metrics_module"))
+    start("http {\n" .. page.example("metrics_nginx", "nginx"):gsub("location / {", [[location /ttl {
+      content_by_lua_block { ngx.print(ngx.shared.pusher_metrics:ttl 'pusher_publisher_sent_total{worker="0"}') }
+    }
+    %0]]) .. "}\n")
+    local seconds
+    program.wait_for(function()
+      seconds = tonumber(web:request({ path = "/ttl" }).body)
+      return seconds
+    end)
+    assert.is_true(seconds > 0 and seconds <= 5, seconds)
+  end)
+
+  it("a label may hold any text", function()
+    text_file.write(folder .. "/metrics.lua", page.example("metrics_module"))
+    start("http {\n" .. page.example("metrics_nginx", "nginx"):gsub("location / {", [[location /odd {
+      content_by_lua_block { metrics.observe { endpoint = 'a"b\\c\nd}', seconds = 1 } }
+    }
+    %0]]) .. "}\n")
+    web:request { path = "/odd" }
+    local figures = prometheus.read(web:request({ path = "/metrics" }).body)
+    assert.equal(1, figures['pusher_call_seconds_count{endpoint="a\\"b\\\\c\\nd}",code="ok"}'])
   end)
 
   it("a plugin of Kong publishes from its log phase", function()

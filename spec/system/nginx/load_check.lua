@@ -57,7 +57,7 @@ describe("nginx under load", function()
       local ok, got = reaches(case.limit, 9, function(rounds)
         return measure.compare(web, { path = "/auth", base = "/empty", rounds = rounds, seconds = 1, close = case.close })
       end)
-      report("%.2f us of the worker's CPU time, an empty handler %.2f us: %.1f %% (limit %.0f)", got.us, got.base_us,
+      report("%.2f µs of the worker's CPU time, an empty handler %.2f µs: %.1f %% (limit %.0f)", got.us, got.base_us,
         got.ratio * 100, case.limit * 100)
       assert.is_true(ok)
     end)

@@ -1,10 +1,11 @@
--- README's nginx.conf and examples/openresty start in a fresh nginx by the commands that stand beside them: as root and
--- as an ordinary user when root runs this, else as the user who runs it.
+-- The nginx.conf of README.md, docs/openresty.md and examples/openresty start in a fresh nginx by the commands that stand
+-- beside them: as root and as an ordinary user when root runs this, else as the user who runs it.
 --
 -- Changed in a copy are only what a reader changes: where the library is, and the port, which may be in use here.
 
 local cqueues = require "cqueues"
 local http = require "tools.nginx.http"
+local local_server = require "tools.local_server"
 local nginx = require "tools.nginx"
 local readme = require "spec.helpers.readme"
 local source = require "spec.helpers.source"
@@ -23,7 +24,7 @@ local function run(command)
 end
 
 describe("nginx.conf as pasted:", function()
-  local root, web
+  local root, web, server
 
   setup(function()
     root = run("mktemp -d")
@@ -68,6 +69,10 @@ describe("nginx.conf as pasted:", function()
     if web and web.pipe then
       stop()
     end
+    if server then
+      server:stop()
+      server = nil
+    end
     web = nil
   end)
 
@@ -89,17 +94,44 @@ describe("nginx.conf as pasted:", function()
     users = { root = "", ["an ordinary user"] = NOBODY }
   end
 
+  -- A folder with the nginx.conf of the page's section; also the command that starts it, and the port.
+  local function paste(page, title)
+    local section = readme.section(source.read(page), title)
+    local text, command = section:match("\n```nginx\n(.-\n)```\n"), section:match("\n    (%S*nginx %-[^\n]*)")
+    local folder, port = run("mktemp -d -p " .. root), nginx.free_port()
+    run("chmod a+rx " .. folder)
+    text = text_file.replace(text_file.replace(text, "127.0.0.1:8080", "127.0.0.1:" .. port), "/usr/local/", root .. "/usr/")
+    text_file.write(folder .. "/nginx.conf", text)
+    return folder, command, port
+  end
+
+  local form = "socket_id=1234.5678&channel_name=presence-lobby"
+
   for user, prefix in pairs(users) do
-    it("README's starts as " .. user .. ", authorizes and refuses", function()
-      local section = readme.section(source.read("README.md"), "^OpenResty")
-      local text, command = section:match("\n```nginx\n(.-\n)```\n"), section:match("\n    (%S*nginx %-[^\n]*)")
-      local folder, port = run("mktemp -d -p " .. root), nginx.free_port()
-      run("chmod a+rx " .. folder)
-      text = text_file.replace(text_file.replace(text, "127.0.0.1:8080", "127.0.0.1:" .. port), "/usr/local/", root .. "/usr/")
-      text_file.write(folder .. "/nginx.conf", text)
+    it("README's starts as " .. user .. ", serves the page, authorizes and publishes", function()
+      local folder, command, port = paste("README.md", "^nginx$")
+      local page = source.read("README.md"):match("\n```html\n(.-\n)```\n")
+      text_file.write(folder .. "/page.html", page)
+      run("chmod a+r " .. folder .. "/page.html")
+      server = local_server.start {}
+      local url = ("http://%s:%s@%s:%d/apps/%s"):format(server.key, server.secret, server.host, server.port, server.app_id)
+      start(folder, prefix, ("PUSHER_URL=%s %s"):format(url, command), port)
+
+      assert.equal(page, request("GET", "/page.html").body)
+      assert.equal(404, request("GET", "/nginx.conf").status)
+      local authorized = request("POST", "/pusher/auth", { Cookie = page:match('document.cookie = "(%a+=)"') .. "ada" }, form)
+      assert.matches('"auth":"' .. server.key, authorized.body, 1, true)
+      assert.equal(403, request("POST", "/pusher/auth", {}, form).status)
+      assert.equal("sent\n", request("GET", "/hello").body)
+      assert.equal("presence-lobby", server:events()[2].channel)
+      run(("cp %s/log %s/log"):format(folder, root))
+      check_log()
+    end)
+
+    it("docs/openresty.md's starts as " .. user .. ", authorizes and refuses", function()
+      local folder, command, port = paste("docs/openresty.md", "^OpenResty")
       start(folder, prefix, command, port)
 
-      local form = "socket_id=1234.5678&channel_name=presence-lobby"
       local authorized = request("POST", "/pusher/auth", { Cookie = "user=ada" }, form)
       assert.equal(200, authorized.status)
       assert.matches('"auth":"key:%x+"', authorized.body)
@@ -130,8 +162,8 @@ describe("nginx.conf as pasted:", function()
       local joined = request("POST", "/join", json, '{"name":"Ada"}')
       assert.equal(200, joined.status)
       local cookie = joined.headers["set-cookie"]:match("^[^;]+")
-      local form = "socket_id=1234.5678&channel_name=presence-people"
-      assert.equal(200, request("POST", "/pusher/auth", { Cookie = cookie }, form).status)
+      local people = "socket_id=1234.5678&channel_name=presence-people"
+      assert.equal(200, request("POST", "/pusher/auth", { Cookie = cookie }, people).status)
       run(("cp %s/log %s/log"):format(folder, root))
       check_log()
     end)

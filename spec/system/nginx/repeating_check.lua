@@ -28,6 +28,22 @@ local SERVER = [[
       ngx.print(cjson.encode { result = result, rounds = rounds })
     }
   }
+  location = /observed {
+    content_by_lua_block {
+      local seen, given = {}, {}
+      for name, value in pairs(options) do
+        given[name] = value
+      end
+      function given.observe(call)
+        ngx.sleep(0.001)
+        seen[#seen + 1] = { call.attempt, call.status or 0, call.code or "ok", call.endpoint, type(call.reused) }
+      end
+      local observed = assert(require("pusher").new(given))
+      observed:trigger("a", "e", "x")
+      observed:close()
+      ngx.print(cjson.encode(seen))
+    }
+  }
   location = /late {
     content_by_lua_block { ngx.print "hello" }
     log_by_lua_block {
@@ -41,8 +57,9 @@ local SERVER = [[
 local INIT = [[
   init_by_lua_block {
     cjson = require "cjson"
-    client = assert(require("pusher").new { app_id = %q, key = %q, secret = %q, host = %q, port = %d, secure = false,
-      retry = { attempts = 3, base = 0.01, max = 0.1 }, idempotency = true })
+    options = { app_id = %q, key = %q, secret = %q, host = %q, port = %d, secure = false,
+      retry = { attempts = 3, base = 0.01, max = 0.1 }, idempotency = true }
+    client = assert(require("pusher").new(options))
     local sent
     local keeping = assert(require("pusher").new { app_id = "1", key = "k", secret = "s", idempotency = true,
       transport = { send = function(_, request) sent = request.body return {} end } })
@@ -88,6 +105,12 @@ describe("a call that is repeated inside nginx", function()
     assert.same({ result = {} }, cjson.decode(web:request({ path = "/trigger" }).body))
     local seen = server:inspect()
     assert.same({ 3, 1, 1 }, { seen.requests, seen.events, seen.repetitions })
+  end)
+
+  it("shows each attempt to observe, which may yield", function()
+    server:misbehave { mode = "status", status = 500, times = 1 }
+    local seen = cjson.decode(web:request({ path = "/observed" }).body)
+    assert.same({ { 1, 500, "server", "/events", "boolean" }, { 2, 200, "ok", "/events", "boolean" } }, seen)
   end)
 
   it("ends with the last failure", function()

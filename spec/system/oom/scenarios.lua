@@ -37,8 +37,9 @@ local function options(server, transport)
 end
 
 -- A client that sends nothing, at a fixed time.
-local function quiet_client(server)
+local function quiet_client(server, observe)
   local given = options(server, { { send = function(_, _, parse) return parse(200, "{}", "") end } })
+  given.observe = observe
   given.clock = function()
     return NOW
   end
@@ -286,6 +287,9 @@ function scenarios.new(server)
       function(own) return own:authenticate_user("socket_id=1.2", { id = "u" }) end,
     } },
     webhook = webhooks(server),
+    observe = { open = function() return quiet_client(server, nothing) end, close = close, calls = {
+      function(own) return own:trigger("a", "e", "x") end,
+    } },
     bytes = bytes(),
     token = token(),
     trigger = trigger(server, { "curl" }),

@@ -35,8 +35,10 @@ local MEMORY = { "ot enough memory", "ut of memory", "annot allocate memory" }
 local unexpected -- what was logged, if it was no error of memory
 
 -- What else a call may say when any allocation fails: the transport says in its log what the parser raised; Lua could
--- not open a module's file; over TLS a lack of memory may look like a header line that is too long for libcurl.
+-- not open a module's file; over TLS a lack of memory may look like a header line that is too long for libcurl, and to
+-- its reader of URLs like a URL that is wrong.
 local OTHER_MEMORY = {
+  name == "load" and 'option "proxy" must look like' or nil,
   name:find("_tls", 1, true) and "or its headers than 64 KiB" or nil,
   "the response could not be processed", name == "load" and "module '" or nil,
 }

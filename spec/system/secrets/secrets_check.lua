@@ -1,6 +1,6 @@
 -- What a process's memory holds of the secrets that it was given, before and after it closes what uses them. Another
 -- process stops and is looked through. There Lua and libcurl overwrite what they free, which neither does otherwise: what
--- is found is held by an object, or was left by pusher's own C code. (README "Secrets in memory" says what stays.)
+-- is found is held by an object, or was left by pusher's own C code. (SECURITY.md says what stays.)
 
 local account = require "tools.local_server.account"
 local cjson = require "cjson"

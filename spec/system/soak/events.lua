@@ -1,6 +1,6 @@
 --- What becomes of each event: its outcomes here, compared with what the server has seen.
 --
--- The rules are README's guarantees.
+-- The rules are those of docs/publisher.md.
 
 local events = {}
 local methods = {}

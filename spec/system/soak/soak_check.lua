@@ -1,6 +1,6 @@
 -- The soak: for SOAK_SECONDS everything that a program does at length, with a server that misbehaves: blocking calls,
 -- calls in flight, publishers, clients opened and closed, authorizations, webhooks. Neither memory nor descriptors
--- grow, and what becomes of each event is what README promises.
+-- grow, and what becomes of each event is what docs/publisher.md promises.
 
 local calls = require "spec.helpers.calls"
 local core = require "pusher.core"
@@ -9,6 +9,7 @@ local faults = require "spec.system.soak.faults"
 local local_server = require "tools.local_server"
 local local_work = require "spec.system.soak.local_work"
 local process = require "pusher_test.process"
+local progress = require "tools.progress"
 local pusher = require "pusher"
 local samples = require "spec.system.soak.samples"
 local senders = require "spec.system.soak.senders"
@@ -45,13 +46,15 @@ describe("a soak", function()
   local function soak(server, client, rounds, seconds)
     local work = local_work.new(client, server)
     local sender = senders.open(server, outcomes)
-    local start, round = core.now(), 0
+    local start, round, steps = core.now(), 0, progress.new(math.max(1, seconds))
     while round < rounds or core.now() - start < seconds do
       round = round + 1
+      steps:at(math.min(steps.total, math.floor(core.now() - start)), "seconds; round " .. round)
       run_round(server, round, sender, work)
       await_threads(1 + sender.threads)
       taken:add()
     end
+    steps:clear()
     sender:close()
     await_threads(1)
     return round, core.now() - start

@@ -1,11 +1,13 @@
 -- Runs the scripts of this folder in many threads at once, by the host of spec/system/threads/host.c:
 -- run.lua HOST THREADS TRIGGERS. `make threads` builds host and modules with ThreadSanitizer.
 
+local progress = require "tools.progress"
 local server = require "tools.local_server"
 
 local host, threads, triggers = arg[1], tonumber(arg[2]), tonumber(arg[3])
 
 local passed, failed = 0, 0
+local steps = progress.new(4)
 
 local function count(good)
   passed, failed = passed + (good and 1 or 0), failed + (good and 0 or 1)
@@ -14,7 +16,10 @@ end
 local function run(script, threads_and_rounds, ...)
   local command = table.concat({ host, "spec/system/threads/" .. script .. ".lua", threads_and_rounds, ... }, " ")
   print(command)
+  io.stdout:flush()
+  steps:step(script)
   local status = os.execute(command)
+  steps:clear()
   count(status == true or status == 0)
 end
 

@@ -1,4 +1,5 @@
 local connect = require "pusher.transport.ngx.connect"
+local url = require "pusher.base.url"
 local core = require "pusher.core"
 local fake = require "spec.helpers.fake_ngx"
 
@@ -19,8 +20,10 @@ describe("pusher.transport.ngx.connect", function()
   local function run(host, scripts, seconds, sleep)
     local api, record = fake.new { sockets = scripts, sleep = sleep }
     rawset(_G, "ngx", api)
-    local plan = { host = host, address = host, port = 80, pool = "pool of " .. host }
-    return record, connect.open(api.socket.tcp(), plan, 3, down, now + (seconds or 5))
+    local plan = { host = host, address = host, port = 80, is_address = url.is_address(host),
+      pool = "pool of " .. host, pool_options = { pool = "pool of " .. host, pool_size = 3 } }
+    local deadline = now + (seconds or 5)
+    return record, connect.open({ socket = api.socket.tcp() }, plan, down, deadline, deadline)
   end
 
   local function times(count, script)
@@ -133,8 +136,17 @@ describe("pusher.transport.ngx.connect", function()
       local record, ok, cause = run("api.test", { WAITS }, 5, function(seconds)
         slept = seconds
       end)
-      assert.same({ nil, "timeout", 5 }, { ok, cause, slept })
+      assert.same({ nil, "the name was not resolved in time", 5 }, { ok, cause, slept })
       assert.same({ "suspended" }, record.killed)
+    end)
+
+    it("blames the lookup only when the try should have ended before", function()
+      local function late() end -- the clock's thread comes first
+      local sockets = { { connect = takes(2.5, "timeout") }, WAITS }
+      local _, ok, cause = run("api.test", sockets, 5, late)
+      assert.same({ nil, "timeout" }, { ok, cause })
+      _, ok, cause = run("api.test", { WAITS }, 0.1, late)
+      assert.same({ nil, "timeout" }, { ok, cause })
     end)
 
     it("is not connected when one raised", function()

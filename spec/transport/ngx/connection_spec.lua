@@ -27,7 +27,7 @@ describe("pusher.transport.ngx.connection", function()
   local SETTINGS = { tls_verify = true, pool_size = 3, idle_ms = 60000 }
 
   before_each(function()
-    SETTINGS.down = {}
+    SETTINGS.down, SETTINGS.last_head = {}, {}
   end)
 
   local function open(over, settings, fresh)
@@ -36,7 +36,7 @@ describe("pusher.transport.ngx.connection", function()
       request[name] = value
     end
     settings = settings or SETTINGS
-    return connection.open(route.plan(request, settings), settings, now + 5, fresh)
+    return connection.open(route.plan(request, settings), settings, now + 5, now + 9, fresh)
   end
 
   it("says what to do where nginx allows no sockets", function()
@@ -59,12 +59,12 @@ describe("pusher.transport.ngx.connection", function()
   it("waits for connecting no longer than the deadline", function()
     local record = inside { sockets = { {} } }
     assert.is_truthy(open())
-    assert.same({ 5000, 5000, 5000 }, record.timeouts[1])
+    assert.same({ 5000, 9000, 9000 }, record.timeouts[1])
     assert.same({ pool = "pusher http 127.0.0.1:80", pool_size = 3 }, record.connections[1].options)
     now = now + 6
     inside {}
     local link, message, details = connection.open(route.plan({ scheme = "http", host = "::1", port = 80 }, SETTINGS),
-      SETTINGS, now - 1)
+      SETTINGS, now - 1, now - 1)
     assert.is_nil(link)
     assert.equal("timeout", details.code)
     assert.equal("cannot connect to [::1]:80: timeout", message)
@@ -72,7 +72,8 @@ describe("pusher.transport.ngx.connection", function()
 
   it("asks nginx for no longer timeout than it accepts", function()
     local record = inside { sockets = { {} } }
-    assert.is_truthy(connection.open(route.plan({ scheme = "http", host = "127.0.0.1", port = 80 }, SETTINGS), SETTINGS, now + 2 ^ 31))
+    assert.is_truthy(connection.open(route.plan({ scheme = "http", host = "127.0.0.1", port = 80 }, SETTINGS), SETTINGS, now + 2 ^ 31,
+      now + 2 ^ 31))
     for _, ms in ipairs(record.timeouts[1]) do
       assert.equal(2147483647, ms)
     end
@@ -85,6 +86,9 @@ describe("pusher.transport.ngx.connection", function()
       ['no resolver defined to resolve "api.test"'] = { "network",
         'cannot connect to api.test:80: no resolver defined to resolve "api.test" (nginx does not read /etc/hosts or '
         .. "/etc/resolv.conf: name a DNS server with the directive resolver)" },
+      ["the name was not resolved in time"] = { "timeout", "cannot connect to api.test:80: the name was not resolved in "
+        .. "time (the DNS server that the directive resolver names does not respond)" },
+      ["api.test could not be resolved (110: Operation timed out)"] = { "network", "directive resolver" },
       ["api.test could not be resolved (3: Host not found)"] = { "network", "Host not found" },
     } do
       local sockets = {}
@@ -168,7 +172,7 @@ describe("pusher.transport.ngx.connection", function()
 
   describe("through a proxy", function()
     local settings = { tls_verify = true, pool_size = 3, idle_ms = 1, is_direct = function() return false end,
-      proxy = route.proxy("http://me@127.0.0.1:3128") }
+      last_head = {}, proxy = route.proxy("http://me@127.0.0.1:3128") }
 
     it("opens a tunnel, then starts the handshake with the server", function()
       for _, text in ipairs { "HTTP/1.1 200 Established\r\n\r\n", "HTTP/1.0 200 OK\r\nConnection: close\r\n\r\n" } do
@@ -222,7 +226,7 @@ describe("pusher.transport.ngx.connection", function()
 
     it("says that a proxy asks for a user and a password where none were given", function()
       inside { sockets = { { receive = { "HTTP/1.1 407 Who\r\n\r\n" } } } }
-      local open_settings = { tls_verify = true, pool_size = 3, idle_ms = 1, is_direct = settings.is_direct, down = {},
+      local open_settings = { tls_verify = true, pool_size = 3, idle_ms = 1, is_direct = settings.is_direct, down = {}, last_head = {},
         proxy = route.proxy("http://[::1]:3128") }
       local _, message = open({ scheme = "https", host = "api.test" }, open_settings)
       assert.equal("the proxy [::1]:3128 refused a tunnel to api.test:80 with status 407: "
@@ -299,7 +303,7 @@ describe("pusher.transport.ngx.connection", function()
       for index, timeouts in ipairs(record.timeouts) do
         given[index] = timeouts[2]
       end
-      assert.same({ 5000, 5000, 5000, 4000, 3000, 2000 }, given)
+      assert.same({ 9000, 5000, 4000, 3000, 2000 }, given)
       local result, message, details = link:exchange(text, "POST", 1000, now + 2)
       assert.same({ nil, "timed out while sending the request to 127.0.0.1", "timeout" }, { result, message, details.code })
     end)

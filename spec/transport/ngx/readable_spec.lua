@@ -29,13 +29,13 @@ describe("pusher.transport.ngx.readable", function()
   end
 
   it("is false while nothing comes", function()
-    assert.is_false(readable.check(socket(nil, "timeout")))
-    assert.is_false(readable.check(socket(nil, "timeout", "")))
+    assert.is_false(readable.check { socket = socket(nil, "timeout") })
+    assert.is_false(readable.check { socket = socket(nil, "timeout", "") })
   end)
 
   it("is true with bytes, an end, or an error", function()
     for _, received in ipairs { { "H" }, { nil, "timeout", "H" }, { nil, "closed" }, { nil, "connection reset by peer" } } do
-      assert.is_true(readable.check(socket(received[1], received[2], received[3])))
+      assert.is_true(readable.check { socket = socket(received[1], received[2], received[3]) })
     end
   end)
 end)

@@ -137,6 +137,88 @@ describe("pusher.transport.ngx.response", function()
     expect("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: a\r\n b\r\n\r\n", 200, "", true)
   end)
 
+  describe("with the head that was read last", function()
+    local HEAD = "HTTP/1.1 200 OK\r\nDate: now\r\nContent-Length: 2\r\n\r\n"
+
+    -- The results of texts one after another, each in the given pieces; and how many of them needed no parser.
+    local function read_all(kept, texts)
+      local results, whole = {}, 0
+      for index, pieces in ipairs(texts) do
+        local method = pieces.method or "POST"
+        local parser = kept and response.with_kept_head(method, kept, pieces[1])
+        local done, message = parser, nil
+        whole = whole + (done and 1 or 0)
+        if not done then
+          parser = response.new(method, 100, kept)
+          for _, piece in ipairs(pieces) do
+            done, message = parser:feed(piece)
+          end
+        end
+        results[index] = done and { parser.status, parser.headers, parser.body, parser.persistent, parser.surplus } or message
+          or false
+      end
+      return results, whole
+    end
+
+    it("reads as without it", function()
+      local texts = {
+        { HEAD .. "ab" }, { HEAD .. "cd" }, { HEAD, "ef" }, { HEAD .. "g", "h" }, { HEAD:sub(1, 20), HEAD:sub(21) .. "ij" },
+        { HEAD .. "kl and more" }, { HEAD }, { HEAD .. "m" }, { "", HEAD .. "no" }, { HEAD, method = "HEAD" },
+        { HEAD .. "ok", method = "CONNECT" }, { HEAD .. "pq" }, { (HEAD:gsub("2", "3", 1)) .. "x" },
+        { (HEAD:gsub("Length: 2", "Length: 0")) }, { (HEAD:gsub("Length: 2", "Length: 101")) },
+        { (HEAD:gsub("Length: 2", "Length: 3")) .. "abc" }, { (HEAD:gsub("Length: 2", "Length: 3")) .. "abc" },
+        { (HEAD:gsub("HTTP/1.1", "HTTP/1.0")) .. "ab" }, { (HEAD:gsub("HTTP/1.1", "HTTP/1.0")) .. "ab" },
+        { "HTTP/1.1 100 C\r\n\r\n" .. HEAD .. "ab" }, { "HTTP/1.1 100 C\r\n\r\n" .. HEAD .. "ab" },
+        { "HTTP/1.1 100 C\r\n\r\n", HEAD .. "ab" }, { HEAD .. "ab" },
+        { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n" },
+        { "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n" },
+        { HEAD:gsub("\r\n\r\n", "\r\n") .. "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" }, { HEAD .. "rs" },
+      }
+      local results, whole = read_all({}, texts)
+      assert.same((read_all(nil, texts)), results)
+      assert.equal(6, whole)
+    end)
+
+    it("keeps a short head in one piece, without its body", function()
+      local kept = {}
+      read_all(kept, { { HEAD .. "ab" } })
+      assert.equal(HEAD, kept.head)
+      for _, pieces in ipairs { { "HTTP/1.1 200 OK\r\n", "Content-Length: 2\r\n\r\nab" },
+        { ("HTTP/1.1 200 OK\r\nX: %s\r\nContent-Length: 2\r\n\r\nab"):format(("x"):rep(2048)) } } do
+        read_all(kept, { pieces })
+        assert.equal(HEAD, kept.head)
+      end
+    end)
+
+    -- As much as is kept before memory lacks: in the table, which grows, or for the head's text.
+    it("reads the next response right after memory has lacked", function()
+      local other = { "HTTP/1.1 500 No\r\nX: y\r\nContent-Length: 2\r\n\r\nno" }
+      local expected = read_all(nil, { { HEAD .. "ab" }, other })
+      local function lack()
+        error("not enough memory", 0)
+      end
+      for fields = 0, 4 do
+        local left = fields
+        local kept = setmetatable({}, { __newindex = function(t, name, value)
+          left = left - 1
+          return left < 0 and lack() or rawset(t, name, value)
+        end })
+        local _, message = pcall(read_all, kept, { { HEAD .. "ab" } })
+        assert.equal("not enough memory", message)
+        assert.same(expected, (read_all(setmetatable(kept, nil), { { HEAD .. "ab" }, other })), fields)
+      end
+      local kept, sub = {}, string.sub
+      read_all(kept, { { HEAD .. "ab" } })
+      string.sub = function(text, first, last) -- luacheck: ignore
+        return text == other[1] and first == 1 and lack() or sub(text, first, last)
+      end
+      local _, message = pcall(read_all, kept, { other })
+      string.sub = sub -- luacheck: ignore
+      assert.equal("not enough memory", message)
+      assert.same(expected, (read_all(kept, { { HEAD .. "ab" }, other })))
+    end)
+  end)
+
   it("reads heads of up to 64 KiB", function()
     local start, rest = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: ", "\r\n\r\n"
     local value = ("x"):rep(65536 - #start - #rest)

@@ -46,7 +46,7 @@ describe("pusher.transport.ngx.route", function()
 
     local function plan(request, settings)
       settings = settings or { tls_verify = true }
-      settings.is_direct = is_direct
+      settings.is_direct, settings.pool_size = is_direct, 3
       local full = { scheme = "http", host = "api.test", port = 80 }
       for name, value in pairs(request or {}) do
         full[name] = value
@@ -59,6 +59,7 @@ describe("pusher.transport.ngx.route", function()
       assert.same({ "api.test", 80, "api.test", false }, { got.host, got.port, got.authority, got.tls })
       assert.is_nil(got.origin)
       assert.is_nil(got.tunnel)
+      assert.same({ pool = got.pool, pool_size = 3 }, got.pool_options)
     end)
 
     it("names the port unless it is the scheme's own", function()
@@ -120,7 +121,7 @@ describe("pusher.transport.ngx.route", function()
       package.loaded["pusher.transport.ngx.route"] = route
       local url = "http://a:plumless@proxy:3128"
       local function pool(from)
-        return from.plan({ scheme = "https", host = "api.test", port = 443 }, { tls_verify = true,
+        return from.plan({ scheme = "https", host = "api.test", port = 443 }, { tls_verify = true, pool_size = 3,
           is_direct = function() return false end, proxy = from.proxy(url) }).pool
       end
       assert.equal(pool(route), pool(route))

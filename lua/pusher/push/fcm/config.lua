@@ -63,7 +63,7 @@ local function check_colors(android)
 end
 
 --- Checks a configuration and fills in the defaults.
--- @tparam table given see README "FCM"; JSON null counts as absent, and for the whole of it as an empty one
+-- @tparam table given see docs/push.md; JSON null counts as absent, and for the whole of it as an empty one
 -- @tparam[opt] function unknown function(name), called for each member that nothing reads
 -- @treturn table|nil a fresh, complete table
 function config.check(given, unknown)

@@ -45,7 +45,7 @@ end
 --- Records the one outcome of a device.
 -- @tparam table|nil receipt none for a message of the caller's own
 -- @tparam table device `{ uid =, device_id =, platform =, kind = }`
--- @tparam string outcome see README "FCM"
+-- @tparam string outcome see docs/push.md
 function methods:record(receipt, device, outcome, message, details)
   self.counts[outcome] = self.counts[outcome] + 1
   if message then

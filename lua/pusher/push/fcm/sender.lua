@@ -8,6 +8,7 @@ local driver = require "pusher.driver.choose"
 local endpoint = require "pusher.base.endpoint"
 local errors = require "pusher.base.errors"
 local http = require "pusher.base.http"
+local observer = require "pusher.base.observer"
 local response = require "pusher.push.fcm.response"
 local retry = require "pusher.base.retry"
 local schedule = require "pusher.base.schedule"
@@ -37,20 +38,27 @@ local function send_token_request(self, request, parse, done)
   send(self, request, parse, done)
 end
 
+local function observed(options, transport, message_path)
+  return observer.wrap(transport, options.observe, options.log, function(path)
+    return path == message_path and "/messages:send" or "/token"
+  end)
+end
+
 --- Makes a sender with the handler's options, its configuration, its account and its transport.
 -- @tparam table source `next_job(self)` -> a job or nil, whether anything was done; `is_empty(self)`;
 --   `abandon(self, message, details)`
 -- @tparam table outcomes `judge(self, job, result, message, details)`, called once per job
 function sender.new(options, config, account, transport, source, outcomes)
+  local path = "/v1/projects/" .. account.project_id .. "/messages:send"
   local self = setmetatable({
     config = config,
-    transport = transport,
+    transport = observed(options, transport, config.endpoint.path .. path),
     now = options.now,
     random = options.random,
     source = source,
     outcomes = outcomes,
     parse = response.parser(options.json, options.clock),
-    path = "/v1/projects/" .. account.project_id .. "/messages:send",
+    path = path,
     max_in_flight = config.max_in_flight,
     waiting = schedule.new(), -- jobs to be sent again
     in_flight = {}, -- set of jobs
@@ -205,6 +213,7 @@ function methods:send(job, seconds)
     { "X-GOOG-API-FORMAT-VERSION", "2" },
   }, job.body, math.min(config.timeout, seconds or math.huge))
   request.once = config.retry.attempts == 1 -- no transport sends it twice, whatever breaks
+  request.attempt = job.attempts
   job.pending = send(self, request, self.parse, function(...)
     return settle(self, job, ...)
   end)

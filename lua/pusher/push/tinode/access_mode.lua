@@ -18,7 +18,8 @@ end
 
 --- The letters of a mode.
 -- @tparam number bits 0 to 255
--- @treturn string|nil letters such as "JRWPS", "N" for none; nil, message, details otherwise
+-- @treturn string|nil letters such as "JRWPS", "N" for none
+-- @fails invalid
 function access_mode.format(bits)
   if not is_bits(bits) then
     return fail("invalid", "access mode must be bits from 0 to 255", { field = "access_mode" })
@@ -37,7 +38,8 @@ end
 --- The bits of letters. Case is ignored; "N" clears everything and ends the text.
 -- @tparam string letters "" changes nothing
 -- @tparam[opt=0] number bits the mode before
--- @treturn number|nil bits; nil, message, details otherwise
+-- @treturn number|nil bits
+-- @fails invalid
 function access_mode.parse(letters, bits)
   if type(letters) ~= "string" then
     return fail("invalid", "access mode must be letters or bits from 0 to 255, got " .. type(letters),
@@ -63,7 +65,8 @@ end
 
 --- Reads a mode that may be bits or letters.
 -- @tparam number|string value
--- @treturn number|nil bits; nil, message, details otherwise
+-- @treturn number|nil bits
+-- @fails invalid
 function access_mode.check(value)
   if is_bits(value) then
     return math.floor(value)

@@ -227,8 +227,9 @@ local function check_text(text)
 end
 
 --- The plain text of a message's content.
--- @param content nil, a string or a Drafty document
--- @treturn string|nil text, "" for nil; nil, message, details otherwise
+-- @param[opt] content nil, a string or a Drafty document
+-- @treturn string|nil text, "" for nil
+-- @fails invalid, too_large
 function drafty.to_text(content)
   if is_null(content) then
     return ""

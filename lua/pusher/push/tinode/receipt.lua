@@ -182,10 +182,11 @@ local function is_checked(given)
 end
 
 --- Checks and copies a receipt. One that has been checked is returned unchanged.
--- @tparam table given see the top of this file; absent members are 0, "", false or none;
---   `want` and `given` may be letters or bits, `ts` RFC 3339 text or Unix seconds
+-- @tparam table given see the top of this file; absent members are 0, "", false or none; `want` and `given` may be
+--   letters or bits, `ts` RFC 3339 text or Unix seconds
 -- @tparam number now Unix seconds, for a payload without `ts`
--- @treturn table|nil the copy: `want` and `given` as bits, `ts` as text; nil, message, details otherwise
+-- @treturn table|nil the copy: `want` and `given` as bits, `ts` as text
+-- @fails invalid, too_large
 function receipt.check(given, now)
   if is_checked(given) then
     return given
@@ -243,7 +244,8 @@ end
 --- Writes a receipt as JSON, members in the chat server's order, user ids as text.
 -- @tparam table checked as `check` returns; raises for anything else
 -- @tparam table json as json.new returns
--- @treturn string|nil one line; nil, message, details otherwise
+-- @treturn string|nil one line
+-- @fails invalid
 function receipt.encode(checked, json)
   check_argument("encode", checked)
   check_codec("encode", json, "encode")
@@ -274,7 +276,8 @@ end
 -- @tparam string line
 -- @tparam table json as json.new returns
 -- @tparam number now Unix seconds, for a payload without `ts`
--- @treturn table|nil as `check` returns; nil, message, details otherwise
+-- @treturn table|nil as `check` returns
+-- @fails response when it is not JSON, invalid, too_large
 function receipt.decode(line, json, now)
   arguments.check("decode", 1, line, "string")
   check_codec("decode", json, "decode")

@@ -72,7 +72,8 @@ end
 
 --- Writes a time as RFC 3339, trailing zeros of the fraction cut, the zone kept.
 -- @tparam string|number value RFC 3339 text, or Unix seconds (any fraction is rounded to milliseconds)
--- @treturn string|nil text; nil, message, details otherwise
+-- @treturn string|nil text
+-- @fails invalid
 function timestamp.format(value)
   local text
   if type(value) == "number" then
@@ -91,7 +92,8 @@ end
 
 --- Writes a time as Go's standard output does: "2020-03-13 06:48:18.123 +0000 UTC".
 -- @tparam string|number value as for timestamp.format
--- @treturn string|nil text; nil, message, details otherwise
+-- @treturn string|nil text
+-- @fails invalid
 function timestamp.go(value)
   local text, message, details = timestamp.format(value)
   if not text then

@@ -30,7 +30,8 @@ end
 
 --- The text of an id given as bytes.
 -- @tparam string bytes 8 bytes, little-endian
--- @treturn string|nil 11 characters, or "" for zero; nil, message, details otherwise
+-- @treturn string|nil 11 characters, or "" for zero
+-- @fails invalid
 function uid.encode(bytes)
   if type(bytes) ~= "string" or #bytes ~= uid.BYTES then
     return refuse(bytes, "8 bytes")
@@ -53,7 +54,8 @@ end
 
 --- The bytes of an id's text. Zero is no user, so its text (of 11 times "A") is refused.
 -- @tparam string text 11 characters, without "usr"
--- @treturn string|nil 8 bytes, little-endian; nil, message, details otherwise
+-- @treturn string|nil 8 bytes, little-endian
+-- @fails invalid
 function uid.decode(text)
   local canonical = type(text) == "string" and #text == uid.TEXT_BYTES and clear_unused_bits(text)
   local bytes = canonical and core.base64url_decode(canonical)
@@ -65,7 +67,8 @@ end
 
 --- An id's text as this library writes it: the unused bits are 0.
 -- @tparam string text
--- @treturn string|nil 11 characters; nil, message, details otherwise
+-- @treturn string|nil 11 characters
+-- @fails invalid
 function uid.canonical(text)
   local bytes, message, details = uid.decode(text)
   if not bytes then
@@ -100,7 +103,8 @@ end
 
 --- The text of an id given as decimal digits.
 -- @tparam string digits "0" to "18446744073709551615"; a number is refused
--- @treturn string|nil 11 characters, or "" for zero; nil, message, details otherwise
+-- @treturn string|nil 11 characters, or "" for zero
+-- @fails invalid
 function uid.from_decimal(digits)
   local significant = type(digits) == "string" and digits:find("^%d+$") and digits:gsub("^0+", "")
   if not significant or #significant > #MAX_DECIMAL
@@ -116,7 +120,8 @@ end
 
 --- The decimal digits of an id.
 -- @tparam string text 11 characters, or "" for zero
--- @treturn string|nil digits; nil, message, details otherwise
+-- @treturn string|nil digits
+-- @fails invalid
 function uid.to_decimal(text)
   if text == "" then
     return "0"
@@ -130,7 +135,8 @@ end
 
 --- The text of an id in base32, as some file names have it.
 -- @tparam string text 11 characters
--- @treturn string|nil 13 characters in lower case; nil, message, details otherwise
+-- @treturn string|nil 13 characters in lower case
+-- @fails invalid
 function uid.base32(text)
   local raw, message, details = uid.decode(text)
   if not raw then
@@ -145,7 +151,8 @@ end
 
 --- The name of a user in topics: "usr" and the id.
 -- @tparam string text 11 characters, or "" for zero
--- @treturn string|nil "" for zero; nil, message, details otherwise
+-- @treturn string|nil "" for zero
+-- @fails invalid
 function uid.user_id(text)
   if text == "" then
     return ""
@@ -159,7 +166,8 @@ end
 
 --- The id of a user's name.
 -- @tparam string name "usr" and 11 characters
--- @treturn string|nil 11 characters; nil, message, details otherwise
+-- @treturn string|nil 11 characters
+-- @fails invalid
 function uid.parse_user_id(name)
   if type(name) ~= "string" or name:sub(1, 3) ~= "usr" then
     return refuse(name, '"usr" and 11 characters of base64url')
@@ -170,7 +178,8 @@ end
 --- The topic of a conversation of two.
 -- @tparam string a 11 characters
 -- @tparam string b 11 characters
--- @treturn string|nil "p2p" and 22 characters; nil, message, details otherwise
+-- @treturn string|nil "p2p" and 22 characters
+-- @fails invalid
 function uid.p2p_name(a, b)
   local right
   local left, message, details = uid.decode(a)

@@ -19,18 +19,23 @@ local READ_BYTES = 16 * 1024
 
 local PHASE_HINT = "call client:publisher() to publish in the background, or ngx.timer.at(0, ...) to leave this phase"
 
+local RESOLVER_HINT = "the DNS server that the directive resolver names does not respond"
+
 -- For nginx's terse errors: the directive that helps.
 local HINTS = {
   { cause = "no resolver defined", text = "nginx does not read /etc/hosts or /etc/resolv.conf: "
     .. "name a DNS server with the directive resolver" },
+  { cause = connect.LOOKUP_TIMEOUT, text = RESOLVER_HINT },
+  { cause = "could not be resolved %(110: ", text = RESOLVER_HINT },
   { cause = "^1[89]: ", text = "name the authority to trust with the directive lua_ssl_trusted_certificate" },
   { cause = "^2[01]: ", text = "name the authorities to trust with the directive lua_ssl_trusted_certificate, "
     .. "such as /etc/ssl/certs/ca-certificates.crt" },
   { cause = "^22: ", text = "allow longer chains with the directive lua_ssl_verify_depth" },
 }
 
--- `cause` is what nginx says; "timeout" decides the code. For a connection that broke in a handshake it says the same
--- as for a handshake that the server refused; another call may succeed. (A refused certificate has a cause of its own.)
+-- `cause` is what nginx says; that the time passed decides the code. For a connection that broke in a handshake it says
+-- the same as for a handshake that the server refused; another call may succeed. (A refused certificate has a cause of
+-- its own.)
 local function fail(code, text, cause, sent)
   cause = tostring(cause or "unknown error")
   local message, details = text .. ": " .. cause, { sent = sent, retryable = cause == "handshake failed" or nil }
@@ -39,7 +44,8 @@ local function fail(code, text, cause, sent)
       message, details.hint = message .. " (" .. hint.text .. ")", hint.text
     end
   end
-  return errors.fail(cause == "timeout" and "timeout" or code, message, details)
+  local is_late = cause == "timeout" or cause == connect.LOOKUP_TIMEOUT
+  return errors.fail(is_late and "timeout" or code, message, details)
 end
 
 local REFUSED = "the certificate was refused, see error.log"
@@ -77,7 +83,7 @@ local function encrypt(self, deadline)
   local plan, verify = self.plan, self.settings.tls_verify
   local handshake = verify and url.is_address(plan.server_name) and shake_hands_by_address or shake_hands_by_name
   local ok, cause = nil, "timeout"
-  if timeouts.set(self.socket, deadline) then
+  if timeouts.set(self, deadline) then
     ok, cause = handshake(self, verify)
   end
   if not ok then
@@ -111,9 +117,9 @@ local function encrypt_through_tunnel(self, deadline)
   return encrypt(self, deadline)
 end
 
-local function prepare(self, deadline)
+local function prepare(self, deadline, call_deadline)
   local plan = self.plan
-  local ok, cause = connect.open(self.socket, plan, self.settings.pool_size, self.settings.down, deadline)
+  local ok, cause = connect.open(self, plan, self.settings.down, deadline, call_deadline)
   if not ok then
     return fail("network", "cannot connect to " .. peer(plan), cause, false)
   end
@@ -125,17 +131,18 @@ local function prepare(self, deadline)
 end
 
 local function is_unusable(self, fresh)
-  return self.reused and (fresh or readable.check(self.socket))
+  return self.reused and (fresh or readable.check(self))
 end
 
 --- Opens a connection, or takes one from the pool.
 -- @tparam table plan as route.plan returns it
 -- @tparam table settings of the transport; its `down`: see connect.lua
 -- @tparam number deadline by pusher.core's now()
+-- @tparam number call_deadline of the exchange that follows, not before `deadline`
 -- @tparam boolean fresh true to take none from the pool
 -- @treturn table|nil connection; after `exchange` its field `stale` says whether it came from the pool and broke before
 --   any byte of a response
-function connection.open(plan, settings, deadline, fresh)
+function connection.open(plan, settings, deadline, call_deadline, fresh)
   local usable, socket = pcall(ngx.socket.tcp)
   -- APISIX gives out sockets that block in the phases in which nginx has none. They lack methods.
   if not usable or not socket.receiveany then
@@ -148,7 +155,7 @@ function connection.open(plan, settings, deadline, fresh)
   -- A kept connection that must not carry the request is closed, and the next one is taken; when the pool is empty,
   -- nginx connects.
   repeat
-    ok, message, details = prepare(self, deadline)
+    ok, message, details = prepare(self, deadline, call_deadline)
     local unusable = ok and is_unusable(self, fresh)
     if unusable or not ok then
       socket:close()
@@ -161,36 +168,44 @@ end
 -- have filled nginx's buffer, whose size is a multiple of this, may have left some there.
 local BUFFER_UNIT = 512
 
--- True when the parser has the whole response; else nil, message, and a code when the response is at fault.
-local function read(self, parser, deadline)
+-- Returns the response, or nil, a message, a code when the response is at fault, and whether any of it has arrived.
+local function read(self, method, max_body_bytes, deadline)
+  local kept, parser = self.settings.last_head, nil
   local done, message, code
   repeat
-    if not timeouts.set(self.socket, deadline) then
-      return nil, "timeout"
+    if not timeouts.update(self, deadline) then
+      return nil, "timeout", nil, parser and parser.received
     end
     local bytes, cause, rest = self.socket:receiveany(READ_BYTES)
     local piece = bytes or rest or ""
     self.may_hold_more = self.plan.tls and #piece > 0 and #piece % BUFFER_UNIT == 0
+    local whole = bytes and not parser and response.with_kept_head(method, kept, bytes)
+    if whole then
+      return whole
+    end
+    parser = parser or response.new(method, max_body_bytes, kept)
     done, message, code = parser:feed(piece)
     if done == false and cause == "closed" then
       done, message, code = parser:close()
     end
     if not done and (message or cause) then
-      return nil, message or cause, code
+      return nil, message or cause, code, parser.received
     end
   until done
-  return true
+  return parser
 end
 
 -- nginx's timeout begins anew with each part that the kernel takes, so large requests are sent in pieces.
 local SEND_BYTES = 16 * 1024
 
+-- Returns true; or nil, a message, and whether nothing was sent.
 local function send(self, bytes, deadline)
   for first = 1, #bytes, SEND_BYTES do
-    if not timeouts.set(self.socket, deadline) then
-      return nil, "timeout"
+    if not timeouts.update(self, deadline) then
+      return nil, "timeout", first == 1
     end
-    local ok, cause = self.socket:send(bytes:sub(first, first + SEND_BYTES - 1))
+    local piece = #bytes <= SEND_BYTES and bytes or bytes:sub(first, first + SEND_BYTES - 1)
+    local ok, cause = self.socket:send(piece)
     if not ok then
       return nil, cause
     end
@@ -205,24 +220,22 @@ end
 -- @tparam number deadline by pusher.core's now()
 -- @treturn table|nil `{ status =, headers =, body =, persistent =, surplus = }`
 function methods:exchange(bytes, method, max_body_bytes, deadline)
-  local parser = response.new(method, max_body_bytes)
   local server = method == "CONNECT" and peer(self.plan) or self.plan.authority
-  if not timeouts.set(self.socket, deadline) then
+  local sent, cause, nothing = send(self, bytes, deadline)
+  if nothing then
     return errors.fail("timeout", ("timed out before the request to %s was sent"):format(server), { sent = false })
-  end
-  local sent, cause = send(self, bytes, deadline)
-  if not sent and cause == "timeout" then
+  elseif not sent and cause == "timeout" then
     return errors.fail("timeout", ("timed out while sending the request to %s"):format(server))
   end
   -- A server may respond and close before it has read everything; the response counts.
-  local ok, message, code = read(self, parser, deadline)
-  if ok then
-    parser.persistent = parser.persistent and sent and not self.may_hold_more
-    return parser
-  elseif code and parser.received then
+  local got, message, code, received = read(self, method, max_body_bytes, deadline)
+  if got then
+    got.persistent = got.persistent and sent and not self.may_hold_more
+    return got
+  elseif code and received then
     return errors.fail(code, server .. ": " .. message)
   end
-  self.stale = self.reused and not parser.received and message ~= "timeout"
+  self.stale = self.reused and not received and message ~= "timeout"
   return fail("network", "incomplete response from " .. server, message)
 end
 

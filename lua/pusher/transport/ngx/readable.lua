@@ -33,25 +33,26 @@ local function peek(socket)
 end
 
 -- Waits until the event loop has come round.
-local function read(socket)
-  socket:settimeouts(WAIT_MS, WAIT_MS, WAIT_MS)
-  local bytes, cause, rest = socket:receiveany(1)
+local function read(link)
+  link.socket:settimeouts(WAIT_MS, WAIT_MS, WAIT_MS)
+  link.timeout_ms = WAIT_MS
+  local bytes, cause, rest = link.socket:receiveany(1)
   return bytes ~= nil or cause ~= "timeout" or (rest or "") ~= ""
 end
 
 --- Looks at a connection on which nothing is expected.
--- @tparam table socket a cosocket, connected
+-- @tparam table link its `socket` is a cosocket, connected; see timeouts.lua
 -- @treturn boolean true when it must be closed
-function readable.check(socket)
+function readable.check(link)
   -- The upstream of stream {} has another layout, and the function may be there all the same: one process may have both
   -- modules. ngx_lua before 0.10.18 lacks it, and the call raises.
   if ngx.config.subsystem == "http" then
-    local ok, waiting = pcall(peek, socket)
+    local ok, waiting = pcall(peek, link.socket)
     if ok then
       return waiting
     end
   end
-  return read(socket)
+  return read(link)
 end
 
 return readable

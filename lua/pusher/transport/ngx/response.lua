@@ -10,19 +10,23 @@ local methods = {}
 local metatable = { __index = methods, __name = "pusher.transport.ngx.response" }
 
 local MAX_HEAD_BYTES = 64 * 1024 -- with interim responses and trailers
+local MAX_KEPT_BYTES = 2048 -- of a head
 
 --- Starts reading a response.
 -- @tparam string method of the request: a response to HEAD has no body; of one to CONNECT only the head is read
 --   (RFC 9110 9.3.6: a success has no body, whatever its headers say)
 -- @tparam number max_body_bytes
+-- @tparam[opt] table kept what the last head meant, kept here for `with_kept_head`: a server's heads differ once in a
+--   second, by their date. To be shared by parsers of one limit
 -- @treturn table parser: `received` = whether any byte has arrived; once feed() has returned true: `status`, `headers`
 --   (raw lines), `body`, `persistent` = whether another request may follow on this connection, `surplus` = whether
 --   bytes followed the response
-function response.new(method, max_body_bytes)
+function response.new(method, max_body_bytes, kept)
   return setmetatable({
     stage = "status",
     method = method,
     max_body_bytes = max_body_bytes,
+    kept = method ~= "HEAD" and method ~= "CONNECT" and kept or nil, -- their heads mean something else
     head_bytes = 0,
     body_bytes = 0,
     received = false,
@@ -74,7 +78,6 @@ local function advance(self)
 end
 
 local function finish(self)
-  self.headers = table.concat(self.lines)
   self.body = table.concat(self.pieces)
   return true
 end
@@ -129,6 +132,7 @@ end
 
 local function begin_body(self)
   local status = self.status
+  self.headers = table.concat(self.lines)
   if status == 101 then
     return invalid("the server switched to another protocol")
   elseif status < 200 then
@@ -239,14 +243,45 @@ function on_line.trailer(self, line)
   return line == "" and finish(self)
 end
 
+-- Called after each line of the first bytes: keeps the head if it has just ended and a body of known length follows.
+local function keep_head(self, bytes)
+  local kept, size = self.kept, self.position - 1
+  if self.stage ~= "body" or size > MAX_KEPT_BYTES then
+    return
+  end
+  -- What may fail for lack of memory comes first. The size, which `with_kept_head` compares, is set when all is there.
+  local head = bytes:sub(1, size)
+  kept.head, kept.status, kept.headers, kept.persistent = head, self.status, self.headers, self.persistent
+  kept.size = size + self.length
+end
+
+--- A whole response with the head that a parser kept, as nearly all are; any other one is for a parser.
+-- @tparam string method of the request
+-- @tparam table kept as for `new`
+-- @tparam string bytes the first that arrived
+-- @treturn table|nil what a parser has once it is complete
+function response.with_kept_head(method, kept, bytes)
+  local head = kept.head
+  if #bytes ~= kept.size or method == "HEAD" or method == "CONNECT" or bytes:sub(1, #head) ~= head then
+    return nil
+  end
+  return { status = kept.status, headers = kept.headers, body = bytes:sub(#head + 1), persistent = kept.persistent,
+    surplus = false }
+end
+
 --- Takes bytes that arrived. Must not be called again after it returned true or nil.
 -- @tparam string bytes
 -- @treturn boolean|nil whether the response is complete; nil, message, code when it is invalid
 function methods:feed(bytes)
+  local kept = not self.received and self.kept
   self.received = self.received or bytes ~= ""
   self.buffer, self.position = bytes, 1
   repeat
+    local in_head = kept and self.stage == "header"
     local done, message, code = advance(self)
+    if in_head then
+      keep_head(self, bytes)
+    end
     if message then
       return nil, message, code
     elseif done then

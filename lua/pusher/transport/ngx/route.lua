@@ -36,7 +36,7 @@ function route.proxy(text)
 end
 
 -- Holds everything by which two connections are not interchangeable, except the trusted authorities: nginx.conf sets
--- them, for all locations alike (README, "Differences in nginx").
+-- them, for all locations alike (docs/openresty.md).
 local function pool_name(request, settings, proxy)
   local name = ("pusher %s %s:%d"):format(request.scheme, url.bracket(request.host), request.port)
   if request.scheme == "https" then
@@ -54,21 +54,26 @@ end
 
 --- Plans the connection for one request.
 -- @tparam table request see pusher.transport
--- @tparam table settings `{ proxy = as route.proxy returns, is_direct = as no_proxy.new returns, tls_verify = }`
--- @treturn table `{ host =, port = where to connect, address = host in brackets if need be, pool = name, tls = boolean,
+-- @tparam table settings `{ proxy = as route.proxy returns, is_direct = as no_proxy.new returns, tls_verify =,
+--   pool_size = }`
+-- @treturn table `{ host =, port = where to connect, address = host in brackets if need be, pool = name, pool_options =
+--   for socket:connect, tls = boolean,
 --   server_name =, authority = for the Host header, origin = "http://host" when the target must be absolute,
---   tunnel = "host:port" when a tunnel is needed, credentials = for the proxy, in base64 }`
+--   tunnel = "host:port" when a tunnel is needed, credentials = for the proxy, in base64,
+--   is_address = whether to connect needs no lookup }`
 function route.plan(request, settings)
   local proxy = settings.proxy
   if proxy and settings.is_direct(request.host, request.port) then
     proxy = nil
   end
-  local tls, place = request.scheme == "https", proxy or request
+  local tls, place, pool = request.scheme == "https", proxy or request, pool_name(request, settings, proxy)
   local plan = {
     host = place.host,
     port = place.port,
     address = url.bracket(place.host),
-    pool = pool_name(request, settings, proxy),
+    is_address = url.is_address(place.host),
+    pool = pool,
+    pool_options = { pool = pool, pool_size = math.max(1, settings.pool_size) },
     tls = tls,
     server_name = request.host:gsub("%.$", ""), -- the dot at the end is no part of it (RFC 6066 section 3)
     authority = url.authority(request.scheme, request.host, request.port),
@@ -79,6 +84,19 @@ function route.plan(request, settings)
     plan.origin = not tls and "http://" .. plan.authority or nil
   end
   return plan
+end
+
+--- The same; the last plan is kept, since mostly the next request has the same destination.
+-- @tparam table request
+-- @tparam table settings as for `plan`; its table `last` keeps the plan
+-- @treturn table
+function route.last_plan(request, settings)
+  local last = settings.last
+  if last.host ~= request.host or last.port ~= request.port or last.scheme ~= request.scheme then
+    last.plan = route.plan(request, settings)
+    last.host, last.port, last.scheme = request.host, request.port, request.scheme
+  end
+  return last.plan
 end
 
 return route

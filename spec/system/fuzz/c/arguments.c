@@ -20,6 +20,7 @@ static const char *const core_functions[] = {
     "base64url_decode",
     "channel_key",
     "authorize",
+    "authorize_member",
     "is_channel_name",
     "shared_secret",
     "is_socket_id",
@@ -30,8 +31,12 @@ static const char *const core_functions[] = {
     "open",
     "utf8_valid",
     "is_plain_json",
+    "is_final_json",
+    "decode",
     "decimal_point",
     "in_c_locale",
+    "quote",
+    "plain_slashes",
 };
 static const char *const mac_methods[] = {"hex", "wrap", "raw", "verify", "close"};
 static const char *const curl_functions[] = {"easy", "async"};

@@ -284,9 +284,10 @@ static void check_failure(lua_State *L, int results)
 
 static void check_response(lua_State *L, int results)
 {
-    fuzz_check(results == 3 && play.result == CURLE_OK, "not status, body, headers");
-    fuzz_check(lua_tointeger(L, -3) == play.status && play.status >= 100, "the status");
-    fuzz_bytes body = fuzz_string(L, -2), head = fuzz_string(L, -1);
+    fuzz_check(results == 4 && play.result == CURLE_OK, "not status, body, headers, reused");
+    fuzz_check(lua_tointeger(L, -4) == play.status && play.status >= 100, "the status");
+    fuzz_check(lua_isboolean(L, -1), "reused");
+    fuzz_bytes body = fuzz_string(L, -3), head = fuzz_string(L, -2);
     fuzz_check(fuzz_equal(body, (fuzz_bytes){play.bodies, play.bodies_size}), "the body");
     fuzz_check(body.size <= MAX_BODY && head.size <= MAX_HEAD, "the limits");
     fuzz_check(head.size <= play.heads_size, "more headers than came");

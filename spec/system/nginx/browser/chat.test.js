@@ -3,104 +3,24 @@
 'use strict';
 
 const assert = require('node:assert');
-const { spawn } = require('node:child_process');
 const fs = require('node:fs');
-const os = require('node:os');
 const path = require('node:path');
 const { after, before, test } = require('node:test');
-const { chromium } = require('playwright-core');
+const { ROOT, visitors, startDemo, endDemo, openBrowser, goToChat, join, say, seesPeople, seesText, seesNotice } =
+  require('./visitors');
 
-const ROOT = path.join(__dirname, '..', '..', '..', '..');
 const SHOTS = path.join(ROOT, 'build', 'openresty');
-const TIMEOUT_MS = 20000;
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync'];
-
-let demo;
-let address;
-const visitors = {};
-
-// Resolves to the address that the demo prints, or fails with its output.
-function startDemo() {
-  demo = spawn('make', ['-s', 'openresty-demo'], { cwd: ROOT, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
-  return new Promise((resolve, reject) => {
-    let said = '';
-    const listen = (bytes) => {
-      said += bytes;
-      const found = said.match(/^chat +(http\S+)/m);
-      if (found) resolve(found[1]);
-    };
-    demo.stdout.on('data', listen);
-    demo.stderr.on('data', listen);
-    demo.on('exit', () => reject(new Error(`the demo ended: ${said}`)));
-  });
-}
-
-// Ctrl-C, as a terminal sends it: to make and all it started.
-function endDemo() {
-  return new Promise((resolve) => {
-    demo.removeAllListeners('exit');
-    demo.on('exit', resolve);
-    process.kill(-demo.pid, 'SIGINT');
-  });
-}
-
-async function openBrowser(name) {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'chat-'));
-  const browser = await chromium.launchPersistentContext(folder, {
-    executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
-    headless: true,
-    args: FLAGS,
-    viewport: { width: 1080, height: 720 },
-  });
-  browser.setDefaultTimeout(TIMEOUT_MS);
-  const page = browser.pages()[0] || await browser.newPage();
-  const visitor = { name, folder, browser, page, frames: [], errors: [], hosts: new Set() };
-  page.on('websocket', (socket) => {
-    visitor.hosts.add(new URL(socket.url()).hostname);
-    socket.on('framereceived', ({ payload }) => visitor.frames.push(String(payload)));
-  });
-  page.on('request', (request) => visitor.hosts.add(new URL(request.url()).hostname));
-  page.on('console', (message) => { if (message.type() === 'error') visitor.errors.push(message.text()); });
-  page.on('pageerror', (error) => visitor.errors.push(String(error)));
-  visitors[name] = visitor;
-  return visitor;
-}
-
-async function join(name) {
-  const { page } = await openBrowser(name);
-  await page.goto(address);
-  await page.fill('#name', name);
-  await page.click('#join button');
-  await page.waitForSelector('#connection[data-state="connected"]');
-  await seesPeople(page, name);
-}
-
-const seesPeople = (page, ...names) => Promise.all(names.map((name) => page.waitForSelector(`#people .name:text-is("${name}")`)));
-const seesText = (page, room, text) => page.waitForSelector(`.messages[data-room="${room}"] .text:text-is("${text}")`);
-const seesNotice = (page, text) => page.waitForSelector(`.notice:has-text("${text}")`);
-
-async function say(page, text) {
-  await page.fill('#text', text);
-  await page.press('#text', 'Enter');
-}
 
 before(async () => {
   fs.mkdirSync(SHOTS, { recursive: true });
-  address = await startDemo();
+  await startDemo();
 });
 
-after(async () => {
-  for (const { browser, folder } of Object.values(visitors)) {
-    await browser.close().catch(() => {});
-    fs.rmSync(folder, { recursive: true, force: true });
-  }
-  await endDemo();
-});
+after(endDemo);
 
 test('a visitor is asked for a name, and an invalid one is refused with a message', async () => {
   const { page } = await openBrowser('Ada');
-  await page.goto(address);
+  await goToChat(page);
   await page.waitForSelector('#welcome[open]');
   assert.ok(await page.evaluate(() => [...document.images].every((image) => image.complete && image.naturalWidth > 0)));
   await page.screenshot({ path: path.join(SHOTS, 'welcome.png') });
