@@ -2,8 +2,11 @@
 -- that holds it, every link leads somewhere, and README.md lists every page.
 
 local links = require("spec.helpers.links")
+local lists = require("spec.helpers.lists")
 local readme = require("spec.helpers.readme")
 local source = require("spec.helpers.source")
+
+local assert_none = lists.assert_none
 
 -- What is documented where: the page, and the section that holds the table.
 local REFERENCE = {
@@ -15,11 +18,6 @@ local REFERENCE = {
 local function reference(name)
   local place = REFERENCE[name]
   return assert(readme.section(source.read(place.page), place.section), name)
-end
-
-local function assert_none(wrong)
-  table.sort(wrong)
-  assert.equal("", table.concat(wrong, "\n"))
 end
 
 describe("the tables of options", function()

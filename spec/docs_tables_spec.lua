@@ -4,6 +4,7 @@
 local account = require("tools.local_server.account")
 local errors = require("pusher.base.errors")
 local fcm = require("pusher.push.fcm")
+local sorted = require("spec.helpers.lists").names
 local luacats = require("spec.helpers.luacats")
 local new_recorder = require("pusher.transport.recorder").new
 local pusher = require("pusher")
@@ -54,15 +55,6 @@ local function names_of(list)
     names_in(cells[1], set)
   end
   return set
-end
-
-local function sorted(set)
-  local list = {}
-  for name in pairs(set) do
-    list[#list + 1] = name
-  end
-  table.sort(list)
-  return list
 end
 
 local function same_names(expected, found)

@@ -1,27 +1,16 @@
 -- The classes of options in types/ have the options that are declared: their names, types and defaults.
 
+local lists = require("spec.helpers.lists")
 local luacats = require("spec.helpers.luacats")
 local options = require("pusher.base.options")
 local pusher = require("pusher")
 local source = require("spec.helpers.source")
 
+local assert_none, keys = lists.assert_none, lists.names
+
 local types = luacats.read()
 
 local unpack = table.unpack or unpack -- luacheck: ignore 143
-
-local function assert_none(list)
-  table.sort(list)
-  assert.equal("", table.concat(list, "\n"))
-end
-
-local function keys(set)
-  local list = {}
-  for name in pairs(set) do
-    list[#list + 1] = name
-  end
-  table.sort(list)
-  return list
-end
 
 -- What a declaration allows, as luacats.kinds has it.
 local function declared_kinds(rule)

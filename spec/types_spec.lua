@@ -2,28 +2,17 @@
 -- comments, which spec/reference_spec.lua compares with the code; options and values by the two specs beside this one.
 
 local errors = require("pusher.base.errors")
+local lists = require("spec.helpers.lists")
 local luacats = require("spec.helpers.luacats")
 local reference = require("spec.helpers.reference")
 local signatures = require("spec.helpers.signatures")
 local source = require("spec.helpers.source")
 
+local assert_none, keys = lists.assert_none, lists.names
+
 local types = luacats.read()
 
 local ASYNC = "pusher.async_client" -- no module: the client's methods as they are over async
-
-local function assert_none(list)
-  table.sort(list)
-  assert.equal("", table.concat(list, "\n"))
-end
-
-local function keys(set)
-  local list = {}
-  for name in pairs(set) do
-    list[#list + 1] = name
-  end
-  table.sort(list)
-  return list
-end
 
 -- "methods:step" and "publisher.new" -> ":step" and ".new"
 local function short(name)
