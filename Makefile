@@ -68,18 +68,18 @@ build: $(BUILD)/pusher/core.so $(BUILD)/pusher/curl.so ## build both C modules f
 INCLUDE = for header in $(1); do echo "\#include <$$header>"; done | \
             $(CC) $(C_FLAGS) $(call PC,--cflags libcurl libcrypto libsodium,) -E -x c - >/dev/null 2>&1
 
-# The headers that must be there: all, unless one module alone is built.
-NEEDED = lua.h curl/curl.h openssl/evp.h sodium.h
+# The headers and Debian's packages of them. All must be there, unless one module alone is built.
+PACKAGES = lua.h=$(LUA_PACKAGE) curl/curl.h=libcurl4-openssl-dev openssl/evp.h=libssl-dev sodium.h=libsodium-dev
+NEEDED   = $(foreach pair,$(PACKAGES),$(firstword $(subst =, ,$(pair))))
 
 library-headers:
 	@$(call INCLUDE,$(NEEDED)) && exit; missing=; \
 	if ! command -v $(firstword $(CC)) >/dev/null; then missing=" gcc libc6-dev"; \
 	elif ! $(call INCLUDE,); then $(CC) $(C_FLAGS) -E -x c /dev/null >/dev/null; exit 1; fi; \
 	command -v pkg-config >/dev/null || missing="$$missing pkg-config"; \
-	$(call INCLUDE,lua.h) || missing="$$missing $(LUA_PACKAGE)"; \
-	$(call INCLUDE,curl/curl.h) || missing="$$missing libcurl4-openssl-dev"; \
-	$(call INCLUDE,openssl/evp.h) || missing="$$missing libssl-dev"; \
-	$(call INCLUDE,sodium.h) || missing="$$missing libsodium-dev"; \
+	for pair in $(foreach header,$(NEEDED),$(filter $(header)=%,$(PACKAGES))); do \
+	  $(call INCLUDE,$${pair%=*}) || missing="$$missing $${pair#*=}"; \
+	done; \
 	echo "make build: the compiler or a library's headers are missing; on Debian: sudo apt-get install$$missing" >&2; exit 1
 
 # Changes when Lua's headers do, and then what was built with others is built again.
@@ -401,13 +401,14 @@ test-async: ## test the network thread at length, and with a pipe in place of an
 # The Lua of the C library's functions matters little: what is counted under 5.1 and LuaJIT is Lua's own memory.
 OOM_LUAS = 5.4 5.1 jit
 
-oom: ## let allocations fail in turn, in Lua and in C (OOM_FULL=1: every one; SCENARIO= one of spec/system/oom)
+oom: ## let allocations fail in turn, in Lua and in C (OOM_FULL=1: every one; OOM_SEED= other ones; SCENARIO= one of spec/system/oom)
 	@scripts/setup core luas
 	@for lua in $(OOM_LUAS); do $(MAKE) -s build build/$$lua/pusher_test/process.so build/$$lua/oom_host LUA=$$lua || exit; done
 	@LUA_PATH="./lua/?.lua;./?.lua;;" LUA_CPATH="./build/5.4/?.so;;" \
-	  lua5.4 spec/system/oom/run.lua $(if $(OOM_FULL),1000000,$(OOM_TRIES)) $(SCENARIO)
+	  lua5.4 spec/system/oom/run.lua $(if $(OOM_FULL),1000000,$(OOM_TRIES)) $(OOM_SEED) $(SCENARIO)
 
 OOM_TRIES = 70
+OOM_SEED  = 0
 
 # What a run finds is repeated by the command that it prints. build/fuzz/corpus makes later runs begin where one ended.
 FUZZ_SECONDS = 60

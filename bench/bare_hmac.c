@@ -72,9 +72,12 @@ static int channel_key(void)
            EVP_DigestUpdate(sha256, key, 32) && EVP_DigestFinal_ex(sha256, out, NULL);
 }
 
-static int seal(void)
+static int seal_event(void)
 {
-    return crypto_secretbox_easy(out, body, sizeof(body), nonce, key) == 0;
+    static unsigned char sealed[sizeof(box)];
+    return channel_key() && crypto_secretbox_easy(sealed, body, sizeof(body), nonce, out) == 0 &&
+           EVP_EncodeBlock(out, nonce, sizeof(nonce)) > 0 &&
+           EVP_EncodeBlock(out, sealed, sizeof(sealed)) > 0;
 }
 
 static int open_box(void)
@@ -105,7 +108,7 @@ static const struct {
 #endif
     {"md5_hex",       md5_hex      },
     {"channel_key",   channel_key  },
-    {"seal",          seal         },
+    {"seal_event",    seal_event   },
     {"open",          open_box     },
     {"base64_encode", base64_encode},
     {"random",        random_bytes }

@@ -3,6 +3,8 @@
 
 local core = require "pusher.core"
 
+local sample = require "bench.sample"
+
 local bare = arg[1] or "build/bench/bare_hmac"
 local rounds = tonumber(arg[2]) or 5
 local ms = tonumber(arg[3]) or 100
@@ -11,8 +13,7 @@ local mac = core.mac("7ad3773142a6692b25b8")
 local text = "1234.1234:private-foobar"
 local signature = mac:hex(text)
 local body = ("x"):rep(300)
-local key, nonce = ("k"):rep(core.KEY_BYTES), ("n"):rep(core.NONCE_BYTES)
-local box = core.seal(body, key, nonce)
+local box, key, nonce = sample.box(body)
 local encoded = core.base64_encode(body)
 
 -- Each runs n times, with the call written out: a call through a variable would be measured as well.
@@ -22,7 +23,7 @@ local cases = {
   { "mac_verify", function(n) for _ = 1, n do mac:verify(signature, text) end end },
   { "md5_hex", function(n) for _ = 1, n do core.md5_hex(body) end end },
   { "channel_key", function(n) for _ = 1, n do core.channel_key(text, key) end end },
-  { "seal", function(n) for _ = 1, n do core.seal(body, key, nonce) end end },
+  { "seal_event", function(n) for _ = 1, n do core.seal_event(body, text, key, nonce, "", "") end end },
   { "open", function(n) for _ = 1, n do core.open(box, key, nonce) end end },
   { "base64_encode", function(n) for _ = 1, n do core.base64_encode(body) end end },
   { "base64_decode", function(n) for _ = 1, n do core.base64_decode(encoded) end end },

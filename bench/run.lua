@@ -92,7 +92,7 @@ local function main()
     os.exit(gate.failed == 0)
   elseif pages.take(options) then
     figures.save(figures.PATH, all)
-    pages.write(all)
+    pages.write(figures.load(figures.PATH)) -- as rounded there
     print("\nWritten: " .. figures.PATH .. ", the tables of the pages, and the plots.")
   end
 end

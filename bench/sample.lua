@@ -20,6 +20,14 @@ function sample.string_of(bytes)
   return '{"text":"' .. ("x"):rep(bytes - 11) .. '"}'
 end
 
+--- The ciphertext of an event, the key of its channel, and the nonce: what core.open takes.
+function sample.box(text)
+  local channel, master_key = "private-encrypted-foobar", core.random(core.KEY_BYTES)
+  local nonce = core.random(core.NONCE_BYTES)
+  local envelope = cjson.decode(core.seal_event(text, channel, master_key, nonce, "[", "]"))[1]
+  return core.base64_decode(cjson.decode(envelope).ciphertext), core.channel_key(channel, master_key), nonce
+end
+
 --- A signed webhook of `count` client events.
 function sample.webhook(inputs, count)
   local event = '{"name":"client_event","channel":"private-foobar","event":"client-message",'

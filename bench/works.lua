@@ -86,7 +86,9 @@ local single = {
   { name = "waiting_event", program = "memory", title = "an event of 44 bytes that waits in the publisher, bytes" },
   { name = "start_ms", program = "start", title = "`require` and `new`, milliseconds", at_most = 3, runs = 9,
     gated = false },
+  { name = "start_curl_ms", program = "start", title = "the same with `transport = \"curl\"`", runs = 9 },
   { name = "start_kb", program = "start", title = "`require` and `new`, KiB of Lua", at_most = 400 },
+  { name = "start_curl_kb", program = "start", title = "the same with `transport = \"curl\"`" },
   { name = "string_copies", program = "start", title = "copies of a string of data in a trigger", at_most = 2 },
 }
 

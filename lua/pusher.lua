@@ -3,8 +3,9 @@
 -- A function whose page has "Fails with" returns nil, message, details when it fails: a line of text, and a fresh table
 -- with `code`, one of those listed there, `retryable`, and more where it applies. An argument of a wrong type raises.
 -- The codes of every call to a server are network, timeout, tls, full, closed, config (in a phase of nginx without
--- network), and those of a response: invalid (400, 422), unauthorized (401), clock (401 for the timestamp), forbidden
--- (403), not_found (404), too_large (413), rate_limited (429), server (5xx), response.
+-- network, or when libcurl cannot be loaded), and those of a response: invalid (400, 422), unauthorized (401), clock
+-- (401 for the timestamp), forbidden (403), not_found (404), too_large (413), rate_limited (429), server (5xx),
+-- response.
 
 local arguments = require "pusher.base.arguments"
 local client = require "pusher.client"
@@ -28,7 +29,8 @@ end
 --- Makes a client.
 -- @tparam table given see docs/options.md
 -- @treturn client|nil client
--- @fails config
+-- @fails config, network
+-- @source pusher-http-go: Client
 function pusher.new(given)
   arguments.check("new", 1, given, "table")
   return open(given)
@@ -38,7 +40,8 @@ end
 -- @tparam string url
 -- @tparam[opt] table extra more options, which take precedence over the URL
 -- @treturn client|nil client
--- @fails config
+-- @fails config, network
+-- @source pusher-http-go: ClientFromURL
 function pusher.from_url(url, extra)
   arguments.check("from_url", 1, url, "string")
   arguments.check("from_url", 2, extra, "table or nil")
@@ -49,7 +52,8 @@ end
 -- @tparam[opt="PUSHER_URL"] string name
 -- @tparam[opt] table extra more options, which take precedence over the URL
 -- @treturn client|nil client
--- @fails config
+-- @fails config, network
+-- @source pusher-http-go: ClientFromEnv
 function pusher.from_env(name, extra)
   arguments.check("from_env", 1, name, "string or nil")
   arguments.check("from_env", 2, extra, "table or nil")

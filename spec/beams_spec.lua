@@ -465,11 +465,23 @@ describe("pusher.beams", function()
     local client = assert(new { transport = fake.new(200, "[") })
     fails("a publish request must have at least one of apns, fcm and web", { code = "invalid", field = "publish" },
       client:publish_to_interests({ "a" }, {}))
+    fails("the option clock must return Unix seconds", { code = "config", field = "clock" },
+      assert(new { clock = print }):generate_token("a"))
+    for _, name in ipairs { "apns", "fcm", "web" } do
+      for _, wrong in ipairs { "x", 5, true, { 1, 2 } } do
+        fails(name .. " must be a table with named fields", { code = "invalid", field = name },
+          client:publish_to_users({ "a" }, { [name] = wrong }))
+      end
+    end
+    for _, wrong in ipairs { 5, {}, "", "a b", "a\n" } do
+      fails("webhookUrl must be a URL as a string, without spaces", { code = "invalid", field = "webhookUrl" },
+        client:publish_to_users({ "a" }, { web = {}, webhookUrl = wrong }))
+    end
     fails("the request's body must have at most 10240 bytes, got 10241", { code = "too_large", limit = 10240 },
-      client:publish_to_interests({ "a" }, { web = ("x"):rep(10213) }))
+      client:publish_to_interests({ "a" }, { web = { x = ("x"):rep(10207) } }))
     assert.equal(0, #client.transport.requests)
     fails("the server's response is not a JSON object", { code = "response", status = 200 },
-      client:publish_to_interests({ "a" }, { web = ("x"):rep(10212) }))
+      client:publish_to_interests({ "a" }, { web = { x = ("x"):rep(10206) } }))
     fails('user id ".." cannot be part of a path: "." and ".." are steps there', { code = "invalid", field = "user_id" },
       client:delete_user(".."))
     fails("the webhook's signature is not valid", { code = "unauthorized" },

@@ -1,5 +1,7 @@
 local core = require "pusher.core"
 local process = require "pusher_test.process"
+local with_fifo = require "spec.helpers.fifo"
+local sealed = require "spec.helpers.sealed"
 local time_scale = require "spec.helpers.time_scale"
 local vectors = require "spec.helpers.vectors"
 
@@ -14,6 +16,18 @@ local function hex(bytes)
     return ("%02x"):format(c:byte())
   end))
 end
+
+describe("core.is_file", function()
+  it("is true of files only", function()
+    assert.is_true(core.is_file("README.md"))
+    assert.is_false(core.is_file("/"))
+    assert.is_false(core.is_file("/dev/zero"))
+    assert.is_nil(core.is_file("/nowhere/at/all"))
+    with_fifo(function(path)
+      assert.is_false(core.is_file(path))
+    end)
+  end)
+end)
 
 describe("core.forks", function()
   it("is another one after each fork", function()
@@ -228,35 +242,50 @@ describe("core end-to-end encryption", function()
   it("seals as others do", function()
     for _, v in ipairs(vectors.of("e2e_encrypt")) do
       local i = v.inputs
-      local sealed = core.seal(i.plaintext, core.channel_key(i.channel, master_key(i)), i.nonce_raw)
-      assert.equal(v.expected.ciphertext_base64, core.base64_encode(sealed))
-      assert.equal(v.expected.nonce_base64, core.base64_encode(i.nonce_raw))
+      assert.equal(([[<"{\"nonce\":\"%s\",\"ciphertext\":\"%s\"}">]]):format(
+        v.expected.nonce_base64, v.expected.ciphertext_base64),
+        core.seal_event(i.plaintext, i.channel, master_key(i), i.nonce_raw, "<", ">"))
     end
   end)
 
   it("opens what it has sealed, of any size", function()
-    local key, nonce = core.random(core.KEY_BYTES), core.random(core.NONCE_BYTES)
-    for _, size in ipairs { 0, 1, 15, 16, 17, 1007, 1008, 1009, 1024, 1040, 1041, 10240, 300000 } do
+    local master, nonce = core.random(core.KEY_BYTES), core.random(core.NONCE_BYTES)
+    local sizes = { 1007, 1008, 1009, 1024, 1040, 1041, 10240, 300000 }
+    for size = 0, 100 do
+      sizes[#sizes + 1] = size
+      sizes[#sizes + 1] = 630 + size -- around the largest result on the C stack
+    end
+    for _, size in ipairs(sizes) do
       local text = core.random(size)
-      local sealed = core.seal(text, key, nonce)
-      assert.equal(size + core.TAG_BYTES, #sealed)
-      assert.is_true(text == core.open(sealed, key, nonce))
+      local box, key = sealed(text, "private-encrypted-a", master, nonce)
+      assert.equal(size + core.TAG_BYTES, #box)
+      assert.is_true(text == core.open(box, key, nonce))
+    end
+  end)
+
+  it("puts any bytes around what it has sealed", function()
+    local function seal(front, back)
+      return core.seal_event("x", "private-encrypted-a", ("m"):rep(core.KEY_BYTES), ("n"):rep(core.NONCE_BYTES), front, back)
+    end
+    for _, size in ipairs { 0, 1, 800, 900, 1000, 5000 } do
+      local around = ("\0"):rep(size)
+      assert.equal(around .. seal("", "") .. around, seal(around, around))
     end
   end)
 
   it("opens nothing that was touched", function()
-    local key, nonce = ("k"):rep(core.KEY_BYTES), ("n"):rep(core.NONCE_BYTES)
-    local sealed = core.seal("text", key, nonce)
-    for at = 1, #sealed do
-      local byte = string.char((sealed:byte(at) + 1) % 256)
-      local plaintext, message = core.open(sealed:sub(1, at - 1) .. byte .. sealed:sub(at + 1), key, nonce)
+    local nonce = ("n"):rep(core.NONCE_BYTES)
+    local box, key = sealed("text", "private-encrypted-a", ("k"):rep(core.KEY_BYTES), nonce)
+    for at = 1, #box do
+      local byte = string.char((box:byte(at) + 1) % 256)
+      local plaintext, message = core.open(box:sub(1, at - 1) .. byte .. box:sub(at + 1), key, nonce)
       assert.is_nil(plaintext)
       assert.matches("decryption failed", message)
     end
-    assert.is_nil(core.open(sealed:sub(1, -2), key, nonce))
-    assert.is_nil(core.open(sealed .. "x", key, nonce))
-    assert.is_nil(core.open(sealed, ("K"):rep(core.KEY_BYTES), nonce))
-    assert.is_nil(core.open(sealed, key, ("N"):rep(core.NONCE_BYTES)))
+    assert.is_nil(core.open(box:sub(1, -2), key, nonce))
+    assert.is_nil(core.open(box .. "x", key, nonce))
+    assert.is_nil(core.open(box, ("K"):rep(core.KEY_BYTES), nonce))
+    assert.is_nil(core.open(box, key, ("N"):rep(core.NONCE_BYTES)))
   end)
 
   it("says what is wrong with lengths", function()
@@ -266,15 +295,12 @@ describe("core end-to-end encryption", function()
       { core.open, "", key, nonce, "shorter than its tag" },
       { core.open, ("x"):rep(20), key .. "k", nonce, "32" },
       { core.open, ("x"):rep(20), key, "", "24" },
-      { core.seal, "text", key:sub(2), nonce, "32" },
-      { core.seal, "text", key, nonce:sub(2), "24" },
     }
     for _, case in ipairs(cases) do
       local result, message = case[1](case[2], case[3], case[4])
       assert.is_nil(result)
       assert.matches(case[5], message)
     end
-    assert.has_error(function() core.seal("text", key) end)
     assert.has_error(function() core.open({}, key, nonce) end)
   end)
 
@@ -361,49 +387,105 @@ describe("core's clock", function()
   end)
 end)
 
-describe("core.decode", function()
-  local function decode(text)
-    return "decoded " .. text
+describe("core.parser", function()
+  -- What parse(text) returns, and the texts that each of the two functions got.
+  local function parse(text, decode, otherwise)
+    local decoded, others = {}, {}
+    local results = { core.parser(function(...)
+      decoded[#decoded + 1] = table.concat({ ... }, " ")
+      return decode(...)
+    end, function(...)
+      others[#others + 1] = table.concat({ ... }, " ")
+      return otherwise(...)
+    end)(text, "more") }
+    return results, decoded, others
   end
 
-  it("returns true and what the decoder makes of a plain text", function()
-    assert.same({ true, "decoded [1]" }, { core.decode(decode, "[1]") })
-    assert.same({ true, false }, { core.decode(function() return false end, "x", "more") })
-    assert.equal(2, select("#", core.decode(function() end, "x")))
-    assert.equal(2, select("#", core.decode(function() return 1, 2, 3 end, "x")))
+  local function three()
+    return 1, 2, 3
+  end
+
+  it("returns what the decoder makes of a plain text", function()
+    for _, value in ipairs { false, "x", 5 } do
+      local results, decoded, others = parse("[1]", function() return value end, error)
+      assert.same({ { value }, { "[1]" }, {} }, { results, decoded, others })
+    end
+    assert.same({ 1 }, (parse("x", three, error)))
+    assert.equal(1, select("#", core.parser(function() end, error)("x")))
   end)
 
-  it("returns nothing for a text that is not plain, and when the decoder raises", function()
-    local calls = 0
+  it("leaves a text that is not plain to the other function, and one for which the decoder raises", function()
     for _, text in ipairs { "\255", "1234567890123456" } do
-      assert.equal(0, select("#", core.decode(function() calls = calls + 1 end, text)))
+      assert.same({ { 1, 2, 3 }, {}, { text } }, { parse(text, error, three) })
     end
-    assert.equal(0, calls)
-    assert.equal(0, select("#", core.decode(error, "x")))
-    assert.equal(0, select("#", core.decode(nil, "x")))
+    assert.same({ { 1, 2, 3 }, { "x" }, { "x" } }, { parse("x", error, three) })
+    assert.same({ 1, 2, 3 }, { core.parser(nil, three)("x") })
+    assert.equal(0, select("#", core.parser(error, function() end)("x")))
+    assert.error_matches(function() core.parser(error, function() error("from it", 0) end)("x") end, "^from it$")
   end)
 
   it("raises on a text that is no string", function()
-    assert.has_error(function() core.decode(decode) end)
-    assert.has_error(function() core.decode(decode, {}) end)
+    assert.has_error(function() core.parser(three, three)() end)
+    assert.has_error(function() core.parser(three, three)({}) end)
   end)
 end)
 
-describe("core.authorize_member", function()
+describe("core.writer", function()
+  -- What the encoder's text becomes; nothing when the function returns nothing.
+  local function write(text, max_bytes, value)
+    local results = { core.writer(function(given)
+      assert.equal("table", type(given))
+      return text or error("not encodable")
+    end, max_bytes or 10)(value or {}, "<", ">") }
+    assert.is_true(#results <= 1)
+    return results[1]
+  end
+
+  it("writes what the encoder makes of a table as a string", function()
+    assert.equal([[<"{\"a\":1}">]], write('{"a":1}'))
+    assert.equal('<"/">', write("\\/"))
+    assert.equal('a\0"[]"b', (core.writer(function() return "[]" end, 2)({}, "a\0", "b")))
+    for size = 600, 1100 do
+      local text = ("x"):rep(size)
+      assert.equal('<"' .. text .. '">', write(text, size))
+    end
+    assert.equal("<" .. core.quote(("\""):rep(5000)) .. ">", write(("\""):rep(5000), 5000))
+  end)
+
+  it("leaves what is too long, needs a second look or cannot be encoded to Lua", function()
+    assert.is_nil(write(("x"):rep(11)))
+    assert.is_nil(write("12", 1.5))
+    for _, text in ipairs { "\255", "1e+20", false } do
+      assert.is_nil(write(text))
+    end
+    assert.is_nil(write("1234567890123456", 16))
+    assert.equal(0, select("#", core.writer(nil, 10)({}, "", "")))
+    assert.equal(0, select("#", core.writer(function() return 5 end, 10)({}, "", "")))
+  end)
+
+  it("leaves every other value to Lua, and encodes none", function()
+    for _, value in ipairs { "text", 5, true } do
+      assert.is_nil(write("{}", 10, value))
+    end
+    assert.equal(0, select("#", core.writer(error, 10)(nil, "", "")))
+  end)
+end)
+
+describe("core.authorizer, with a member,", function()
   local mac = core.mac("secret")
   local FORM = "socket_id=1.23&channel_name=presence-a"
 
   -- The response, or the number of values when there is none; and how often the encoder was called.
   local function authorize(member, text, form)
     local calls = 0
-    local response = core.authorize_member(mac, form or FORM, "<", member, function(given)
+    local response = core.authorizer(mac, "<", nil, function(given)
       assert.equal(member, given)
       calls = calls + 1
       if not text then
         error("not encodable")
       end
       return text
-    end)
+    end)(form or FORM, member)
     return response, calls
   end
 
@@ -455,50 +537,49 @@ describe("core.authorize_member", function()
     for _, text in ipairs { "\255", "1234567890123456", "1e+20", "1E+20", false } do
       assert.is_nil((authorize({ user_id = "1" }, text)))
     end
-    assert.is_nil((core.authorize_member(mac, FORM, "<", { user_id = "1" }, function() return 1 end)))
-    assert.is_nil((core.authorize_member(mac, FORM, "<", { user_id = "1" })))
+    assert.is_nil((core.authorizer(mac, "<", nil, function() return 1 end)(FORM, { user_id = "1" })))
+    assert.is_nil((core.authorizer(mac, "<")(FORM, { user_id = "1" })))
   end)
 
   it("returns nothing when the mac is closed meanwhile", function()
     local closed = core.mac("secret")
-    assert.equal(0, select("#", core.authorize_member(closed, FORM, "<", { user_id = "1" }, function()
+    assert.equal(0, select("#", core.authorizer(closed, "<", nil, function()
       closed:close()
       return "{}"
-    end)))
-  end)
-
-  it("raises on wrong types", function()
-    assert.has_error(function() core.authorize_member({}, FORM, "<", { user_id = "1" }, function() return "{}" end) end)
-    assert.has_error(function() core.authorize_member(mac, {}, "<", {}, tostring) end)
-    assert.has_error(function() core.authorize_member(mac, FORM, {}, { user_id = "1" }, function() return "{}" end) end)
+    end)(FORM, { user_id = "1" })))
   end)
 end)
 
-describe("core.authorize", function()
+describe("core.authorizer", function()
   local mac = core.mac("secret")
   local MASTER = ("m"):rep(core.KEY_BYTES)
 
   local function authorize(form, master)
-    return core.authorize(mac, form, "<", ">", "|", master)
+    return core.authorizer(mac, "<", master)(form)
   end
 
   it("signs the socket and the private channel of a form", function()
-    assert.equal(mac:wrap("<", ">", "1.23:private-a@b"), authorize("socket_id=1.23&channel_name=private-a%40b"))
-    assert.equal(mac:wrap("<", ">", "1.23:private-a"), authorize("socket_id=1.23&channel_name=private-a", MASTER))
+    assert.equal(mac:wrap("<", '"}', "1.23:private-a@b"), authorize("socket_id=1.23&channel_name=private-a%40b"))
+    assert.equal(mac:wrap("<", '"}', "1.23:private-a"), authorize("socket_id=1.23&channel_name=private-a", MASTER))
   end)
 
   it("adds the shared secret of an encrypted channel", function()
     local channel = "private-encrypted-a"
-    assert.equal(mac:wrap("<", "|" .. core.shared_secret(channel, MASTER) .. ">", "1.23:" .. channel),
+    assert.equal(mac:wrap("<", '","shared_secret":"' .. core.shared_secret(channel, MASTER) .. '"}', "1.23:" .. channel),
       authorize("socket_id=1.23&channel_name=" .. channel, MASTER))
   end)
 
-  it("accepts texts of any length around", function()
-    local long = ("x"):rep(3000)
-    assert.equal(mac:wrap(long, long, "1.23:private-a"), core.authorize(mac, "socket_id=1.23&channel_name=private-a", long, long))
-    local secret = core.shared_secret("private-encrypted-a", MASTER)
-    assert.equal(mac:wrap(long, long .. secret .. long, "1.23:private-encrypted-a"),
-      core.authorize(mac, "socket_id=1.23&channel_name=private-encrypted-a", long, long, long, MASTER))
+  it("accepts a front of any length", function()
+    for size = 800, 1100 do
+      local long = ("\0"):rep(size)
+      local secret = core.shared_secret("private-encrypted-a", MASTER)
+      local common = core.authorizer(mac, long, MASTER, function() return '{"user_id":"1"}' end)
+      assert.equal(mac:wrap(long, '"}', "1.23:private-a"), common("socket_id=1.23&channel_name=private-a"))
+      assert.equal(mac:wrap(long, '","shared_secret":"' .. secret .. '"}', "1.23:private-encrypted-a"),
+        common("socket_id=1.23&channel_name=private-encrypted-a"))
+      assert.equal(mac:wrap(long, [[","channel_data":"{\"user_id\":\"1\"}"}]], '1.23:private-a:{"user_id":"1"}'),
+        common("socket_id=1.23&channel_name=private-a", { user_id = "1" }))
+    end
   end)
 
   it("leaves every other form to Lua", function()
@@ -517,14 +598,16 @@ describe("core.authorize", function()
     local closed = core.mac("secret")
     closed:close()
     for _, channel in ipairs { "private-a", "private-encrypted-a" } do
-      assert.equal(0, select("#", core.authorize(closed, "socket_id=1.23&channel_name=" .. channel, "<", ">", "|", MASTER)))
+      assert.equal(0, select("#", core.authorizer(closed, "<", MASTER)("socket_id=1.23&channel_name=" .. channel)))
     end
   end)
 
-  it("raises on wrong types", function()
-    assert.has_error(function() core.authorize() end)
-    assert.has_error(function() core.authorize(mac, "form", "<") end)
-    assert.has_error(function() core.authorize(mac, "socket_id=1.23&channel_name=private-encrypted-a", "<", ">", nil, MASTER) end)
-    assert.has_error(function() core.authorize(mac, "socket_id=1.23&channel_name=private-encrypted-a", "<", ">", "|", {}) end)
+  it("leaves arguments of wrong types to Lua", function()
+    local common = core.authorizer(mac, "<", MASTER, tostring)
+    for _, form in ipairs { 5, {}, true, mac } do
+      assert.equal(0, select("#", common(form)))
+    end
+    assert.equal(0, select("#", common()))
+    assert.equal(0, select("#", common("socket_id=1.23&channel_name=private-a", false)))
   end)
 end)

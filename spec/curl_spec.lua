@@ -12,8 +12,16 @@ local function request(over)
 end
 
 -- The table that transports hand to C.
+-- The options as a transport hands them on, but for the proxy: which ones options.transport lets pass is its own matter.
 local function complete(given)
-  return assert(options.transport(given or {}))
+  local settings = {}
+  for name, value in pairs(given or {}) do
+    settings[name] = value
+  end
+  settings.proxy = nil
+  settings = assert(options.transport(settings))
+  settings.proxy = given and given.proxy
+  return settings
 end
 
 describe("pusher.curl", function()

@@ -3,6 +3,8 @@
 
 local links = require("spec.helpers.links")
 local lists = require("spec.helpers.lists")
+local luacats = require("spec.helpers.luacats")
+local TRANSPORT = require("pusher.base.options").TRANSPORT
 local readme = require("spec.helpers.readme")
 local source = require("spec.helpers.source")
 
@@ -12,6 +14,7 @@ local assert_none = lists.assert_none
 local REFERENCE = {
   options = { page = "docs/options.md", section = "^Options$" },
   publisher = { page = "docs/publisher.md", section = "^Options$" },
+  fcm = { page = "docs/push.md", section = "^FCM$" },
   codes = { page = "docs/errors.md", section = "^Errors$" },
 }
 
@@ -21,51 +24,94 @@ local function reference(name)
 end
 
 describe("the tables of options", function()
-  local SETTINGS = { options = "pusher.channels.settings", publisher = "pusher.publisher.settings" }
+  local TABLES = {
+    { place = "options", module = "pusher.channels.settings", first = "option" },
+    { place = "publisher", module = "pusher.publisher.settings", first = "option" },
+    { place = "fcm", module = "pusher.push.fcm.config", first = "member", elsewhere = TRANSPORT },
+  }
 
-  local function has_default(row, field, default)
-    local text = type(default) == "number" and ("%.14g"):format(default) or tostring(default)
-    text = text:gsub("%p", "%%%0")
-    return row:find(field and "%f[%w_]" .. field .. " = " .. text .. "%f[^%w.]" or "| " .. text .. " |")
+  -- "retry.attempts" and the like to their declarations. Those of FCM's transport are in the text below its table.
+  local function declared(entry)
+    local rules = {}
+    for name, rule in pairs(require(entry.module).DECLARED) do
+      local is_here = name == "timeout" or not (entry.elsewhere or {})[name]
+      for field, inner in pairs(is_here and rule.fields or {}) do
+        rules[name .. "." .. field] = inner
+      end
+      rules[name] = is_here and not rule.fields and rule or nil
+    end
+    return rules
   end
 
-  it("have the declared defaults, and types that are allowed", function()
-    local wrong = {}
-    for place, module in pairs(SETTINGS) do
-      local section = reference(place)
-      for name, rule in pairs(require(module).DECLARED) do
-        local row = (section:match("\n|%s*(`" .. name .. "`[^\n]*)") or ""):gsub('[`"]', "")
-        for field, declared in pairs(rule.fields or { [false] = rule }) do
-          local default = declared.default
-          if default ~= nil and type(default) ~= "function" and not has_default(row, field, default) then
-            wrong[#wrong + 1] = ("%s: the default is %s, not as in %q"):format(field or name, tostring(default), row)
-          end
-        end
-        for kind in (place == "options" and row:match("|%s*([^|]*)") or ""):gmatch("%a+") do
-          if kind ~= "or" and not (" " .. table.concat(rule, " ") .. " "):find(" " .. kind .. " ", 1, true) then
-            wrong[#wrong + 1] = name .. " is documented as a " .. kind
-          end
-        end
+  -- Such names to the rows' defaults. In one cell "android.title" may be followed by "body".
+  local function documented(entry)
+    local defaults = {}
+    for _, cells in ipairs(readme.rows(reference(entry.place), entry.first)) do
+      local prefix
+      for name in cells[1]:gmatch("`([%w_.]+)`") do
+        prefix = name:match("^.*%.") or prefix
+        defaults[name:find(".", 1, true) and name or (prefix or "") .. name] = cells[2]
       end
     end
-    assert_none(wrong)
-  end)
+    return defaults
+  end
 
-  it("have a row for each option, and no other", function()
-    for place, module in pairs(SETTINGS) do
-      local known, documented, wrong = require(module).DECLARED, {}, {}
-      for row in reference(place):gmatch("\n|%s*(`[^|]+)|") do
-        for name in row:gmatch("`([%w_]+)`") do
-          documented[name] = true
-          wrong[#wrong + 1] = not known[name] and place == "options" and name .. " is documented, and unknown" or nil
+  -- What the column of defaults must have, if that is a number or a boolean, or a text that stands for itself.
+  local function shown(default)
+    if type(default) == "number" then
+      return ("%.14g"):format(default)
+    elseif type(default) == "string" then
+      return not default:find(".", 1, true) and '`"' .. default .. '"`' or nil -- addresses are named
+    end
+    return type(default) == "boolean" and "`" .. tostring(default) .. "`" or nil
+  end
+
+  for _, entry in ipairs(TABLES) do
+    it("have a row for each, with its default, and no other: " .. entry.module, function()
+      local rules, defaults, wrong = declared(entry), documented(entry), {}
+      for name, rule in pairs(rules) do
+        local default = shown(rule.default)
+        if not defaults[name] then
+          wrong[#wrong + 1] = name .. " is not documented"
+        elseif default and defaults[name] ~= default then
+          wrong[#wrong + 1] = ("%s: the default is %s, not %s"):format(name, default, defaults[name])
+        elseif not default and (tonumber(defaults[name]) or defaults[name] == "`true`" or defaults[name] == "`false`") then
+          wrong[#wrong + 1] = name .. " has no default of this kind"
         end
       end
-      for name in pairs(known) do
-        wrong[#wrong + 1] = not documented[name] and name .. " is an option, and not documented" or nil
+      for name in pairs(defaults) do
+        wrong[#wrong + 1] = not rules[name] and name .. " is documented, and unknown" or nil
       end
       assert_none(wrong)
-    end
-  end)
+    end)
+  end
+
+  -- Lists of options in sentences: the class in types/, which other specs compare with the code, and what follows them.
+  local LISTS = {
+    { "docs/push.md", "`fcm.new` takes (.-)%. The", "pusher.FcmOptions" },
+    { "docs/push.md", "be members, too: (.-) mean what", "pusher.TransportOptions", { log = true, timeout = true } },
+    { "docs/push.md", "`push.new { (.-) }`", "pusher.PushOptions" },
+    { "docs/push.md", "`stdout.new { (.-) }`", "pusher.StdoutOptions" },
+    { "docs/beams.md", "`beams.new` takes (.-) and the options of transports", "pusher.BeamsOptions", TRANSPORT },
+    { "docs/options.md", "and `ngx` take (.-), and refuse", "pusher.TransportOptions" },
+  }
+
+  for _, entry in ipairs(LISTS) do
+    local page, pattern, class, elsewhere = entry[1], entry[2], entry[3], entry[4] or {}
+    it("have all of " .. class .. " in a sentence of " .. page, function()
+      local expected, found = {}, {}
+      for name in pairs(luacats.fields(luacats.read(), class)) do
+        expected[name] = not elsewhere[name] or nil
+      end
+      for name in assert(source.read(page):match(pattern), pattern):gmatch("[%l_]+") do
+        found[name] = name ~= "and" or nil
+      end
+      for name in pairs(elsewhere) do
+        found[name] = nil
+      end
+      assert.same(lists.names(expected), lists.names(found))
+    end)
+  end
 end)
 
 describe("the public names", function()
@@ -204,6 +250,47 @@ describe("the pages", function()
     end
     assert_none(wrong)
     assert.is_true(count > 40)
+  end)
+
+  -- What stands side by side on purpose: figures to compare, and names of two languages.
+  local WIDE = { ["docs/performance.md"] = true, ["docs/coming-from-go.md"] = true }
+  local MAX_WIDTH = 54 -- characters; a phone shows about 45
+
+  -- The least width of a table, in characters: of each column the longest word, and the space around it.
+  local function least_width(rows)
+    local widest, sum = {}, 0
+    for _, row in ipairs(rows) do
+      local column = 0
+      for cell in row:gsub("%[([^%]]*)%]%([^)]*%)", "%1"):gmatch("|([^|]*)%f[|]") do
+        column = column + 1
+        for word in cell:gsub("`", ""):gmatch("[^%s/%-]+") do
+          widest[column] = math.max(widest[column] or 0, #word)
+        end
+      end
+    end
+    for _, length in pairs(widest) do
+      sum = sum + length + 3
+    end
+    return sum
+  end
+
+  it("have tables that a phone shows with little scrolling", function()
+    local wrong, count = {}, 0
+    for _, page in ipairs(source.files("docs examples tools", "md")) do
+      local rows, number = {}, 0
+      for line in (source.read(page) .. "\n\n"):gmatch("(.-)\n") do
+        number = number + 1
+        if line:find("^|") then
+          rows[#rows + 1] = line
+        elseif rows[1] then
+          local width = not WIDE[page] and least_width(rows) or 0
+          wrong[#wrong + 1] = width > MAX_WIDTH and ("%s:%d: %d characters"):format(page, number, width) or nil
+          rows, count = {}, count + 1
+        end
+      end
+    end
+    assert_none(wrong)
+    assert.is_true(count > 20)
   end)
 
   it("have README.md's commands of installing in docs/install.md", function()

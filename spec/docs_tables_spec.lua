@@ -14,30 +14,13 @@ local source = require("spec.helpers.source")
 
 local METRICS, TESTING, ERRORS = "docs/metrics.md", "docs/testing.md", "docs/errors.md"
 
+local rows = readme.rows
+
 local types = luacats.read()
 
 local function section(page, heading)
   local text = readme.section(source.read(page), "^" .. heading .. "$")
   return assert(text ~= "" and text, heading)
-end
-
--- The rows below the header that begins with `first`: lists of cells.
-local function rows(text, first)
-  local found, in_table = {}, false
-  for line in (text .. "\n"):gmatch("(.-)\n") do
-    if in_table and line:find("^|") then
-      local cells = {}
-      for cell in line:gmatch("|%s*([^|]-)%s*%f[|]") do
-        cells[#cells + 1] = cell
-      end
-      found[#found + 1] = cells
-    else
-      in_table = line:find("^| " .. first .. " |") ~= nil
-    end
-  end
-  table.remove(found, 1) -- the line of dashes
-  assert(found[1], first)
-  return found
 end
 
 -- The names in backticks: a set.

@@ -5,11 +5,11 @@
 local errors = require "pusher.base.errors"
 local hostile = require "spec.helpers.hostile_values"
 local calls = require "spec.helpers.hostile_calls"
+local interpreted = require "spec.helpers.interpreted"
 local reference = require "spec.helpers.reference"
 local time_scale = require "spec.helpers.time_scale"
 
 local unpack = table.unpack or unpack -- luacheck: ignore 143
-local jit = rawget(_G, "jit")
 
 local INSTRUCTIONS, TICKS = 1000000, 200 -- a call that needs more of them hangs
 local SECONDS = 2 * time_scale -- CPU time of one call, of which C may take a part
@@ -181,17 +181,7 @@ end
 describe("hostile arguments:", function()
   local real_ngx = rawget(_G, "ngx")
 
-  setup(function()
-    if jit then
-      jit.off() -- a hook does not run in compiled code
-    end
-  end)
-
-  teardown(function()
-    if jit then
-      jit.on()
-    end
-  end)
+  interpreted(setup, teardown)
 
   after_each(function()
     rawset(_G, "ngx", real_ngx)

@@ -29,7 +29,7 @@ describe("LuaJIT's compiler", function()
     assert.same({ "base.addresses", "base.callback", "base.list", "base.no_proxy", "base.observer", "base.schedule",
       "channels.attempts", "channels.label", "driver.choose", "driver.stepped", "pending", "publisher", "publisher.batch",
       "publisher.delivery", "publisher.fallback",
-      "publisher.heads", "publisher.outcomes", "publisher.queue", "publisher.retries", "transport.async",
+      "publisher.heads", "publisher.lane", "publisher.outcomes", "publisher.queue", "publisher.retries", "transport.async",
       "transport.async.retries" }, seen)
   end)
 end)

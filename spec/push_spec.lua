@@ -389,6 +389,24 @@ describe("pusher.push", function()
       assert.are.same({ 2 }, a.log) -- the last work before the end
     end)
 
+    it("end a handler once more whose end failed", function()
+      local a = worker(1)
+      local made, stop = registry { a = a }, a.stop
+      function a.stop(self, seconds)
+        stop(self, seconds)
+        if self.stopped == 1 then
+          return nil, "not now"
+        end
+        return made:stop()
+      end
+      made:init '[{"name":"a"}]'
+      fails("not now", { code = "invalid" }, made:stop())
+      assert.is_false(made:stats().a.ready)
+      assert.is_true(made:stop())
+      assert.is_true(made:stop())
+      assert.equal(2, a.stopped)
+    end)
+
     it("share the time between the handlers, in turns", function()
       local order = {}
       local time = 0

@@ -16,7 +16,7 @@ local TRANSPORT = {
 }
 
 local CLIENT = {
-  app_id = { 0, 2 ^ 53, WHOLE }, port = { 1, 65535, WHOLE }, max_payload_kb = { 0.001, INT_MAX },
+  app_id = { 0, 2 ^ 53 - 1, WHOLE }, port = { 1, 65535, WHOLE }, max_payload_kb = { 0.001, INT_MAX },
   max_batch = { 1, INT_MAX, WHOLE }, ["retry.attempts"] = { 1, INT_MAX, WHOLE }, ["retry.base"] = { 0, INT_MAX },
   ["retry.max"] = { 0, INT_MAX },
 }

@@ -6,6 +6,7 @@ local reference = require("spec.helpers.reference")
 local source = require("spec.helpers.source")
 
 local PUBLIC_FOLDERS = { "lua/pusher/", "lua/pusher/transport/", "lua/pusher/push/tinode/" }
+local PRIVATE_FILES = { ["lua/pusher/transport/late.lua"] = true }
 local PUBLIC_FILES = { "lua/pusher.lua", "lua/pusher/push/fcm.lua", "lua/pusher/push/stdout.lua" }
 
 local function public_files()
@@ -15,7 +16,7 @@ local function public_files()
   end
   for _, path in ipairs(source.files("lua", "lua")) do
     for _, folder in ipairs(PUBLIC_FOLDERS) do
-      files[#files + 1] = path:match("^(.*/)[^/]*$") == folder and path or nil
+      files[#files + 1] = path:match("^(.*/)[^/]*$") == folder and not PRIVATE_FILES[path] and path or nil
     end
   end
   table.sort(files)
@@ -99,6 +100,66 @@ describe("the reference", function()
         return "may return nil"
       end
     end))
+  end)
+
+  -- What no rule says: why, and the functions, in all modules or in one.
+  local OWN = {
+    ["makes or ends an object, or counts what it has done"] = {
+      "methods:close", "methods:stats", "methods:publisher", "transport.new", "push.new", "fcm.new", "stdout.new",
+    },
+    ["moves what waits, which each host does in its own way"] = { "methods:step", "methods:flush" },
+    ["the outcome of a call, later"] = {
+      "methods:result", "methods:on_done", "methods:wait", "methods:cancel", "methods:fail",
+    },
+    ["between a client and any transport"] = { "transport.resolve", "transport.refuse" },
+    ["for tests"] = {
+      "recorder.new", "methods:respond", "methods:requests", "recorder methods:events", "methods:reset",
+      "recorder methods:send",
+    },
+  }
+
+  -- Notes in `used` which entry it is.
+  local function is_own(item, used)
+    local file = item.path:match("([%w_]+)%.lua$")
+    for _, list in pairs(OWN) do
+      for _, name in ipairs(list) do
+        if name == item.name or name == file .. " " .. item.name then
+          used[name] = true
+          return true
+        end
+      end
+    end
+    return false
+  end
+
+  it("names the rule that each function follows, unless there is none", function()
+    local used, count = {}, 0
+    assert.equal("", wrong(function(item)
+      count = count + #item.sources
+      if (item.sources[1] ~= nil) == is_own(item, used) then
+        return item.sources[1] and "has a source, and is in the list of those without one" or "has no @source"
+      end
+    end))
+    for _, list in pairs(OWN) do
+      for _, name in ipairs(list) do
+        assert.is_true(used[name], name)
+      end
+    end
+    assert.is_true(count >= 70)
+  end)
+
+  it("names rules that config.ld has, and where in them; it has no other", function()
+    local sources, used = reference.sources(), {}
+    assert.equal("", wrong(function(item)
+      for _, text in ipairs(item.sources) do
+        local name, place = text:match("^([^:]+): (.+)$")
+        if not name or not sources[name] or place:find("[<>&]") then
+          return "has a source that is not known: " .. text
+        end
+        used[name] = sources[name]
+      end
+    end))
+    assert.same(sources, used)
   end)
 
   it("names no code that does not exist", function()

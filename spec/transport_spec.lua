@@ -16,6 +16,26 @@ describe("pusher.transport", function()
     assert.equal("curl", resolved(nil).name)
   end)
 
+  it("makes the default outside nginx by its first call, with the options as they were, which are checked at once", function()
+    local NAME = "pusher.transport.curl"
+    local real, given_to = require(NAME), {}
+    package.loaded[NAME] = { new = function(given)
+      given_to[#given_to + 1] = given
+      return { send = function(_, request, parse) return parse(request) end }
+    end }
+    finally(function()
+      package.loaded[NAME] = real
+    end)
+    fails('option "timeout" must be a number from 0.001 to 2147483647, got -1', { code = "config", field = "timeout" },
+      transport.resolve { timeout = -1 })
+    local given = { timeout = 3, keepalive = { idle = 1 }, app_id = "1" }
+    local late = assert(transport.resolve(given))
+    assert.same({}, given_to)
+    given.keepalive.idle = 2
+    assert.equal("request", (late:send("request", function(request) return request end)))
+    assert.same({ 1, 3, 1 }, { #given_to, given_to[1].timeout, given_to[1].keepalive.idle })
+  end)
+
   it("makes a transport by its name", function()
     assert.equal("curl", resolved("curl").name)
     assert.equal("async", resolved("async").name)

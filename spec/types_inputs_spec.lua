@@ -114,7 +114,7 @@ describe("the classes in types/ allow what", function()
 
   it("a registry calls of a handler, and a client of a transport", function()
     local push = source.read("lua/pusher/push.lua")
-    same_members("pusher.Handler", source.read("lua/pusher/push/slot.lua") .. push:gsub("running%(self, ", 'self:has '),
+    same_members("pusher.Handler", source.read("lua/pusher/push/slot.lua") .. push:gsub("slots_with%(self, ", 'self:has '),
       'self:has "([%l_]+)"', "push")
     local optional = {}
     for names in source.read("lua/pusher/transport.lua"):gmatch("\n%-%-   (`[^:]*):") do

@@ -87,6 +87,9 @@ describe("the options in types/", function()
     { "pusher.PushOptions", "lua/pusher/push.lua", "OPTIONS", require("pusher.push").new },
     { "pusher.FcmOptions", "lua/pusher/push/fcm.lua", "OPTIONS", require("pusher.push.fcm").new },
     { "pusher.StdoutOptions", "lua/pusher/push/stdout.lua", "OPTIONS", require("pusher.push.stdout").new },
+    { "pusher.StdoutConfig", "lua/pusher/push/stdout.lua", "CONFIG", function(given)
+      return require("pusher.push.stdout").new():init(given)
+    end },
     { "pusher.RecorderOptions", "lua/pusher/transport/recorder.lua", "OPTIONS", function(given)
       return pcall(require("pusher.transport.recorder").new, given) -- raises the message
     end },
@@ -97,9 +100,13 @@ describe("the options in types/", function()
     { "pusher.HookOptions", "lua/pusher/openresty.lua", "HOOK_OPTIONS" },
   }
 
-  -- The default in a declaration's text, if it is a boolean or a number, or a constant of the file with one.
+  -- The default in a declaration's text: a boolean, a number or a text, or a constant of the file with a number.
   local function own_default(text, declaration)
     local default = declaration:match("default = ([%w_]+)[,%s]")
+    local quoted = declaration:match('default = "(.-)"')
+    if quoted then
+      return quoted
+    end
     local factor, other = text:match("\nlocal " .. (default or "%s") .. " = (%d+) ?%*? ?(%d*)\n")
     if default == "true" or default == "false" then
       return default == "true"
@@ -107,13 +114,22 @@ describe("the options in types/", function()
     return factor and factor * (tonumber(other) or 1) or tonumber(default)
   end
 
-  -- The options to their declarations, of which `default` alone is read.
+  local function own_one_of(declaration)
+    local values
+    for value in (declaration:match("one_of = (%b{})") or ""):gmatch('"(.-)"') do
+      values = values or {}
+      values[#values + 1] = value
+    end
+    return values
+  end
+
+  -- The options to their declarations, of which `default` and `one_of` alone are read.
   local function own_rules(path, name)
     local text = source.read(path)
     local first, body = text:match("\nlocal " .. name .. " = ([%w_.]*) ?{\n(.-\n)}")
     local rules = {}
     for option, declaration in ("\n" .. body):gmatch("\n  ([%w_]+) = ([^\n]*)") do
-      rules[option] = { default = own_default(text, declaration) }
+      rules[option] = { default = own_default(text, declaration), one_of = own_one_of(declaration) }
     end
     for option, rule in pairs(first == "options.with_transport" and options.TRANSPORT or {}) do
       rules[option] = rules[option] or rule
@@ -137,6 +153,7 @@ describe("the options in types/", function()
       for option, field in pairs(fields) do
         assert.is_true(field.optional, option)
         assert.is_nil(check_default(rules[option], field), option)
+        assert.is_falsy(rules[option].one_of and check_one_of(rules[option], field), option)
       end
       for option, field in pairs(new and fields or {}) do
         local _, message = new { [option] = coroutine.create(new) }

@@ -20,11 +20,13 @@
 
 /* What not every Lua has is weak, so that the module can be loaded and then refuse. */
 #if LUA_VERSION_NUM < 502
+#pragma weak lua_call
 #pragma weak lua_pcall
 #pragma weak lua_tonumber
 #else
 #pragma weak luaL_checkversion_
 #pragma weak luaL_setfuncs
+#pragma weak lua_callk
 #pragma weak lua_pcallk
 #pragma weak lua_tonumberx
 #endif

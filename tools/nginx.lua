@@ -205,14 +205,14 @@ end
 
 --- Lines of error.log that report an error raised in Lua or a failure of nginx itself.
 function methods:failures()
-  local lines, before = {}, ""
+  local lines, entry = {}, "" -- an entry may have several lines; the first one has the time
   for line in self:log():gmatch("[^\n]+") do
+    entry = line:find("^%d+/") and line or entry
     if line:find("lua entry thread aborted", 1, true) or line:find("runtime error", 1, true)
       or line:find("stack traceback", 1, true) or line:find("%[alert%]") or line:find("%[crit%]")
       or line:find("%[emerg%]") or line:find("writing a global", 1, true) then
-      lines[#lines + 1] = line:find("^stack traceback") and before .. "\n" .. line or line
+      lines[#lines + 1] = line:find("^stack traceback") and entry .. "\n" .. line or line
     end
-    before = line
   end
   return table.concat(lines, "\n")
 end

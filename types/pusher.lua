@@ -37,7 +37,7 @@
 ---@field field? string name of the option or argument
 ---@field index? integer in the list that was given
 ---@field left? integer events that are not settled
----@field attempts? integer how many were made
+---@field attempts? integer how many were made; 0 for an event that a publisher gave up unsent
 ---@field sent? boolean false when certainly nothing of the request reached the server
 ---@field cancelled? boolean
 ---@field handler? string name of the push handler
@@ -110,7 +110,7 @@
 ---@field max? number maximum seconds between two attempts; default 10
 
 ---@class pusher.Options : pusher.ClientOptions
----@field transport? "curl"|"async"|"ngx"|pusher.Transport "ngx" inside nginx, otherwise "curl"
+---@field transport? "curl"|"async"|"ngx"|pusher.Transport "ngx" inside nginx, otherwise "curl", loaded by the first call
 
 ---@class pusher.AsyncOptions : pusher.ClientOptions
 ---@field transport "async"|pusher.transport.Async

@@ -72,10 +72,11 @@ local SERVER = [[
 ]]
 
 --- Starts an nginx for these measurements.
--- @tparam table options `port` of the Channels server, `workers` (1), `pool_size` (30)
+-- @tparam table options `port` of the Channels server, `workers` (1), `pool_size` (30), `resty_http` = whether to load
+-- lua-resty-http, which logs a warning with a traceback when lua-resty-openssl is missing
 function measure.start(options)
   local values = { port = ("%d"):format(options.port or 1), pool_size = tostring(options.pool_size or 30),
-    resty_http = measure.has_resty_http() and RESTY_HTTP_SETUP:format(RESTY_HTTP) or "" }
+    resty_http = options.resty_http and RESTY_HTTP_SETUP:format(RESTY_HTTP) or "" }
   return nginx.start { http = HTTP:gsub("%$([%a_]+)", values), server = SERVER, workers = options.workers }
 end
 

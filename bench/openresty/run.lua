@@ -56,9 +56,10 @@ end)
 
 report("one worker, compared with a raw send and receive of the same bytes; CPU time of the worker per request")
 local responder = measure.start_server()
-with({ port = responder.port, pool_size = 64 }, function(web)
+local has_resty_http = measure.has_resty_http()
+with({ port = responder.port, pool_size = 64, resty_http = has_resty_http }, function(web)
   compare_triggers(web, "trigger", "/trigger", 1.4)
-  if measure.has_resty_http() then
+  if has_resty_http then
     compare_triggers(web, "lua-resty-http, the same POST", "/resty_http")
   else
     report("lua-resty-http is not compared: set RESTY_HTTP to its checkout")

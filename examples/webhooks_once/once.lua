@@ -8,12 +8,18 @@
 
 local once = {}
 
+-- The places of a webhook's events, for as long as the webhook is in use.
+local positions = setmetatable({}, { __mode = "k" })
+
 local function position(event, hook)
-  for index, other in ipairs(hook.events) do
-    if other == event then
-      return index
+  if not positions[hook] then
+    local places = {}
+    for index, other in ipairs(hook.events) do
+      places[other] = index
     end
+    positions[hook] = places
   end
+  return positions[hook][event]
 end
 
 -- What is raised makes the response 500, so the sender repeats the webhook. Its events that are done are left out then.

@@ -3,6 +3,7 @@
 -- Rule: Beams docs, "Publish API", "Customer API", "Webhooks".
 
 local arguments = require "pusher.base.arguments"
+local ascii = require "pusher.base.ascii"
 local audience = require "pusher.beams.audience"
 local closed = require "pusher.base.closed"
 local core = require "pusher.core"
@@ -15,6 +16,7 @@ local json_codec = require "pusher.base.json"
 local jwt = require "pusher.base.jwt"
 local observer = require "pusher.base.observer"
 local options = require "pusher.base.options"
+local sources = require "pusher.base.sources"
 local standard_headers = require "pusher.base.headers"
 local transports = require "pusher.transport"
 local url = require "pusher.base.url"
@@ -40,7 +42,7 @@ local OPTIONS = options.with_transport {
   json = json_codec.OPTION,
   log = { "function" },
   observe = { "function" },
-  clock = { "function", default = os.time },
+  clock = sources.CLOCK,
 }
 
 -- The secret key is not shown.
@@ -84,7 +86,8 @@ end
 -- @tparam table given `instance_id`, `secret_key`; `webhook_secret` for `webhook`; `base_url`; `timeout` (5 s) and the
 --   other options of transports; `transport`, `json`, `log`, `observe`, `clock`
 -- @treturn table|nil client
--- @fails config
+-- @fails config, network
+-- @source push-notifications-go: New
 function beams.new(given)
   argument("new", 1, given, "table")
   local checked, message, details = options.check(given, OPTIONS)
@@ -154,18 +157,35 @@ local function call(self, method, path, body, shape)
   return self.observed:send(endpoint.request(self.at, method, path, headers, body, self.timeout), parser(self, shape))
 end
 
+local function check_members(publish)
+  for _, name in ipairs { "apns", "fcm", "web" } do
+    if publish[name] ~= nil and not arguments.is_map(publish[name]) then
+      return fail("invalid", name .. " must be a table with named fields", { field = name })
+    end
+  end
+  local hook = publish.webhookUrl
+  if hook ~= nil and (type(hook) ~= "string" or hook == "" or hook:find(ascii.CONTROL_OR_SPACE)) then
+    return fail("invalid", "webhookUrl must be a URL as a string, without spaces", { field = "webhookUrl" })
+  elseif publish.apns == nil and publish.fcm == nil and publish.web == nil then
+    return fail("invalid", "a publish request must have at least one of apns, fcm and web", { field = "publish" })
+  end
+  return true
+end
+
 -- A copy of the caller's table, with the audience in it, as JSON.
 local function encode(self, name, list, publish)
   local entries, limit, details = audience.check(name, list)
   if not entries then
     return nil, limit, details
   end
+  local ok
   local copy, message
   copy, message, details = arguments.read(publish, PUBLISH_MEMBERS, "member of a publish request")
-  if not copy then
+  if copy then
+    ok, message, details = check_members(copy)
+  end
+  if not ok then
     return nil, message, details
-  elseif copy.apns == nil and copy.fcm == nil and copy.web == nil then
-    return fail("invalid", "a publish request must have at least one of apns, fcm and web", { field = "publish" })
   end
   copy[name] = entries
   local body
@@ -193,6 +213,7 @@ end
 --   changed
 -- @treturn table|nil `{ publish_id = }`
 -- @fails invalid, too_large, and those of every call
+-- @source Beams Publish API: Publishing a notification to interests
 function methods:publish_to_interests(interests, publish)
   argument("publish_to_interests", 1, interests, "table")
   argument("publish_to_interests", 2, publish, "table")
@@ -204,6 +225,7 @@ end
 -- @tparam table publish as for publish_to_interests
 -- @treturn table|nil `{ publish_id = }`
 -- @fails invalid, too_large, and those of every call
+-- @source Beams Publish API: Publishing a notification to users
 function methods:publish_to_users(users, publish)
   argument("publish_to_users", 1, users, "table")
   argument("publish_to_users", 2, publish, "table")
@@ -214,15 +236,20 @@ end
 -- No I/O.
 -- @tparam string user_id 1 to 164 bytes of UTF-8
 -- @treturn table|nil `{ token = JSON Web Token }`, valid for a day, which the client SDK expects as JSON
--- @fails invalid, closed
+-- @fails invalid, config, closed
+-- @source Beams authenticated users: Beams Token
 function methods:generate_token(user_id)
   argument("generate_token", 1, user_id, "string")
   local ok, message, details = audience.check_user(user_id)
   if not ok then
     return nil, message, details
   end
+  local now = self.clock()
+  if now ~= now then
+    return sources.no_time()
+  end
   local claims = ('{"exp":%.0f,"iss":"https://%s.pushnotifications.pusher.com","sub":%s}'):format(
-    math.floor(self.clock()) + TOKEN_SECONDS, self.instance_id, self.json.quote(user_id))
+    math.floor(now) + TOKEN_SECONDS, self.instance_id, self.json.quote(user_id))
   local input = jwt.signing_input('{"alg":"HS256","typ":"JWT"}', claims)
   local signature = self.token_mac:raw(input)
   if not signature then
@@ -235,6 +262,7 @@ end
 -- @tparam string user_id 1 to 164 bytes of UTF-8
 -- @treturn table|nil an empty table
 -- @fails invalid, and those of every call
+-- @source Beams Customer API: Deleting a User
 function methods:delete_user(user_id)
   argument("delete_user", 1, user_id, "string")
   local ok, message, details = audience.check_user(user_id)
@@ -254,6 +282,7 @@ end
 -- @tparam string body the raw bytes as received
 -- @treturn table|nil `{ payload =, metadata = { event_type =, … }, custom_data = }`
 -- @fails unauthorized, invalid, config, closed
+-- @source Beams webhooks: Verification
 function methods:webhook(headers, body)
   argument("webhook", 1, headers, "table or function")
   argument("webhook", 2, body, "string")

@@ -9,15 +9,15 @@ local calls = require "pusher.channels.calls"
 local channel_settings = require "pusher.channels.settings"
 local closed = require "pusher.base.closed"
 local core = require "pusher.core"
-local driver = require "pusher.driver.choose"
 local encryption = require "pusher.channels.encryption"
 local errors = require "pusher.base.errors"
 local form = require "pusher.channels.form"
 local http = require "pusher.base.http"
 local idempotency = require "pusher.channels.idempotency"
+local late = require "pusher.base.late"
 local notify = require "pusher.channels.notify"
+local observed = require "pusher.channels.observed"
 local payload = require "pusher.channels.payload"
-local publisher = require "pusher.publisher"
 local query = require "pusher.channels.query"
 local request = require "pusher.channels.request"
 local response = require "pusher.channels.response"
@@ -28,45 +28,15 @@ local url = require "pusher.base.url"
 local validate = require "pusher.channels.validate"
 local webhook = require "pusher.channels.webhook"
 
-local client = {}
-local methods = {}
+local client, methods = {}, {}
 local metatable = { __index = methods, __name = "pusher.client" }
-
 local argument = arguments.check
 
-local NO_PARAMS = {}
-
 -- Neither the key nor the secret is shown.
-function metatable.__tostring(self)
-  return ("pusher.client (app %s at %s)"):format(self.app_id, self.host)
-end
+function metatable.__tostring(self) return ("pusher.client (app %s at %s)"):format(self.app_id, self.host) end
 
-local SHAPES = {
-  plain = response.plain, published = response.published, batch = response.batch, channels = response.channels,
-  users = response.users, notified = notify.result,
-}
-
-local function parsers(parts)
-  local parse = {}
-  for name, shape in pairs(SHAPES) do
-    parse[name] = response.parser(parts.json, parts.clock, shape)
-  end
-  return parse
-end
-
-local function is_observing_nothing()
-  return false
-end
-
--- The transport that reports its calls to the option `observe`, and a function that says whether that is running.
--- The modules are loaded where the option is given, since they are a fortieth of the library's memory.
-local function observed(transport, settings, ...)
-  if not settings.observe then
-    return transport, is_observing_nothing
-  end
-  local label, observer = require "pusher.channels.label", require "pusher.base.observer"
-  local wrapped = observer.wrap(transport, settings.observe, settings.log or driver.log_errors, label.new(...))
-  return wrapped, function() return observer.is_inside(wrapped) end
+local function load_driver()
+  return late.load("pusher.driver.choose", "the observer", "observe")
 end
 
 --- Makes a client; users call `pusher.new(options)`.
@@ -74,7 +44,16 @@ end
 -- @tparam table settings as settings.check returns
 -- @treturn client|nil client; nil, message, details otherwise
 function client.new(settings)
-  local transport, message, details = transports.resolve(settings)
+  local transport
+  local watch, message, details = observed.watcher(settings, load_driver)
+  local ok = watch
+  if ok and not transports.is_late(settings) then
+    -- Nothing may be loaded later with this transport: CONTRIBUTING.md, "Loading".
+    ok, message, details = late.load("pusher.publisher", "the publisher")
+  end
+  if ok then
+    transport, message, details = transports.resolve(settings)
+  end
   if not transport then
     return nil, message, details
   end
@@ -84,11 +63,12 @@ function client.new(settings)
     timeout = settings.timeout, sealer = encryption.new(settings.encryption_master_key, settings.random),
   }
   local build = request.builder(parts)
-  local watched, is_observing = observed(transport, settings, api.path, push_endpoint.path)
+  local watched, is_observing = watch(transport, api.path, push_endpoint.path)
   local self = setmetatable({
     app_id = settings.app_id, host = settings.host, parts = parts, push_endpoint = push_endpoint,
     origin = api.scheme .. "://" .. url.authority(api.scheme, api.host, api.port),
-    auth = auth.new(parts), webhooks = webhook.new(parts), build = build, parse = parsers(parts),
+    auth = auth.new(parts), webhooks = webhook.new(parts), build = build,
+    parse = response.parsers(parts.json, parts.clock),
     payload = payload.new(parts.json, parts.sealer, settings, idempotency.new(settings.random)),
     calls = calls.new { transport = watched, build = build, random = settings.random, retry = settings.retry,
       refuse = transports.refuse, sleep = sleep.wait },
@@ -97,9 +77,8 @@ function client.new(settings)
   self.for_publisher = {
     transport = watched, is_observing = is_observing, build = build, parse = self.parse, payload = self.payload,
     timeout = settings.timeout, log = settings.log, max_batch = settings.max_batch, random = settings.random,
-    idempotency = settings.idempotency,
+    idempotency = settings.idempotency, is_closed = function() return self.closed end,
     lacks_batches = false, -- whether the server has no /batch_events; set by publishers
-    is_closed = function() return self.closed end,
   }
   return self
 end
@@ -133,7 +112,7 @@ local function post_to_user(self, user_id, action)
     details)
 end
 
---- Publishes an event to one channel or to as many as 100. Channels docs, "HTTP API": POST /apps/ID/events.
+--- Publishes an event to one channel or to as many as 100.
 -- @tparam string|table channels a channel's name or a list of names
 -- @tparam string event its name, 1..200 bytes
 -- @param[opt] data a string is sent unchanged, anything else is encoded as JSON, once; none is `null`
@@ -141,6 +120,7 @@ end
 -- @treturn table|nil `{ channels = { [name] = { user_count = … } }, event_ids = from servers that give them }`;
 --   `channels` is filled when `info` is given
 -- @fails invalid, encryption, too_large, and those of every call
+-- @source Channels HTTP API: POST /apps/APP_ID/events
 function methods:trigger(channels, event, data, params)
   if type(channels) ~= "string" then -- fast path: skip the check for the common type
     argument("trigger", 1, channels, "string or table")
@@ -154,10 +134,11 @@ function methods:trigger(channels, event, data, params)
   return post(self, self.parse.published, "/events", self.payload:event(channels, event, data, params))
 end
 
---- Publishes several events, each to one channel, in one call. POST /apps/ID/batch_events.
+--- Publishes several events, each to one channel, in one call.
 -- @tparam table events list of `{ channel =, name =, data =, socket_id =, info =, idempotency_key =, extra = }`
 -- @treturn table|nil `{ batch = { { user_count = … }, … } }`, filled when `info` is given
 -- @fails invalid, encryption, too_large, and those of every call
+-- @source Channels HTTP API: POST /apps/APP_ID/batch_events
 function methods:trigger_batch(events)
   argument("trigger_batch", 1, events, "table")
   return post(self, self.parse.batch, "/batch_events", self.payload:batch(events))
@@ -170,6 +151,7 @@ end
 -- @tparam[opt] table params `{ idempotency_key =, extra = }` as in `trigger`
 -- @treturn table|nil an empty table
 -- @fails invalid, too_large, and those of every call
+-- @source Channels server API: Sending events to authenticated users
 function methods:send_to_user(user_id, event, data, params)
   argument("send_to_user", 1, user_id, "string")
   argument("send_to_user", 2, event, "string")
@@ -177,52 +159,54 @@ function methods:send_to_user(user_id, event, data, params)
   return post(self, self.parse.published, "/events", self.payload:user_event(user_id, event, data, params))
 end
 
---- Closes all connections of one signed-in user. POST /apps/ID/users/USER/terminate_connections.
+--- Closes all connections of one signed-in user.
 -- @tparam string user_id
 -- @treturn table|nil an empty table
 -- @fails invalid, and those of every call
+-- @source Channels server API: Terminating user connections
 function methods:terminate_user_connections(user_id)
   argument("terminate_user_connections", 1, user_id, "string")
   return post_to_user(self, user_id, "/terminate_connections")
 end
 
---- Makes all connections of one signed-in user reconnect: POST /apps/ID/users/USER/force_reconnect, which sockudo has.
+--- Makes all connections of one signed-in user reconnect, on sockudo.
 -- @tparam string user_id
 -- @treturn table|nil an empty table
 -- @fails invalid, and those of every call
+-- @source sockudo: POST /apps/APP_ID/users/USER_ID/force_reconnect
 function methods:force_reconnect_user(user_id)
   argument("force_reconnect_user", 1, user_id, "string")
   return post_to_user(self, user_id, "/force_reconnect")
 end
 
---- Lists occupied channels. GET /apps/ID/channels.
+--- Lists occupied channels.
 -- @tparam[opt] table options `{ filter_by_prefix = "presence-", info = "user_count" }`
 -- @treturn table|nil `{ channels = { [name] = { user_count = … } } }`
 -- @fails invalid, and those of every call
+-- @source Channels HTTP API: GET /apps/APP_ID/channels
 function methods:channels(options)
   argument("channels", 1, options, "table or nil")
   return self.calls:get(self.parse.channels, "/channels", query.channels(options))
 end
 
---- Reads the state of one channel. GET /apps/ID/channels/NAME.
+--- Reads the state of one channel.
 -- @tparam string name of the channel
 -- @tparam[opt] table options `{ info = { "user_count", "subscription_count", "cache" } }`
 -- @treturn table|nil `{ name =, occupied =, user_count =, subscription_count =, cache = }`
 -- @fails invalid, and those of every call
+-- @source Channels HTTP API: GET /apps/APP_ID/channels/CHANNEL_NAME
 function methods:channel(name, options)
   argument("channel", 1, name, "string")
   argument("channel", 2, options, "table or nil")
-  local parse = response.parser(self.parts.json, self.parts.clock, function(decoded)
-    decoded.name = name
-    return decoded
-  end)
+  local parse = response.channel_parser(self.parts.json, self.parts.clock, name)
   return self.calls:get(parse, "/channels/" .. name, query.channel(name, options))
 end
 
---- Lists the users of a presence channel. GET /apps/ID/channels/NAME/users.
+--- Lists the users of a presence channel.
 -- @tparam string name of the channel
 -- @treturn table|nil `{ users = { { id = "13" }, … } }`
 -- @fails invalid, and those of every call
+-- @source Channels HTTP API: GET /apps/APP_ID/channels/CHANNEL_NAME/users
 function methods:channel_users(name)
   argument("channel_users", 1, name, "string")
   return self.calls:get(self.parse.users, "/channels/" .. name .. "/users", query.channel(name))
@@ -233,6 +217,7 @@ end
 -- @tparam table notification `{ apns =, gcm =, fcm =, webhook_url =, webhook_level = }`, at least one payload
 -- @treturn table|nil `{ number_of_subscribers = }`
 -- @fails invalid, and those of every call
+-- @source pusher-http-go: Notify, of v1.3.0
 function methods:notify(interests, notification)
   argument("notify", 1, interests, "table")
   argument("notify", 2, notification, "table")
@@ -245,11 +230,12 @@ end
 -- @tparam[opt] table params query parameters; lists are joined by commas
 -- @treturn table|nil the decoded response
 -- @fails invalid, and those of every call
+-- @source Channels HTTP API: Authentication
 function methods:get(path, params)
   argument("get", 1, path, "string")
   argument("get", 2, params, "table or nil")
   local _, message, details = validate.target("GET", path)
-  return self.calls:get(self.parse.plain, path, not message and (params or NO_PARAMS) or nil, message, details)
+  return self.calls:get(self.parse.plain, path, not message and (params or {}) or nil, message, details)
 end
 
 --- Requests any other endpoint by POST.
@@ -257,6 +243,7 @@ end
 -- @param[opt] body a string is sent unchanged, anything else is encoded as JSON
 -- @treturn table|nil the decoded response
 -- @fails invalid, and those of every call
+-- @source Channels HTTP API: Authentication
 function methods:post(path, body)
   argument("post", 1, path, "string")
   return post(self, self.parse.plain, path, text_of(self, "POST", path, body))
@@ -270,6 +257,7 @@ end
 -- @treturn table|nil `{ method, url, scheme, host, port, target, headers = list of { name, value }, header_map = names
 --   to values, body, timeout in seconds }`
 -- @fails invalid, closed
+-- @source Channels HTTP API: Authentication
 function methods:build_request(method, path, params, body)
   if type(method) ~= "string" or type(path) ~= "string" or params ~= nil then -- else all are of the common types
     argument("build_request", 1, method, "string")
@@ -298,6 +286,7 @@ end
 -- @tparam[opt] string|table|function headers header lines; names to values or lists; or function(name) -> the same
 -- @treturn table|nil the decoded response
 -- @fails closed, and those of a response
+-- @source Channels HTTP API: HTTP status codes
 function methods:parse_response(status, body, headers)
   argument("parse_response", 1, status, "number")
   argument("parse_response", 2, body, "string")
@@ -310,19 +299,22 @@ end
 -- @tparam[opt] string content_type of url-encoded (the default), JSON (an object), or multipart without files
 -- @treturn table|nil names to values: strings, lists of them where a field is repeated, in JSON any values
 -- @fails invalid, closed
+-- @source URL standard: application/x-www-form-urlencoded
+-- @source RFC 7578: multipart/form-data
 function methods:read_form(body, content_type)
   argument("read_form", 1, body, "string")
   argument("read_form", 2, content_type, "string or nil")
   return form.decode(body, content_type, self.parts.json)
 end
 
---- Authorizes a subscription to a private, presence or encrypted channel. Channels docs, "Authorizing users".
+--- Authorizes a subscription to a private, presence or encrypted channel.
 -- @tparam string|table params the url-encoded form as received, or its fields
 -- @tparam[opt] table|string member `{ user_id =, user_info = }` or a JSON text; a presence channel needs one
 -- @treturn string|nil the JSON text to respond with
 -- @fails invalid, encryption, closed
+-- @source Channels auth signatures: private, presence and encrypted channels
 function methods:authorize_channel(params, member)
-  local text = self.auth:authorize_common(params, member)
+  local text = self.auth.authorize_common(params, member)
   if text then
     return text
   end
@@ -331,23 +323,25 @@ function methods:authorize_channel(params, member)
   return self.auth:authorize_channel(params, member)
 end
 
---- Authenticates a connection that signs in. Channels docs, "Authenticating users".
+--- Authenticates a connection that signs in.
 -- @tparam string|table params the url-encoded form as received, or its fields
 -- @tparam table|string user `{ id =, user_info =, watchlist = }` or a JSON text
 -- @treturn string|nil the JSON text to respond with
 -- @fails invalid, closed
+-- @source Channels auth signatures: user authentication
 function methods:authenticate_user(params, user)
   argument("authenticate_user", 1, params, "string or table")
   argument("authenticate_user", 2, user, "table or string")
   return self.auth:authenticate_user(params, user)
 end
 
---- Verifies and reads a webhook. Channels docs, "Webhooks".
+--- Verifies and reads a webhook.
 -- @tparam table|function headers names in any case, or function(name)
 -- @tparam string body the raw bytes as received
 -- @tparam[opt] table options `{ extra_tokens = { { key =, secret = }, … }, max_age = seconds }`
 -- @treturn table|nil `{ id = the same for each retry, time_ms =, events = { { name =, channel =, … }, … } }`
 -- @fails unauthorized, invalid, config, closed
+-- @source Channels webhooks: Security
 function methods:webhook(headers, body, options)
   if type(headers) ~= "table" or type(body) ~= "string" or options ~= nil then -- else all are of the common types
     argument("webhook", 1, headers, "table or function")
@@ -360,9 +354,13 @@ end
 --- Makes a publisher: events accepted at once, sent in batches in the background.
 -- @tparam[opt] table options see docs/publisher.md
 -- @treturn publisher|nil publisher
--- @fails config, closed
+-- @fails config, network, closed
 function methods:publisher(options)
   argument("publisher", 1, options, "table or nil")
+  local publisher, message, details = late.load("pusher.publisher", "the publisher")
+  if not publisher then
+    return nil, message, details
+  end
   return publisher.new(self.for_publisher, options)
 end
 

@@ -63,6 +63,7 @@ end
 -- @treturn string|nil body, "" when there is none; nil, and the other two, when it cannot be read
 -- @treturn number status: 411, 413 or 500
 -- @treturn string message for the log
+-- @source ngx_lua: ngx.req.read_body, ngx.req.get_body_data, ngx.req.get_body_file
 function openresty.body(max_bytes)
   arguments.check("body", 1, max_bytes, "number")
   check_nginx("body")
@@ -96,6 +97,7 @@ end
 -- @tparam[opt] string jsonp the callback, which wraps the text as JSONP: a plain reference such as `app.receive`
 -- @treturn number|nil status
 -- @fails invalid; nothing was sent
+-- @source ngx_lua: ngx.status, ngx.header, ngx.print
 function openresty.reply(status, text, jsonp)
   arguments.check("reply", 1, status, "number")
   arguments.check("reply", 2, text, "string")
@@ -135,6 +137,7 @@ openresty.decide = {}
 -- @treturn number status
 -- @treturn string JSON text
 -- @treturn string|nil message for the log
+-- @source Channels server API: Authorizing users
 function openresty.decide.authorize_channel(client, authorize, text, content_type)
   check_client("authorize_channel", client, "authorize_channel")
   arguments.check("authorize_channel", 2, authorize, "function")
@@ -151,6 +154,7 @@ end
 -- @treturn number status
 -- @treturn string JSON text
 -- @treturn string|nil message for the log
+-- @source Channels server API: Authenticating users
 function openresty.decide.authenticate_user(client, identify, text, content_type)
   check_client("authenticate_user", client, "authenticate_user")
   arguments.check("authenticate_user", 2, identify, "function")
@@ -168,6 +172,7 @@ end
 -- @treturn number status
 -- @treturn string JSON text
 -- @treturn string|nil message for the log
+-- @source Channels webhooks: Webhook format
 function openresty.decide.webhook(client, handlers, headers, body, given)
   check_client("webhook", client, "webhook")
   arguments.check("webhook", 2, handlers, "table")
@@ -254,6 +259,7 @@ end
 --   nil, message (the response is 403; the message is for the log)
 -- @tparam[opt] table given `jsonp` = true responds to GET with a callback, too; `max_body_bytes` (64 KiB)
 -- @treturn number status of the response
+-- @source Channels server API: Authorizing users
 function openresty.authorize_channel(client, authorize, given)
   check_client("authorize_channel", client, "authorize_channel")
   arguments.check("authorize_channel", 2, authorize, "function")
@@ -267,6 +273,7 @@ end
 -- @tparam function identify (socket_id, form) -> user `{ id =, user_info =, watchlist = }`; or nil, message
 -- @tparam[opt] table given options as for authorize_channel
 -- @treturn number status of the response
+-- @source Channels server API: Authenticating users
 function openresty.authenticate_user(client, identify, given)
   check_client("authenticate_user", client, "authenticate_user")
   arguments.check("authenticate_user", 2, identify, "function")
@@ -281,6 +288,7 @@ end
 --   called for all others. What one raises is logged and makes the sender try again
 -- @tparam[opt] table given `extra_tokens`, `max_age` (see client:webhook), `max_body_bytes` (1 MiB)
 -- @treturn number status of the response
+-- @source Channels webhooks: Webhook format
 function openresty.webhook(client, handlers, given)
   check_client("webhook", client, "webhook")
   arguments.check("webhook", 2, handlers, "table")

@@ -9,6 +9,7 @@ local delivery = require "pusher.publisher.delivery"
 local driver = require "pusher.driver.choose"
 local errors = require "pusher.base.errors"
 local heads = require "pusher.publisher.heads"
+local json = require "pusher.base.json"
 local outcomes = require "pusher.publisher.outcomes"
 local queue = require "pusher.publisher.queue"
 local settings = require "pusher.publisher.settings"
@@ -52,6 +53,8 @@ function publisher.new(client, options)
     queue = queue.new(checked),
     outcomes = outcomes.new(checked.on_result, client.log or driver.log),
     heads = heads.new(client.payload),
+    -- Whether more than the text of an event is needed: to report it, or to find the oldest.
+    keeps_events = checked.on_result ~= nil or checked.overflow == "drop_oldest",
     accepted = 0, -- events
     closed = false,
   }, metatable)
@@ -94,7 +97,9 @@ end
 
 -- What a later event needs to replace this one. No event name has a zero byte.
 local function replace_key(event, key)
-  if type(key) ~= "string" and type(key) ~= "number" then
+  if type(key) == "number" then -- `..` would write 14 digits of it
+    key = key % 1 == 0 and json.number_text(key) or ("%.17g"):format(key)
+  elseif type(key) ~= "string" then
     return errors.fail("invalid", ("replace must be a string or a number, got %s"):format(type(key)),
       { field = "replace" })
   end
@@ -113,15 +118,13 @@ local function enqueue(self, channel, event, text, key, replace, tag)
       return nil, message, details
     end
   end
-  local entry
-  if key == nil and tag == nil then -- half of the memory
-    entry = { channel = channel, name = event, text = text, next = false }
-  else
-    entry = {
-      channel = channel, name = event, text = text, next = false, replace = replace, tag = tag, replace_key = key,
-    }
+  local entry = text
+  if key ~= nil or tag ~= nil and self.keeps_events then
+    entry = { channel = channel, name = event, text = text, replace = replace, tag = tag, replace_key = key }
+  elseif self.keeps_events then
+    entry = { channel = channel, name = event, text = text }
   end
-  local ok, dropped = self.queue:push(entry, key)
+  local ok, dropped = self.queue:push(channel, entry, key)
   if not ok then
     return refuse_full(self)
   end
@@ -141,10 +144,11 @@ end
 
 -- The types of the arguments are valid: replace, enqueue or refuse.
 local function accept(self, channel, event, data, key, replace, tag, socket_id, info, idempotency_key, extra)
-  local waiting = self.queue
+  local queued = self.queue
   local text, _
   local head, message, details = self.heads:get(channel, event)
-  if head and (waiting:accepts() or key and waiting:find(channel, key)) then
+  -- The field is read for speed; `accepts` says the rest where the queue is full.
+  if head and (queued.waiting < self.max_queue or queued:accepts() or key and queued:find(channel, key)) then
     if idempotency_key == nil then
       idempotency_key = self.default_key
     end
@@ -157,7 +161,7 @@ local function accept(self, channel, event, data, key, replace, tag, socket_id, 
   elseif not text then
     return nil, message, details
   end
-  local old = key and waiting:find(channel, key)
+  local old = key and queued:find(channel, key)
   if old then
     return replace_event(self, old, text, tag)
   end
@@ -188,17 +192,16 @@ end
 --   on_result
 -- @treturn true|nil true
 -- @fails full, closed, invalid, encryption, too_large
+-- @source Channels HTTP API: POST /apps/APP_ID/batch_events
 function methods:trigger(channel, event, data, params)
   if type(channel) ~= "string" or type(event) ~= "string" then
     argument("trigger", 1, channel, "string")
     argument("trigger", 2, event, "string")
   end
-  if params ~= nil then
-    argument("trigger", 4, params, "table or nil")
-  end
   if params == nil then
     return accept(self, channel, event, data)
   end
+  argument("trigger", 4, params, "table or nil")
   return accept_with(self, channel, event, data, params)
 end
 
@@ -210,7 +213,7 @@ end
 
 -- A batch that is being observed, or whose events are being reported, ends after that.
 local function callback_around(self)
-  return self.outcomes:is_reporting() and "on_result" or self.is_observing() and "observe"
+  return self.is_observing() and "observe" or self.outcomes:is_reporting() and "on_result"
 end
 
 --- Does what can be done now, and drives the transport: async's `step` is called here. Over a transport that blocks,
@@ -317,18 +320,21 @@ end
 
 --- Returns the descriptor that is readable when `step` has something to do.
 -- @treturn number|nil nil over a transport that has none
+-- @source cqueues: objects that can be polled
 function methods:pollfd()
   return ask_transport(self, "pollfd")
 end
 
 --- Returns what to watch the descriptor for.
 -- @treturn string|nil "r"; nil when there is no descriptor
+-- @source cqueues: objects that can be polled
 function methods:events()
   return self:pollfd() and ask_transport(self, "events")
 end
 
 --- Returns when `step` should be called next, if nothing happens before.
 -- @treturn number|nil seconds from now; nil when nothing waits for the time
+-- @source cqueues: objects that can be polled
 function methods:timeout()
   local due = self.delivery:due()
   local own = due and math.max(0, due - self.now())

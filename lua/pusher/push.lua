@@ -9,13 +9,13 @@
 local arguments = require "pusher.base.arguments"
 local callback = require "pusher.base.callback"
 local configs = require "pusher.push.config"
-local core = require "pusher.core"
 local driver = require "pusher.driver.choose"
 local errors = require "pusher.base.errors"
 local json_codec = require "pusher.base.json"
 local options = require "pusher.base.options"
 local receipts = require "pusher.push.tinode.receipt"
 local slots = require "pusher.push.slot"
+local sources = require "pusher.base.sources"
 
 local push = {}
 local methods = {}
@@ -35,8 +35,8 @@ local OPTIONS = {
   strict = { "boolean", default = false },
   json = json_codec.OPTION,
   log = { "function", default = driver.log_errors },
-  clock = { "function", default = os.time },
-  now = { "function", default = core.now },
+  clock = sources.CLOCK,
+  now = sources.NOW,
 }
 
 --- Makes a registry.
@@ -56,6 +56,7 @@ end
 --- Makes a handler known. Done once per name, at the program's start.
 -- @tparam string name as the configuration has it
 -- @tparam table handler see the top of this file; raises when it is none, or when the name is in use
+-- @source tinode: push.Register
 function methods:register(name, handler)
   argument("register", 1, name, "string")
   if handler == nil then
@@ -86,6 +87,7 @@ end
 --   handler is touched
 -- @treturn true|nil true
 -- @fails config, closed, and those of a handler's `init`
+-- @source tinode: push.Init
 function methods:init(config)
   argument("init", 1, config, "string or table")
   if self.stopping then
@@ -114,6 +116,7 @@ end
 -- @treturn number|nil how many handlers accepted it
 -- @fails invalid, too_large for a malformed receipt; and those of a handler's `push`: the first one's failure, with its
 --   name in `details.handler` and the count in `details.accepted`
+-- @source tinode: push.Push
 function methods:push(receipt)
   argument("push", 1, receipt, "table")
   local checked, message, details = receipts.check(receipt, self.options.clock())
@@ -140,10 +143,11 @@ function methods:push(receipt)
   return outcome(accepted, failure)
 end
 
-local function running(self, method)
+-- The slots whose handler has a method and that are in a state: `is_running` or `is_unfinished`.
+local function slots_with(self, method, state)
   local found = {}
   for _, slot in ipairs(self.slots) do
-    if slot:has(method) and slot:is_running() then
+    if slot:has(method) and slot[state](slot) then
       found[#found + 1] = slot
     end
   end
@@ -187,7 +191,8 @@ function methods:step(seconds)
   if not limit then
     return nil, message, details
   end
-  local _, unsettled, failure = step_each(self, running(self, "step"), self.options.now() + limit, math.huge)
+  local workers = slots_with(self, "step", "is_running")
+  local _, unsettled, failure = step_each(self, workers, self.options.now() + limit, math.huge)
   return outcome(unsettled, failure)
 end
 
@@ -201,7 +206,7 @@ function methods:flush(seconds)
   if not limit then
     return nil, message, details
   end
-  local unsettled, failure = drain(self, running(self, "step"), self.options.now() + limit)
+  local unsettled, failure = drain(self, slots_with(self, "step", "is_running"), self.options.now() + limit)
   if unsettled > 0 and not failure then
     return fail("timeout", ("%d items are not settled yet"):format(unsettled))
   end
@@ -209,10 +214,11 @@ function methods:flush(seconds)
 end
 
 --- Stops all handlers: they accept nothing more, finish what they can in the time, and give up the rest.
--- Calling it again does nothing; `init` starts them anew.
+-- Calling it again calls what failed to stop, and nothing else; `init` starts them anew.
 -- @tparam[opt=5] number seconds the longest that all of them together may take
 -- @treturn true|nil true
 -- @fails invalid, and those of a handler's `step` and `stop`
+-- @source tinode: push.Stop
 function methods:stop(seconds)
   argument("stop", 1, seconds, "number or nil")
   local limit, message, details = arguments.seconds("stop", seconds, STOP_SECONDS)
@@ -220,7 +226,7 @@ function methods:stop(seconds)
     return nil, message, details
   end
   local deadline = self.options.now() + limit
-  local workers, stoppers = running(self, "step"), running(self, "stop")
+  local workers, stoppers = slots_with(self, "step", "is_running"), slots_with(self, "stop", "is_unfinished")
   for _, slot in ipairs(self.slots) do
     slot:stop()
   end
@@ -230,7 +236,7 @@ function methods:stop(seconds)
   for _, slot in ipairs(stoppers) do
     local known, now = pcall(self.options.now)
     local _
-    _, message, details = slot:call("stop", known and math.max(0, deadline - now) or 0)
+    _, message, details = slot:finish(known and math.max(0, deadline - now) or 0)
     failure = failure or message and { message = message, details = details }
   end
   self.stopping = not outermost

@@ -25,38 +25,51 @@
 -- @module pusher.transport
 
 local arguments = require "pusher.base.arguments"
-local ascii = require "pusher.base.ascii"
-local callback = require "pusher.base.callback"
 local errors = require "pusher.base.errors"
+local late = require "pusher.base.late"
+local late_transport = require "pusher.transport.late"
 local options = require "pusher.base.options"
 
 local transport = {}
 
 local NAMES = { curl = true, async = true, ngx = true }
-local MAX_MESSAGE = 300 -- bytes of the loader's, which lists all paths that it tried
 
--- Loading fails where libcurl is missing, and where no descriptor is left.
-local function load(name)
-  local ok, module = pcall(require, "pusher.transport." .. name)
-  if ok then
-    return module
+-- Fails where libcurl is missing, and where no descriptor is left.
+local function make(name, own)
+  local module, message, details =
+    late.load("pusher.transport." .. name, ('the transport "%s"'):format(name), "transport")
+  if not module then
+    return nil, message, details
   end
-  callback.raise_out_of_memory(module)
-  return errors.fail("config", ('the transport "%s" cannot be loaded: %s'):format(name,
-    tostring(module):sub(1, MAX_MESSAGE):gsub(ascii.SPACE .. "+", " ")), { field = "transport" })
+  return module.new(own)
+end
+
+local function is_inside_nginx()
+  local api = rawget(_G, "ngx")
+  return type(api) == "table" and type(api.socket) == "table"
+end
+
+--- Whether the transport is loaded by its first call. Only the default is late: a program that names its transport may
+-- call it from a tick, or where nothing can be loaded. With `proxy`, `no_proxy` or `ca_file` it is loaded now, so that
+-- `new` reports a wrong value.
+-- @local
+-- @tparam table given as for `resolve`
+-- @treturn boolean
+function transport.is_late(given)
+  return given.transport == nil and given.proxy == nil and given.no_proxy == nil and given.ca_file == nil
+    and not is_inside_nginx()
 end
 
 --- Makes the transport that an option `transport` asks for.
 -- Loads that transport's module and no other, so that nginx never loads libcurl.
 -- @tparam table given `transport` = "curl", "async", "ngx", an object with a `send` method, or nil ("ngx" inside nginx,
---   otherwise "curl"), and the options for a transport that is made here; others are ignored
+--   otherwise "curl", which its first call loads), and options for a transport that is made here; others are ignored
 -- @treturn table|nil transport
--- @fails config
+-- @fails config, network
 function transport.resolve(given)
   local wanted = given.transport
   if wanted == nil then
-    local api = rawget(_G, "ngx")
-    wanted = type(api) == "table" and type(api.socket) == "table" and "ngx" or "curl"
+    wanted = is_inside_nginx() and "ngx" or "curl"
   end
   if type(wanted) == "table" and arguments.method(wanted, "send") then
     return wanted
@@ -68,11 +81,14 @@ function transport.resolve(given)
   for name in pairs(options.TRANSPORT) do
     own[name] = given[name]
   end
-  local module, message, details = load(wanted)
-  if not module then
+  if not transport.is_late(given) then
+    return make(wanted, own)
+  end
+  local checked, message, details = options.transport(own)
+  if not checked then
     return nil, message, details
   end
-  return module.new(own)
+  return late_transport.new("curl", checked, make)
 end
 
 --- Makes the result of a call that is refused before it is sent.

@@ -14,6 +14,16 @@ describe("pusher.base.ascii", function()
     assert.equal(2, select("#", ascii.lower("A"), ascii.upper("a")))
   end)
 
+  it("shortens to valid UTF-8", function()
+    for text, expected in pairs {
+      abcde = "abcd", abcd = "abcd", [""] = "", ["ab\195\188"] = "ab\195\188", ["abc\195\188"] = "abc", ["ab\226\130\172"] = "ab",
+      ["a\240\159\152\128"] = "a", ["\240\159\152\128x"] = "\240\159\152\128", ["\255\254"] = "??", ["abc\195"] = "abc?",
+      ["\128\128\128\128\128\128"] = "?", ["a\192\128"] = "a??", ["\237\160\128"] = "???",
+    } do
+      assert.equal(expected, ascii.shorten(text, 4))
+    end
+  end)
+
   it("orders by bytes", function()
     local sorted = { "", "A", "B", "_", "a", "a\0", "a_b", "aab", "auth_version", "author", "b", "\128", "\255" }
     table.sort(sorted, function(a, b) return a > b end)

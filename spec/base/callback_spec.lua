@@ -26,6 +26,15 @@ describe("pusher.base.callback", function()
     assert.equal("an error that cannot be shown", callback.text(UNSHOWABLE))
   end)
 
+  it("knows a lack of memory, also with a file's name before it", function()
+    for text, expected in pairs { ["not enough memory"] = true, ["x.lua: not enough memory"] = true,
+      ["not enough memory."] = false, ["enough memory"] = false, [""] = false } do
+      assert.equal(expected, callback.is_out_of_memory(text), text)
+    end
+    assert.same({ false, "not enough memory" }, { pcall(callback.raise_out_of_memory, callback.OUT_OF_MEMORY) })
+    assert.is_true((pcall(callback.raise_out_of_memory, "x.lua: not enough memory")))
+  end)
+
   it("writes to standard error", function()
     assert.same({ "pusher: warn: careful\n" }, with_stderr(function()
       callback.log_to_stderr("warn", "careful")
@@ -116,6 +125,16 @@ describe("pusher.base.callback", function()
     end)
     assert.is_true(seen)
     assert.is_false(calls:is_inside())
+  end)
+
+  it("forgets a coroutine that is given up inside a function", function()
+    local calls = callback.new(function() end)
+    local waiting = coroutine.create(function() calls:call("f", nil, coroutine.yield) end)
+    coroutine.resume(waiting)
+    waiting = nil -- luacheck: ignore 311
+    collectgarbage()
+    collectgarbage()
+    assert.is_false(calls:others_inside())
   end)
 
   it("is outside again after an error", function()

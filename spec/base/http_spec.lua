@@ -207,6 +207,8 @@ describe("pusher.base.http", function()
     assert.is_nil(http.one_line(("x\r\n\27[31m"):rep(1000)):find("%c"))
     assert.equal("a" .. (" "):rep(199) .. "…", http.one_line("a" .. (" "):rep(4096) .. "b"))
     assert.equal("", http.one_line((" "):rep(4096)))
+    assert.equal(("\195\188"):rep(99) .. "x…", http.one_line(("\195\188"):rep(99) .. "x\195\188\195\188"):gsub("\195\188…", "…"))
+    assert.equal("??", http.one_line("\255\254"))
   end)
 
   it("finds a request's header by its exact name first", function()

@@ -97,6 +97,22 @@ describe("pusher.base.json", function()
     assert.equal("config", details.code)
   end)
 
+  it("writes a number as digits, and -0 as 0", function()
+    for text, number in pairs { ["0"] = -0.0, ["-1"] = -1, ["9007199254740991"] = 2 ^ 53 - 1, ["1.5"] = 1.5 } do
+      assert.equal(text, json.number_text(number))
+    end
+  end)
+
+  it("reads no text with a NUL, at which lua-cjson ends", function()
+    for _, text in ipairs { "{}\0", "{}\0x", '{"a":12345678901234567890}\0{', "\0" } do
+      local value, message, details = codec.decode(text)
+      assert.is_nil(value)
+      assert.equal("the text is not JSON: it has a NUL", message)
+      assert.equal("response", details.code)
+    end
+    assert.same({ "\0" }, codec.decode '["\\u0000"]')
+  end)
+
   it("accepts texts that look like big numbers", function()
     assert.equal('["1e+15"]', codec.encode { "1e+15" })
     assert.equal("[1.5e+300]", codec.encode { 1.5e300 })
@@ -211,6 +227,31 @@ describe("pusher.base.json", function()
     if math.type then
       assert.has_error(function() json.new { encode = tostring, decode = none } end, "not enough memory")
     end
+  end)
+
+  it("knows which member of an object is an object: the last one of its name, at the top", function()
+    for text, expected in pairs {
+      ['{"a":{}}'] = true, ['{"a" :\n{ }}'] = true, ['{"\\u0061":{"b":[]}}'] = true, ['{"a":[],"a":{}}'] = true,
+      ['{"a":[]}'] = false, ['{"a":"{"}'] = false, ['{"b":{"a":{}}}'] = false, ['{"a":{},"a":[]}'] = false,
+      ['{"x":"\\"a\\":{}"}'] = false, ['[{"a":{}}]'] = false, ["{}"] = false, ["7"] = false,
+    } do
+      assert.equal(expected, json.is_object_at(text, "a", codec.decode), text)
+    end
+  end)
+
+  it("gives the names of an object's members, until it is to end or a string is malformed", function()
+    local function names(text, last)
+      local list = {}
+      json.each_name(text, function(quoted, place)
+        list[#list + 1] = quoted and json.unquote(quoted, codec.decode) .. place or "malformed"
+        return #list < (last or 10)
+      end)
+      return list
+    end
+    assert.same({ "a4", 'b"18' }, names '{"a":{"c":1},"b\\"":2}')
+    assert.same({ "a4" }, names('{"a":1,"b":2}', 1))
+    assert.same({ "a4", "malformed" }, names '{"a":1,"b\n":2}')
+    assert.equal("", json.unquote('"\\q"', codec.decode))
   end)
 
   it("accepts a custom codec, and never fails on a string with it", function()

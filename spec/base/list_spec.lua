@@ -4,13 +4,13 @@ local function names(of)
   local found, node = {}, of.first
   while node do
     found[#found + 1] = node.name
-    node = node.behind
+    node = node.next
   end
   return table.concat(found, " ")
 end
 
 local function is_alone(node)
-  return not node.ahead and not node.behind
+  return not node.prev and not node.next
 end
 
 describe("pusher.base.list", function()
@@ -22,7 +22,7 @@ describe("pusher.base.list", function()
     end
     assert.equal("a b c", names(line))
     assert.equal("c", line.last.name)
-    assert.equal("b", line.last.ahead.name)
+    assert.equal("b", line.last.prev.name)
   end)
 
   it("removes any node and leaves nothing in it", function()
@@ -35,8 +35,8 @@ describe("pusher.base.list", function()
       line:remove(node)
       assert.equal(case[2], names(line))
       assert.is_true(is_alone(node))
-      assert.is_false(line.first.ahead or false)
-      assert.is_false(line.last.behind or false)
+      assert.is_false(line.first.prev or false)
+      assert.is_false(line.last.next or false)
       line:push(node)
       assert.equal(case[2] .. " " .. node.name, names(line))
     end
@@ -48,7 +48,7 @@ describe("pusher.base.list", function()
     line:push(b)
     line:remove(a)
     assert.is_true(is_alone(a))
-    assert.is_false(b.ahead or false)
+    assert.is_false(b.prev or false)
     line:push(a)
     assert.equal("b a", names(line))
     line:remove(b)
@@ -71,6 +71,22 @@ describe("pusher.base.list", function()
     assert.is_nil(line:shift())
     assert.equal(0, line.size)
     assert.is_true(is_alone(a) and is_alone(b))
+  end)
+
+  it("cuts off its first nodes, which stay linked", function()
+    for count = 1, 3 do
+      local line, nodes = list.new(), { { name = "a" }, { name = "b" }, { name = "c" } }
+      for _, node in ipairs(nodes) do
+        line:push(node)
+      end
+      line:cut(nodes[count], count)
+      assert.equal(("a b c"):sub(1, 2 * count - 1), names { first = nodes[1] })
+      assert.equal(("a b c"):sub(2 * count + 1), names(line))
+      assert.equal(3 - count, line.size)
+      assert.is_false(line.first and line.first.prev or false)
+      line:push { name = "d" }
+      assert.equal(("a b c d"):sub(2 * count + 1), names(line))
+    end
   end)
 
   it("is empty when its only node is removed", function()

@@ -2,6 +2,7 @@ local errors = require "pusher.base.errors"
 local fake_transport = require "spec.helpers.fake_transport"
 local observer = require "pusher.base.observer"
 local pending = require "pusher.pending"
+local process = require "pusher_test.process"
 
 -- Returns the status as the result, and fails above 299.
 local function parse(status)
@@ -178,6 +179,16 @@ describe("pusher.base.observer", function()
     assert.same({ "error: observe raised: mine" }, logged)
   end)
 
+  it("forgets a coroutine that is given up inside observe", function()
+    local transport = wrap(fake_transport.new(), coroutine.yield)
+    local waiting = coroutine.create(function() transport:send(request(), parse) end)
+    coroutine.resume(waiting)
+    waiting = nil -- luacheck: ignore 311
+    collectgarbage()
+    collectgarbage()
+    assert.is_nil((next(transport.inside)))
+  end)
+
   it("lets what parse and the transport raise through", function()
     assert.error_matches(function()
       wrap(fake_transport.new()):send(request(), function() error("of parse", 0) end)
@@ -211,6 +222,27 @@ describe("pusher.base.observer", function()
 
     before_each(function()
       driver = { abandon = function() end, log = log }
+    end)
+
+    it("is not called in a forked child for calls of its parent", function()
+      local parents = {}
+      local transport = sending(function(_, f)
+        parents[#parents + 1] = pending.new(driver, false, f)
+        return parents[#parents]
+      end)
+      for _ = 1, 2 do
+        transport:send(request(), parse)
+      end
+      assert.equal(0, process.run(function()
+        parents[1]:cancel()
+        pending.settle(parents[2], parents[2].parse(200, "{}", ""))
+        assert(#seen == 0)
+        transport:send(request(), parse)
+        parents[3]:cancel()
+        assert(#seen == 1)
+      end))
+      pending.settle(parents[1], parents[1].parse(200, "{}", ""))
+      assert.equal(200, only().status)
     end)
 
     -- `repeats` as in the transport.

@@ -193,6 +193,18 @@ describe("pusher.base.options", function()
       end
     end)
 
+    it("take a file that may exist later as ca_file, and nothing that is none", function()
+      for _, wrong in ipairs { "/", "/dev/null" } do
+        local checked, message, details = options.transport { ca_file = wrong }
+        assert.is_nil(checked)
+        assert.equal(('option "ca_file" must name a file, not a directory, a pipe or a device, got "%s"'):format(wrong), message)
+        assert.same({ "config", "ca_file" }, { details.code, details.field })
+      end
+      for _, path in ipairs { "/nowhere/at/all.pem", "README.md" } do
+        assert.equal(path, options.transport({ ca_file = path }).ca_file)
+      end
+    end)
+
     it("can be added to other declarations, which take precedence", function()
       local timeout = { "number", default = 10 }
       local declared = options.with_transport { timeout = timeout, own = { "string" } }

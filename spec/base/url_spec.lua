@@ -49,8 +49,22 @@ describe("pusher.base.url", function()
       assert.same(expected, { url.split_host(text) })
     end
     for _, text in ipairs { "", ":", "h:", "[::1]:", "::1", "h:x", "h:0", "h:65536", "[::1]:0", "h:99999999999999999999", "a b", "a/b",
-      "https://h", "u@h", "h\r\nX: y", "[::1", "[h]", "h:80:81" } do
+      "https://h", "u@h", "h\r\nX: y", "[::1", "[h]", "h:80:81", "[:::]", "[1.2.3.4]", "[.]", "[1:2:3:4:5:6:7:8:9]" } do
       assert.is_nil((url.split_host(text)), text)
+    end
+  end)
+
+  it("takes the URL of a proxy apart, or refuses it", function()
+    for text, expected in pairs {
+      ["http://p:1"] = { scheme = "http", host = "p", port = 1 }, ["p:1/"] = { scheme = "http", host = "p", port = 1 },
+      ["SOCKS5://u%3A:a%40b@[::1]:1080"] = { scheme = "socks5", host = "::1", port = 1080, userinfo = "u%3A:a%40b" },
+      ["https://p"] = { scheme = "https", host = "p" }, ["http://@p"] = { scheme = "http", host = "p", userinfo = "" },
+    } do
+      assert.same(expected, url.split_proxy(text), text)
+    end
+    for _, text in ipairs { "", "http://", "http://p:0", "http://p:1/x", "http://p?x", "http://p#x", "http:/p", "//p", "http://u@v@p",
+      "http://u:%00@p", "http://u:%0d%0aX:1@p", "http://p:1\n", "http://\195\188:1", " " } do
+      assert.is_nil(url.split_proxy(text), text)
     end
   end)
 

@@ -193,6 +193,20 @@ describe("pusher.channels.auth", function()
     assert.equal("k:" .. core.mac("s"):hex("1.2::user::" .. response.user_data), response.auth)
   end)
 
+  it("signs no watchlist of a text that is an object", function()
+    fails("the JSON text must be an object with id", { code = "invalid", field = "id" },
+      new():authenticate_user("socket_id=1.2", '{"watchlist":{}}'))
+    for _, text in ipairs { '{"id":"u","watchlist":{}}', '{"watchlist" :\n{ },"id":"u"}', '{"id":"u","w\\u0061tchlist":{}}',
+      '{"id":"u","watchlist":[],"watchlist":{}}' } do
+      fails("watchlist must be a list of at most 100 user ids, got an object", { code = "invalid", field = "watchlist" },
+        new():authenticate_user("socket_id=1.2", text))
+    end
+    for _, text in ipairs { '{"id":"u","watchlist":[]}', '{"id":"u","user_info":{"watchlist":{}}}',
+      '{"id":"u","watchlist":{},"watchlist":[]}', '{"id":"u","x":"\\"watchlist\\":{}"}' } do
+      assert.truthy(new():authenticate_user("socket_id=1.2", text))
+    end
+  end)
+
   it("writes a watchlist as a list of ids, and checks it", function()
     local function user_data(watchlist)
       local text, message, details = new():authenticate_user({ socket_id = "1.2" }, { id = "u", watchlist = watchlist })
@@ -206,10 +220,14 @@ describe("pusher.channels.auth", function()
     assert.equal('{"id":"u","watchlist":["a/b","\\"q\\""]}', user_data { "a/b", '"q"' })
     assert.truthy(user_data(ids))
     ids[101] = "one more"
+    for _, case in ipairs { { "101", ids }, { "an object", { a = "b" } }, { "boolean", true }, { "string", "a" } } do
+      fails("watchlist must be a list of at most 100 user ids, got " .. case[1], { code = "invalid", field = "watchlist" },
+        user_data(case[2]))
+    end
     for _, watchlist in ipairs { ids, { 7 }, { a = "b" }, { "a", nil, "c" }, { "" }, { "\255" }, { {} }, "a", true } do
       local text, message, details = user_data(watchlist)
       assert.is_nil(text)
-      assert.truthy(message:find("watchlist", 1, true))
+      assert.truthy(message:find("^watchlist"))
       assert.same({ "invalid", "watchlist" }, { details.code, details.field })
       if type(watchlist) == "table" and #watchlist > 0 then
         refused("invalid", new():authenticate_user({ socket_id = "1.2" }, cjson.encode { id = "u", watchlist = watchlist }))
@@ -257,7 +275,7 @@ describe("pusher.channels.auth", function()
       end }
       local subject = auth.new { key = "k", mac = core.mac("s"), json = json.new(codec),
         sealer = encryption.new(("m"):rep(32), core.random) }
-      assert.is_nil(subject:authorize_common(form, { user_id = "1" }))
+      assert.is_nil(subject.authorize_common(form, { user_id = "1" }))
       assert.is_truthy(subject:authorize_channel(form, { user_id = "1" }))
       assert.equal(1, calls, form)
     end
@@ -270,7 +288,7 @@ describe("pusher.channels.auth", function()
       local form = "socket_id=1.2&channel_name=" .. channel
       for _, member in ipairs { false, { user_id = "1" }, { user_id = "a", user_info = "http://a/b\\/" },
         { user_id = "a", user_info = ("\"/"):rep(500) }, { user_id = 5 }, { user_id = "a", user_info = 2 ^ 70 } } do
-        local common = subject:authorize_common(form, member or nil)
+        local common = subject.authorize_common(form, member or nil)
         if common then
           assert.equal(subject:authorize_channel({ socket_id = "1.2", channel_name = channel }, member or nil), common)
           assert.equal(subject:authorize_channel(form, member or nil), common)
@@ -279,9 +297,9 @@ describe("pusher.channels.auth", function()
       end
     end
     assert.equal(8, count)
-    assert.is_nil(subject:authorize_common({ socket_id = "1.2", channel_name = "private-a" }))
-    assert.is_nil(subject:authorize_common(5))
-    assert.is_nil(subject:authorize_common("socket_id=1.2&channel_name=presence-a", "text"))
+    assert.is_nil(subject.authorize_common({ socket_id = "1.2", channel_name = "private-a" }))
+    assert.is_nil(subject.authorize_common(5))
+    assert.is_nil(subject.authorize_common("socket_id=1.2&channel_name=presence-a", "text"))
   end)
 
   it("does not call the codec for channels without a member, and once where it fails", function()
@@ -302,13 +320,13 @@ describe("pusher.channels.auth", function()
     for _, channel in ipairs { "private-a", "private-encrypted-a", "presence-a" } do
       local subject = new("k", "s", ("m"):rep(32))
       local form, member = "socket_id=1.2&channel_name=" .. channel, channel == "presence-a" and { user_id = "1" } or nil
-      assert.truthy(subject:authorize_common(form, member))
+      assert.truthy(subject.authorize_common(form, member))
       subject.mac:close()
-      assert.is_nil(subject:authorize_common(form, member))
+      assert.is_nil(subject.authorize_common(form, member))
       refused("closed", subject:authorize_channel(form, member))
       subject.sealer:close()
       subject:close()
-      assert.is_nil(subject:authorize_common(form, member))
+      assert.is_nil(subject.authorize_common(form, member))
       refused("closed", subject:authorize_channel(form, member))
     end
   end)
@@ -354,12 +372,22 @@ describe("pusher.channels.auth", function()
     end
     fails("a presence channel needs a member { user_id = …, user_info = … }", invalid("member"), member())
     fails("the JSON text must be an object with user_id", invalid("user_id"), member("{}"))
-    fails("user_id must be a string or a number, got boolean", invalid("user_id"), member('{"user_id":true}'))
+    local NO_ID = "user_id must be a string or a whole number, got "
+    fails(NO_ID .. "boolean", invalid("user_id"), member('{"user_id":true}'))
+    fails(NO_ID .. "1.5", invalid("user_id"), member('{"user_id":1.5}'))
+    fails(NO_ID .. "number", invalid("user_id"), member('{"user_id":1e400}'))
+    fails('user id "" must have 1 to 200 bytes, got 0', invalid("user_id"), member('{"user_id":""}'))
+    fails('user id "?" has a control character', invalid("user_id"), member('{"user_id":"\\u0000"}'))
+    for _, id in ipairs { "7", '"7"', "9007199254740993" } do
+      assert.truthy(member('{"user_id":' .. id .. "}"))
+    end
+    assert.equal("0", cjson.decode(cjson.decode((member { user_id = -0.0 })).channel_data).user_id)
     fails('unknown field of a member "x"', invalid("x"), member('{"user_id":"a","x":1}'))
     fails('unknown field of a member "x"', invalid("x"), member { user_id = "a", x = 1 })
-    fails("user id must be a string, got nil", invalid("user_id"), member {})
-    for _, id in ipairs { 2 ^ 53, -2 ^ 53, 1.5 } do
-      fails("user id must be a string, got number", invalid("user_id"), member { user_id = id })
+    fails(NO_ID .. "nil", invalid("user_id"), member {})
+    fails(NO_ID .. "1.5", invalid("user_id"), member { user_id = 1.5 })
+    for text, id in pairs { ["9007199254740992"] = 2 ^ 53, ["-9007199254740992"] = -2 ^ 53, ["1e+300"] = 1e300 } do
+      fails(NO_ID .. text, invalid("user_id"), member { user_id = id })
     end
     for id, text in pairs { [2 ^ 53 - 1] = "9007199254740991", [-(2 ^ 53 - 1)] = "-9007199254740991", [0] = "0" } do
       assert.equal(text, cjson.decode(cjson.decode((member { user_id = id })).channel_data).user_id)

@@ -6,6 +6,12 @@ local vectors = require "spec.helpers.vectors"
 
 local KEY = ("k"):rep(32)
 
+-- The text that is sent as data.
+local function sealed(sealer, channel, plaintext)
+  local quoted, message, details = sealer:seal(channel, plaintext, "[", "]")
+  return quoted and cjson.decode(quoted)[1], message, details
+end
+
 describe("pusher.channels.encryption", function()
   it("takes and refuses master keys as the known answers say", function()
     for _, vector in ipairs(vectors.of("master_key")) do
@@ -31,7 +37,7 @@ describe("pusher.channels.encryption", function()
       local sealer = encryption.new(vector.inputs.master_key_raw, function()
         return vector.inputs.nonce_raw
       end)
-      local envelope = cjson.decode(sealer:seal(vector.inputs.channel, vector.inputs.plaintext))
+      local envelope = cjson.decode((sealed(sealer, vector.inputs.channel, vector.inputs.plaintext)))
       assert.equal(vector.expected.nonce_base64, envelope.nonce)
       assert.equal(vector.expected.ciphertext_base64, envelope.ciphertext)
     end
@@ -54,18 +60,19 @@ describe("pusher.channels.encryption", function()
 
   it("decrypts what it encrypted, under a fresh nonce each time, in the order nonce, ciphertext", function()
     local sealer = encryption.new(KEY, core.random)
-    local first = sealer:seal("private-encrypted-a", "hello")
+    local first = sealed(sealer, "private-encrypted-a", "hello")
     assert.truthy(first:find('^{"nonce":"[%w+/]+=*","ciphertext":"[%w+/]+=*"}$'))
-    assert.not_equal(first, sealer:seal("private-encrypted-a", "hello"))
+    assert.not_equal(first, sealed(sealer, "private-encrypted-a", "hello"))
     assert.equal("hello", sealer:open("private-encrypted-a", cjson.decode(first)))
     assert.is_nil((sealer:open("private-encrypted-b", cjson.decode(first))))
   end)
 
   it("has the size that the docs' formula says", function()
     local sealer = encryption.new(KEY, core.random)
-    for _, bytes in ipairs { 0, 1, 100, 7619 } do
-      local sealed = sealer:seal("private-encrypted-a", ("x"):rep(bytes))
-      assert.equal(60 + 4 * math.ceil((bytes + 16) / 3), #sealed)
+    for _, bytes in ipairs { 0, 1, 2, 3, 4, 100, 7619 } do
+      local text = ("x"):rep(bytes)
+      assert.equal(60 + 4 * math.ceil((bytes + 16) / 3), #sealed(sealer, "private-encrypted-a", text))
+      assert.equal(#sealed(sealer, "private-encrypted-a", text), (sealer:size(text)))
     end
   end)
 
@@ -87,8 +94,8 @@ describe("pusher.channels.encryption", function()
       sealer:close()
       return core.random(size)
     end)
-    assert.is_string((sealer:seal("private-encrypted-a", "text")))
-    assert.is_nil((sealer:seal("private-encrypted-a", "text")))
+    assert.is_string((sealed(sealer, "private-encrypted-a", "text")))
+    assert.is_nil((sealed(sealer, "private-encrypted-a", "text")))
   end)
 
   it("refuses without a key, and after close", function()
@@ -97,8 +104,8 @@ describe("pusher.channels.encryption", function()
     sealer:close()
     assert.is_nil(sealer:key())
     for _, subject in ipairs { sealer, encryption.new(nil, core.random) } do
-      for _, call in ipairs { "seal", "open", "shared_secret" } do
-        local value, _, details = subject[call](subject, "private-encrypted-a", "x")
+      for _, call in ipairs { "seal", "size", "open", "shared_secret" } do
+        local value, _, details = subject[call](subject, "private-encrypted-a", "x", "", "")
         assert.is_nil(value)
         assert.equal("encryption", details.code)
       end
@@ -115,7 +122,8 @@ describe("pusher.channels.encryption", function()
     local without, with = encryption.new(), encryption.new(("k"):rep(32), function(n) return ("n"):rep(n) end)
     local no_key = "an encrypted channel needs the option encryption_master_key_base64"
     fails(no_key, { code = "encryption" }, without:shared_secret("c"))
-    fails(no_key, { code = "encryption" }, without:seal("c", "x"))
+    fails(no_key, { code = "encryption" }, without:seal("c", "x", "", ""))
+    fails(no_key, { code = "encryption" }, without:size("x"))
     fails(no_key, { code = "encryption" }, without:open("c", {}))
     fails("the encrypted data has no valid nonce and ciphertext", { code = "encryption" }, with:open("c", {}))
     fails("decryption failed: wrong master key or corrupted data", { code = "encryption" },

@@ -70,7 +70,7 @@ describe("pusher.channels.json_fields", function()
       assert.same({ nil, "invalid", "form" }, { fields, details and details.code, details and details.field }, text)
       assert.is_truthy(message)
     end
-    fails("the form must have no control characters, and inside strings no tabs and line breaks, either",
+    fails("the form must not contain control characters, nor tabs or line breaks inside strings",
       { code = "invalid", field = "form" }, read(GOOD .. ',"x":"a\nb"}'))
     for _, text in ipairs { "\t\r\n{\n\t\"a\"\r:\n1\t}\r\n", '{"a":1,"b\\n":"\\t\\u0000\127"}' } do
       assert.equal(1, read(text).a)

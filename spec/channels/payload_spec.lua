@@ -43,6 +43,24 @@ describe("pusher.channels.payload", function()
     assert.equal(8, compared)
   end)
 
+  it("writes a table in one call as in several, and refuses the same", function()
+    local long = ("x"):rep(100)
+    for _, data in ipairs { {}, { a = "/\"\\\1" }, { 1, 2.5, "é" }, "text", 5, true, cjson.null, { long }, { long .. "y" },
+      { "\255" }, { 2 ^ 60 }, { function() end }, { [1] = 1, [1000] = 2 } } do
+      for _, channel in ipairs { "c", "private-encrypted-c" } do
+        local fast, slow = new { max_payload_kb = 104 / 1024 }, new { max_payload_kb = 104 / 1024 }
+        fast.sealer = encryption.new(KEY, function(n) return ("n"):rep(n) end)
+        slow.sealer, slow.write = fast.sealer, function() end
+        assert.same({ slow:event(channel, "e", data) }, { fast:event(channel, "e", data) })
+        assert.same({ slow:event(channel, "e", data, { info = "a" }) }, { fast:event(channel, "e", data, { info = "a" }) })
+        assert.same({ slow:batch { { channel = channel, name = "e", data = data } } },
+          { fast:batch { { channel = channel, name = "e", data = data } } })
+      end
+    end
+    assert.is_string((new { max_payload_kb = 104 / 1024 }:event("c", "e", { long })))
+    assert.is_nil((new { max_payload_kb = 104 / 1024 }:event("c", "e", { long .. "y" })))
+  end)
+
   it("sends a string unchanged and encodes the rest once", function()
     local function data_of(data)
       return cjson.decode(new():event({ "c" }, "e", data)).data
@@ -272,13 +290,13 @@ describe("pusher.channels.payload", function()
       return { code = "invalid", field = field, index = index }
     end
     local function sized(given, bytes)
-      return given:data("a", ("x"):rep(bytes))
+      return given:compose("", "a", ("x"):rep(bytes))
     end
     fails("event data must have at most 10240 bytes, got 10241", { code = "too_large", size = 10241, limit = 10240 },
       sized(new(), 10241))
     assert.is_string((sized(new(), 10240)))
     fails("event data must have at most 20 bytes, got 84 after encryption", { code = "too_large", size = 84, limit = 20 },
-      new({ max_payload_kb = 20 / 1024 }):data("private-encrypted-a", ""))
+      new({ max_payload_kb = 20 / 1024 }):compose("", "private-encrypted-a", ""))
     fails('unknown trigger parameter "x"', details("x"), new():event("a", "e", "", { x = 1 }))
     fails("event 2: must be a table, got number", details(nil, 2), new():batch({ { channel = "a", name = "e" }, 7 }))
     fails('event 1: unknown member "x"', details("x", 1), new():batch({ { x = 1 } }))

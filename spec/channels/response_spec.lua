@@ -22,6 +22,17 @@ local function failure(status, body, headers)
 end
 
 describe("pusher.channels.response", function()
+  it("makes the parsers of a client, one for each shape, and one for a channel", function()
+    local parsers = response.parsers(json.new(), os.time)
+    assert.same({ user_count = 1 }, parsers.plain(200, '{"user_count":1}', ""))
+    assert.same({}, parsers.published(200, "{}", ""))
+    assert.same({ batch = { {} } }, parsers.batch(200, '{"batch":[{}]}', ""))
+    assert.same({ channels = {} }, parsers.channels(200, '{"channels":{}}', ""))
+    assert.same({ users = {} }, parsers.users(200, '{"users":[]}', ""))
+    assert.same({ number_of_subscribers = 3 }, parsers.notified(200, '{"number_of_subscribers":3}', ""))
+    assert.same({ name = "c", occupied = true }, response.channel_parser(json.new(), os.time, "c")(200, '{"occupied":true}', ""))
+  end)
+
   it("reads results as the known answers say", function()
     for _, vector in ipairs(vectors.of("response")) do
       local result = parse(nil, vector.inputs.status, vector.inputs.body)
@@ -49,6 +60,11 @@ describe("pusher.channels.response", function()
       parse(response.published, 200, '{"channels":{"a":{"user_count":3}}}'))
     assert.same({ batch = { { user_count = 3 }, {} } }, parse(response.batch, 200, '{"batch":[{"user_count":3},{}]}'))
     assert.same({ batch = {} }, parse(response.batch, 200, '{"batch":{}}'))
+    assert.same({ batch = { {}, {}, { a = 1 } } }, parse(response.batch, 200, '{"batch":[5,null,{"a":1}]}'))
+    assert.same({ batch = {} }, parse(response.batch, 200, '{"batch":{"a":5}}'))
+    assert.same({ channels = { a = {}, b = {}, c = { user_count = 1 } } },
+      parse(response.published, 200, '{"channels":{"a":5,"b":null,"c":{"user_count":1}}}'))
+    assert.same({ channels = {} }, parse(response.published, 200, '{"channels":[1]}'))
     assert.same({ event_ids = { a = "x" } }, parse(response.published, 200, '{"event_ids":{"a":"x"}}'))
   end)
 
@@ -70,6 +86,7 @@ describe("pusher.channels.response", function()
   it("refuses responses without what was asked for", function()
     for _, case in ipairs { { "has no channels", response.channels, "{}" },
       { "has no channels", response.channels, '{"channels":7}' }, { "has no users", response.users, "{}" },
+      { "has no users", response.users, '{"users":{"a":{"id":"1"}}}' },
       { "has a user without an id", response.users, '{"users":[{}]}' },
       { "has a user without an id", response.users, '{"users":[7]}' }, { "is not a JSON object", nil, "garbage" },
       { "is not a JSON object", nil, "7" }, { "is not a JSON object", nil, "<html>" } } do

@@ -33,6 +33,12 @@ describe("pusher.channels.settings", function()
     assert.equal("nativepush-cluster1.pusher.com", checked.push_notification_host)
   end)
 
+  it("takes no number as app_id that may stand for another one", function()
+    assert.equal("9007199254740991", settings.check(with { app_id = 2 ^ 53 - 1 }).app_id)
+    assert.equal("0", settings.check(with { app_id = -0.0 }).app_id)
+    refused(with { app_id = 9007199254740993 }, "^option \"app_id\" must be a whole number")
+  end)
+
   it("chooses the host as the vectors say", function()
     for _, vector in ipairs(vectors.of("host")) do
       local checked = settings.check(with { cluster = vector.inputs.cluster, host = vector.inputs.host })

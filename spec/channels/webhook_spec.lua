@@ -50,6 +50,14 @@ describe("pusher.channels.webhook", function()
     assert.equal("1700000000000", ("%d"):format(hook.time_ms))
   end)
 
+  it("refuses times that are none, and events that are no list", function()
+    for _, body in ipairs { '{"time_ms":1700000000000,"events":{"a":{"name":"x"}}}', '{"time_ms":1e999,"events":[]}', '{"time_ms":1e999}',
+      '{"time_ms":-1700000000000,"events":[]}', '{"time_ms":9007199254740992,"events":[]}', '{"time_ms":-1,"events":null}' } do
+      refused("invalid", new():read(signed(body), body))
+    end
+    assert.same({}, new():read(signed '{"time_ms":1700000000000,"events":{}}', '{"time_ms":1700000000000,"events":{}}').events)
+  end)
+
   it("finds headers in any case, in a table or by a function", function()
     local given = signed(BODY)
     local key, signature = given["X-Pusher-Key"], given["X-Pusher-Signature"]
@@ -167,7 +175,8 @@ describe("pusher.channels.webhook", function()
     end
     local reader = new()
     reader.clock = function() return 0 / 0 end
-    refused("unauthorized", reader:read(signed(BODY), BODY, { max_age = 60 }))
+    fails("the option clock must return Unix seconds", { code = "config", field = "clock" },
+      reader:read(signed(BODY), BODY, { max_age = 60 }))
   end)
 
   it("takes a signature in upper case, and headers that are lists of one", function()
@@ -216,13 +225,13 @@ describe("pusher.channels.webhook", function()
     local sealer = encryption.new(KEY, core.random)
     local function event(channel, data)
       return '{"name":"client_event","channel":"' .. channel .. '","event":"client-x","data":'
-        .. json.new().encode(data) .. "}"
+        .. data .. "}"
     end
-    local good = sealer:seal("private-encrypted-a", '{"said":"hello"}')
-    local of_another_key = encryption.new(("x"):rep(32), core.random):seal("private-encrypted-a", "y")
+    local good = sealer:seal("private-encrypted-a", '{"said":"hello"}', "", "")
+    local of_another_key = encryption.new(("x"):rep(32), core.random):seal("private-encrypted-a", "y", "", "")
     local body = '{"time_ms":1,"events":[' .. table.concat({
-      event("private-encrypted-a", of_another_key), event("private-encrypted-a", good), event("private-a", "plain"),
-      event("private-encrypted-a", "no json"), event("private-encrypted-a", 7),
+      event("private-encrypted-a", of_another_key), event("private-encrypted-a", good), event("private-a", '"plain"'),
+      event("private-encrypted-a", '"no json"'), event("private-encrypted-a", "7"),
       '{"name":"channel_vacated","channel":"private-encrypted-a"}',
     }, ",") .. "]}"
     local events = new("k", "s", KEY):read(signed(body), body).events
@@ -247,8 +256,17 @@ describe("pusher.channels.webhook", function()
     local function read(body, opts)
       return new():read(signed(body), body, opts)
     end
-    fails('option "extra_tokens" must be a list of { key =, secret = }, both of them strings without spaces and control '
-      .. "characters", { code = "config", field = "extra_tokens" }, read(BODY, { extra_tokens = { {} } }))
+    for message, tokens in pairs {
+      [" must be a list of { key =, secret = }, got a table with other keys"] = { key = "k", secret = "s" },
+      [": token 2 must be { key =, secret = }, got number"] = { { key = "x", secret = "s" }, 7 },
+      [": key of token 1 is missing"] = { {} },
+      [": key of token 1 must be a string, got number"] = { { key = 5, secret = "s" } },
+      [": secret of token 2 must not contain spaces or control characters"] = { { key = "x", secret = "s" },
+        { key = "x", secret = "s\n" } },
+    } do
+      fails('option "extra_tokens"' .. message, { code = "config", field = "extra_tokens" },
+        read(BODY, { extra_tokens = tokens }))
+    end
     fails("the webhook was signed for another key", { code = "unauthorized" }, new("other"):read(signed(BODY), BODY))
     fails("the webhook's signature is not valid", { code = "unauthorized" }, new():read(signed("x"), BODY))
     fails("the header X-Pusher-Key is missing", { code = "unauthorized", field = "X-Pusher-Key" }, new():read({}, BODY))
@@ -256,8 +274,10 @@ describe("pusher.channels.webhook", function()
       new():read({ ["X-Pusher-Key"] = "k" }, BODY))
     fails("the webhook's body must be an object with time_ms and events", { code = "invalid" }, read("{}"))
     fails("the webhook has an event without a name", { code = "invalid" }, read('{"time_ms":1,"events":[{}]}'))
-    fails("the webhook's time must be within 10 seconds of this clock, got 1699999999", { code = "unauthorized" },
+    fails("the webhook's time must be within 10 seconds of this clock, got 1699999999.0", { code = "unauthorized" },
       read('{"time_ms":1000,"events":[]}', { max_age = 10 }))
+    fails("the webhook's time must be within 0.4 seconds of this clock, got 0.5", { code = "unauthorized" },
+      read('{"time_ms":1699999999500,"events":[]}', { max_age = 0.4 }))
     local event = read('{"time_ms":1,"events":[{"name":"client_event","channel":"private-encrypted-a","data":"x"}]}').events[1]
     assert.same({ "the encrypted data has no valid nonce and ciphertext" }, { event.error })
   end)

@@ -5,6 +5,7 @@ local errors = require "pusher.base.errors"
 local fails = require "spec.helpers.fails"
 local fcm_world = require "spec.helpers.fcm_world"
 local local_server = require "tools.local_server"
+local push = require "pusher.push"
 local pusher = require "pusher"
 local time_scale = require "spec.helpers.time_scale"
 
@@ -183,6 +184,26 @@ describe("observe", function()
     end)
   end
 
+  it("is there after a failure to load it", function()
+    local own = { send = function(_, _, parse) return parse(200, "{}", "") end }
+    for _, name in ipairs { "pusher.base.observer", "pusher.channels.label", "pusher.driver.choose" } do
+      local real, loads = require(name), 0
+      package.loaded[name] = nil
+      package.preload[name] = function()
+        loads = loads + 1
+        return loads > 1 and real or error("not enough memory", 0)
+      end
+      finally(function()
+        package.loaded[name], package.preload[name] = real, nil
+      end)
+      local ok, raised = pcall(open, own)
+      assert.same({ false, "not enough memory" }, { ok, raised })
+      assert(open(own):trigger("lobby", "e", "x"))
+      assert.same({ 200 }, each "status")
+      package.loaded[name], package.preload[name], seen = real, nil, {}
+    end
+  end)
+
   it("sees what becomes of a pending: cancelled, closed, refused", function()
     server:misbehave { mode = "hang" }
     local client = open("async", { max_pending = 2 })
@@ -208,6 +229,30 @@ describe("observe", function()
   end)
 
   for _, deferred in ipairs { false, true } do
+    it("may push to FCM, and is refused to step, flush and stop it" .. (deferred and ", over pendings" or ""), function()
+      local fake, refused, handler, registry = fcm_world.new { deferred = deferred }, {}, nil, assert(push.new())
+      local receipt = fcm_world.receipt { CAcGBQQDAgE = {} }
+      handler = fake:handler({ CAcGBQQDAgE = { { device_id = "t1" } } }, nil, { observe = function(call)
+        if call.endpoint == "/messages:send" and #refused == 0 then
+          assert(handler:push(receipt))
+          for index, name in ipairs { "step", "flush", "stop" } do
+            refused[index], refused[3 + index] = { handler[name](handler, 30) }, { registry[name](registry, 30) }
+          end
+        end
+      end })
+      handler.init = function() return true end -- it has been started
+      registry:register("fcm", handler)
+      assert(registry:init { { name = "fcm" } } and handler:push(receipt))
+      assert(handler:flush(1000))
+      for index, name in ipairs { "step", "flush", "stop", "step", "step", "step" } do
+        fails(name .. " must not be called from observe", { code = "invalid", left = 2 }, unpack(refused[index], 1, 3))
+      end
+      assert.equal(2, handler:stats().sent)
+      assert.is_true(handler:is_ready())
+      assert(registry:stop())
+      assert.is_false(handler:is_ready())
+    end)
+
     it("sees each token and each message of FCM" .. (deferred and ", over pendings" or ""), function()
       local fake = fcm_world.new { deferred = deferred, respond = function(call)
         return call.number == 1 and 503 or 200, { name = "m" }

@@ -63,10 +63,4 @@ describe("pusher.core's names", function()
     mac:close()
     assert.is_nil((mac:wrap("<", ">", "a")))
   end)
-
-  it("give the shared secret as the channel's key in base64", function()
-    local master = ("m"):rep(32)
-    assert.equal(core.base64_encode(core.channel_key("private-encrypted-a", master)),
-      core.shared_secret("private-encrypted-a", master))
-  end)
 end)

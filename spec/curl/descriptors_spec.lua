@@ -45,8 +45,8 @@ describe("without free descriptors,", function()
 
   local function new_client(transport, secure)
     return pusher.new { app_id = server.app_id, key = server.key, secret = server.secret, host = server.host,
-      port = secure and server.tls_port or server.port, secure = secure, ca_file = server.ca_file, timeout = TIMEOUT,
-      transport = transport }
+      port = secure and server.tls_port or server.port, secure = secure, ca_file = secure and server.ca_file or nil, timeout = TIMEOUT,
+      transport = transport ~= "default" and transport or nil }
   end
 
   local function check_failure(free, result, message, details)
@@ -92,10 +92,10 @@ describe("without free descriptors,", function()
     end)
   end
 
-  for _, transport in ipairs { "curl", "async" } do
+  for _, transport in ipairs { "curl", "async", "default" } do
     it("a publisher over " .. transport .. " keeps its events, and sends them afterwards", function()
       in_child(function()
-        local client, sent, failed = new_client(transport, true), 0, 0
+        local client, sent, failed = new_client(transport, transport ~= "default"), 0, 0
         local publisher = assert(client:publisher { retry = { attempts = 1000, base = 0.01, max = 0.01 },
           on_result = function(_, result)
             sent, failed = sent + (result and 1 or 0), failed + (result and 0 or 1)
@@ -115,7 +115,7 @@ describe("without free descriptors,", function()
 
     it("clients over " .. transport .. " are made, authorize and check webhooks", function()
       in_child(function()
-        new_client(transport):close() -- loads what is loaded once
+        new_client(transport, true):close() -- loads what is loaded once
         local files = fill(0)
         local client = new_client(transport, true)
         assert(client:authorize_channel("socket_id=1.2&channel_name=private-orders"))
@@ -133,14 +133,21 @@ describe("without free descriptors,", function()
       local process, pusher, files = require "pusher_test.process", require "pusher", {}
       require "cjson"
       local options = { app_id = "1", key = "k", secret = "s", transport = "async" }
+      local late = assert(pusher.new { app_id = "1", key = "k", secret = "s", host = "127.0.0.1", port = 1 })
       process.limit("descriptors", %d)
       local file = io.open("/dev/null")
       while file do files[#files + 1], file = file, io.open("/dev/null") end
-      local client, message, details = pusher.new(options)
+      local function show(result, message, details)
+        print(result, details.code, not message:find("\n") and message:match("the .- cannot be loaded"))
+      end
+      show(late:trigger("a", "e"))
+      show(late:publisher())
+      show(pusher.new(options))
       for _, opened in ipairs(files) do opened:close() end
-      print(client, details.code, not message:find("\n") and message:match("the transport .- cannot be loaded"))
-      assert(pusher.new(options)):close()
+      print((select(3, late:trigger("a", "e"))).code)
+      assert(late:publisher() and pusher.new(options)):close()
     ]]):format(LIMIT)
-    assert.equal('nil\tconfig\tthe transport "async" cannot be loaded\n', calls.run("-e '" .. program .. "'"))
+    assert.equal('nil\tnetwork\tthe transport "curl" cannot be loaded\nnil\tnetwork\tthe publisher cannot be loaded\n'
+      .. "nil\tnetwork\tthe publisher cannot be loaded\nnetwork\n", calls.run("-e '" .. program .. "'"))
   end)
 end)

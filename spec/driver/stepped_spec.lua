@@ -79,6 +79,18 @@ describe("pusher.driver.stepped", function()
     assert.equal(1, asked)
   end)
 
+  it("sleeps a little while another coroutine has what is left", function()
+    local slept = {}
+    local driver = stepped.new {
+      source = { max_in_flight = 2, judged = 0, next = function() end, due = function() end, unsettled = function() return 1 end },
+      transport = { step = function() return 0 end }, now = function() return 0 end,
+      sleep = function(seconds) slept[#slept + 1] = seconds end,
+    }
+    assert.equal(1, driver:advance(2))
+    assert.equal(1, driver:advance(0.001))
+    assert.same({ 0.005, 0.001 }, slept)
+  end)
+
   it("does not wait when there is nothing to wait for", function()
     local world, publisher = new()
     local before = world.time

@@ -10,6 +10,7 @@ local core = require "pusher.core"
 local curl = require "pusher.curl"
 local finalizers = require "spec.helpers.finalizers"
 local options = require "pusher.base.options"
+local sealed = require "spec.helpers.sealed"
 
 local HOST, PORT = arg[1], tonumber(arg[2])
 local ROUNDS = 2
@@ -63,6 +64,7 @@ local ARGUMENTS = {
   now = function() end,
   sleep = function() return 0 end,
   forks = function() end,
+  is_file = function() return "/" end,
   base64_encode = function() return LONG .. fresh() end,
   base64url_encode = fresh,
   base64_decode = function() return core.base64_encode(LONG .. fresh()) end,
@@ -72,22 +74,19 @@ local ARGUMENTS = {
   subscriber = function() return "socket_id=1." .. fresh() .. "&channel_name=private-encrypted-" .. fresh() end,
   channel_key = function() return fresh(), KEY end,
   shared_secret = function() return fresh(), KEY end,
-  authorize = function()
-    return core.mac("s"), "socket_id=1." .. fresh() .. "&channel_name=private-encrypted-a", fresh(), fresh(), fresh(), KEY
-  end,
-  authorize_member = function()
-    local name = fresh()
-    return core.mac("s"), "socket_id=1." .. fresh() .. "&channel_name=presence-a", fresh(), { user_id = "1" },
-      function() return '"\\/' .. LONG .. name .. '"' end
-  end,
+  seal_event = function() return LONG .. fresh(), fresh(), KEY, NONCE, fresh(), fresh() end,
+  authorizer = function() return core.mac("s"), fresh(), fresh(), tostring end,
   quote = function() return LONG .. fresh(), fresh(), fresh() end,
-  decode = function() return function(text) return text .. LONG end, LONG .. fresh() end,
+  writer = function() return function() return "{}" end, 5 end,
+  parser = function() return function(text) return text .. LONG end, error end,
   plain_slashes = function() return LONG .. fresh() end,
   md5_hex = fresh,
   sha256_hex = fresh,
   mac = function() return fresh(), "sha1" end,
-  seal = function() return LONG .. fresh(), KEY, NONCE end,
-  open = function() return core.seal(LONG .. fresh(), KEY, NONCE), KEY, NONCE end,
+  open = function()
+    local box, key = sealed(LONG .. fresh(), "c", KEY, NONCE)
+    return box, key, NONCE
+  end,
   rs256_sign = function() return PRIVATE, fresh() end,
   rs256_verify = function()
     local number = fresh()
@@ -105,6 +104,9 @@ local COMPARED = {
   random = function(bytes) return #bytes end,
   now = function(seconds) return type(seconds) end,
   mac = function(made) return made:hex("text") end,
+  parser = function(made) return made(LONG) end,
+  writer = function(made) return made({}, "", "") end,
+  authorizer = function(made) return made("socket_id=1.2&channel_name=private-encrypted-a") end,
 }
 
 local function first_of(name, value)
@@ -138,14 +140,48 @@ local function try_core()
       try_core_function(name, f)
     end
   end
+end
+
+-- The function that core.authorizer makes, for each of its ways.
+local function try_authorize()
+  for _, case in ipairs { { "private-a" }, { "private-encrypted-a" }, { "presence-a", { user_id = "1" } } } do
+    for _ = 1, ROUNDS do
+      local mac, name, front = core.mac("s"), fresh(), LONG .. fresh()
+      local form = "socket_id=1." .. fresh() .. "&channel_name=" .. case[1]
+      local function encode()
+        return '"\\/' .. LONG .. name .. '"'
+      end
+      local authorize = core.authorizer(mac, front, KEY, encode)
+      local expected = core.authorizer(core.mac("s"), front, KEY, encode)(form, case[2])
+      local actions = { uses = use_core, closes = function() mac:close() end }
+      for _, kind in ipairs { "uses", "closes" } do
+        try("authorize", function() return authorize(form, case[2]) end, { [kind] = actions[kind] }, function(results)
+          check(results[1], "authorize", tostring(results[2]))
+          check(results[2] == expected or kind == "closes" and results[2] == nil, "authorize", kind)
+        end)
+      end
+    end
+  end
+end
+
+-- Those that core.parser and core.writer make.
+local function try_json()
+  local function lengthen(text)
+    return text .. LONG
+  end
+  for _, decode in ipairs { lengthen, error } do
+    for _ = 1, ROUNDS do
+      local number, parse = fresh(), core.parser(decode, lengthen)
+      try("parse", function() return parse(number) end, { uses = use_core }, function(results)
+        check(results[1] and results[2] == number .. LONG, "parse", tostring(results[2]))
+      end)
+    end
+  end
   for _ = 1, ROUNDS do
-    local mac, form, front, back, middle, key = ARGUMENTS.authorize()
-    local expected = core.mac("s")
-    try("core.authorize", function() return core.authorize(mac, form, front, back, middle, key) end,
-      { closes = function() mac:close() end }, function(results)
-      check(results[1], "authorize", tostring(results[2]))
-      local is_same = results[2] == core.authorize(expected, form, front, back, middle, key)
-      check(is_same or results[2] == nil, "authorize", tostring(results[2]))
+    local number, front, back = fresh(), fresh(), fresh()
+    local write = core.writer(function() return "\\/" .. LONG .. number end, 1e6)
+    try("write", function() return write({}, front, back) end, { uses = use_core }, function(results)
+      check(results[2] == front .. '"/' .. LONG .. number .. '"' .. back, "write", tostring(results[2]))
     end)
   end
 end
@@ -504,7 +540,7 @@ end
 
 -- These allocate nothing that Lua knows of, in this Lua or another.
 local QUIET = {
-  ["core.decimal_point"] = true, ["core.forks"] = true, ["core.now"] = true, ["core.sleep"] = true,
+  ["core.decimal_point"] = true, ["core.forks"] = true, ["core.is_file"] = true, ["core.now"] = true, ["core.sleep"] = true,
   ["mac:verify"] = true, ["mac:close"] = true, ["mac:__gc"] = true, ["easy:close"] = true, ["easy:__gc"] = true,
   ["async:start"] = true, ["async:wait"] = true, ["async:cancel"] = true, ["async:pollfd"] = true,
   ["async:leave_parent"] = true, ["async:close"] = true, ["async:__gc"] = true, ["transport:pollfd"] = true,
@@ -513,6 +549,8 @@ local QUIET = {
 for name, each in pairs(finalizers.MODES) do
   mode_name, mode, hits = name, each, {}
   try_core()
+  try_authorize()
+  try_json()
   try_mac()
   try_easy()
   try_async()

@@ -9,7 +9,7 @@ growth.FACTOR, growth.MAX_RATIO = 4, 6 -- input so many times as long may take s
 local MIN_SECONDS, MIN_INSTRUCTIONS = 0.005, 300000
 local INSTRUCTIONS = 1000 -- between two calls of the hook
 local RUNS, ATTEMPTS = 3, 5 -- other programs disturb a measurement
-local CLEAR_SECONDS = 0.1 -- what takes as long is no disturbance
+local CLEAR_SECONDS, CLEAR_RATIO = 0.1, 12 -- what takes as long, and grows so fast, is no disturbance
 
 -- Calls f(input); without the collector, whose work depends on everything else.
 local function measure(f, input)
@@ -56,7 +56,7 @@ function growth.fault(f, make, n)
       return ("%d instructions for n, %d for 4n"):format(instructions, large_instructions)
     elseif large_seconds < MIN_SECONDS or large_seconds < growth.MAX_RATIO * seconds then
       return nil
-    elseif large_seconds > CLEAR_SECONDS then
+    elseif large_seconds > CLEAR_SECONDS and large_seconds > CLEAR_RATIO * seconds then
       break
     end
   end

@@ -19,6 +19,7 @@ local pusher = require "pusher"
 local receipts = require "pusher.push.tinode.receipt"
 local request = require "pusher.channels.request"
 local stdout = require "pusher.push.stdout"
+local uid = require "pusher.push.tinode.uid"
 local timestamp = require "pusher.push.tinode.timestamp"
 local validate = require "pusher.channels.validate"
 
@@ -70,6 +71,8 @@ local hook = '{"time_ms":1400000000123,"events":[{"name":"subscription_count","c
 line("webhook", client:webhook({ ["X-PUSHER-KEY"] = "key", ["X-PUSHER-SIGNATURE"] = core.mac("secret"):hex(hook):upper() },
   hook))
 line("form", form.subscription("socket_id=1.2&channel_name%5B0%5D=private-a"))
+line("forms", form.subscription("socket_id=1.2&channel_name[]=private-b&channel_name[]=private-B&channel_name[]=private-a").channels)
+line("p2p", uid.p2p_name(uid.encode("aaaaaaaB"), uid.encode("aaaaaaab")), uid.p2p_name(uid.encode("aaaaaaa\228"), uid.encode("aaaaaaa~")))
 line("header", http.header("CONTENT-LENGTH: 1\r\nRETRY-AFTER: 7\r\n", "retry-after"), http.retry_after("RETRY-AFTER: 7\r\n", 0))
 line("date", http.date("Fri, 13 Nov 2026 06:48:18 GMT"))
 line("one line", http.one_line("a" .. LATIN .. "\nb"))

@@ -15,6 +15,7 @@
  *   descriptors(), threads()
  *                       how many this process has
  *   heap_kb()           what malloc has given out, in KiB; 0 where that is not known
+ *   trim()              returns to the system what malloc keeps and nobody uses (glibc)
  *   limit(name, count)  sets the soft limit "descriptors", "processes" or "bytes", nil for the hard
  *                       one
  *   block(name)         for this thread: the signal "ALRM", "CHLD", "INT", "PIPE" or "USR1"
@@ -215,6 +216,15 @@ static int l_heap_kb(lua_State *L)
     return 1;
 }
 
+static int l_trim(lua_State *L)
+{
+    (void)L;
+#ifdef __GLIBC__
+    (void)malloc_trim(0);
+#endif
+    return 0;
+}
+
 static int l_limit(lua_State *L)
 {
     static const char *const names[] = {"descriptors", "processes", "bytes", NULL};
@@ -295,6 +305,7 @@ static const luaL_Reg functions[] = {
     {"descriptors", l_descriptors},
     {"threads",     l_threads    },
     {"heap_kb",     l_heap_kb    },
+    {"trim",        l_trim       },
     {"limit",       l_limit      },
     {"block",       l_block      },
     {"raise",       l_raise      },

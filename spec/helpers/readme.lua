@@ -72,6 +72,24 @@ function readme.run(block, names)
   return printed
 end
 
+--- The rows of the tables in a text whose header begins with `first`: lists of cells.
+function readme.rows(text, first)
+  local found, in_table = {}, false
+  for line in (text .. "\n"):gmatch("(.-)\n") do
+    if in_table and line:find("^|") then
+      local cells = {}
+      for cell in line:gmatch("|%s*([^|]-)%s*%f[|]") do
+        cells[#cells + 1] = cell
+      end
+      found[#found + 1] = not cells[1]:find("^%-+$") and cells or nil
+    else
+      in_table = line:find("^| " .. first .. " |") ~= nil
+    end
+  end
+  assert(found[1], first)
+  return found
+end
+
 --- The text below the headings that match the pattern, down to the next heading of the same rank.
 function readme.section(text, pattern)
   local kept, rank, in_block = {}, nil, false

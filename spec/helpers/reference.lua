@@ -34,6 +34,15 @@ function reference.pages()
   return pages
 end
 
+--- The rules that `@source` names: names to addresses.
+function reference.sources()
+  for _, tag in ipairs(config().custom_tags) do
+    if tag.sources then
+      return tag.sources
+    end
+  end
+end
+
 local function words(text)
   local list = {}
   for word in text:gmatch("[%w_]+") do
@@ -75,6 +84,10 @@ function readers.fails(item, rest)
   item.fails = rest
 end
 
+function readers.source(item, rest)
+  item.sources[#item.sources + 1] = rest:match("^ (.*)$")
+end
+
 readers["local"] = function(item)
   item.private = true
 end
@@ -112,7 +125,7 @@ local function add_functions(list, path)
   for number, line in ipairs(lines) do
     local name, arguments = line:match("^function ([%w_.:]+)%((.-)%)")
     if name then
-      local item = { name = name, line = number, arguments = words(arguments), params = {}, returns = {}, path = path,
+      local item = { name = name, line = number, arguments = words(arguments), params = {}, returns = {}, sources = {}, path = path,
         documented = comment[1] ~= nil, has_result = has_result(lines, number) }
       if comment[1] and comment[1]:find("^%-%-%-") then
         read_comment(item, comment)
@@ -131,8 +144,8 @@ end
 
 --- The functions on a public module's page, in the source's order, private ones (`@local`) left out: a list of
 -- `{ name = such as "methods:trigger", line =, arguments = names, params = list of { name, type, optional, text, default },
--- returns = list of { type, text }, fails = text of @fails, description =, documented =, has_result = whether it returns
--- something }`.
+-- returns = list of { type, text }, fails = text of @fails, sources = texts of @source, description =, documented =,
+-- has_result = whether it returns something }`.
 function reference.functions(path)
   local list = {}
   add_functions(list, path)

@@ -71,7 +71,8 @@ function scripted.new(options)
   return self
 end
 
---- A publisher that lives in this world's time; the outcomes of its events are in `results`.
+--- A publisher that lives in this world's time; the outcomes of its events are in `results`. With `on_result = false`
+-- in the options it has none.
 function methods:publisher(options)
   local given = {
     now = function()
@@ -89,6 +90,7 @@ function methods:publisher(options)
   for name, value in pairs(options or {}) do
     given[name] = value
   end
+  given.on_result = given.on_result or nil
   return assert(self.client:publisher(given))
 end
 

@@ -67,9 +67,10 @@ function source.code(text, without_strings)
   return table.concat(kept)
 end
 
---- Every module that Lua source asks for by a literal name, and how often it asks by a computed one.
+--- Every module that Lua source asks for by a literal name, also when it is first needed (pusher.base.late), and how
+-- often it asks by a computed one.
 function source.requires(text)
-  local code = source.code(text)
+  local code = source.code(text):gsub("%f[%w_]late%.load%f[^%w_]", "require")
   local names, computed = {}, 0
   for argument in code:gmatch("%f[%w_]require%f[^%w_]([^\n]*)") do
     local _, name, rest = argument:match("^%s*[,(]?%s*([\"'])([%w_.]+)%1(.*)$")

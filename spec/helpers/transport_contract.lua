@@ -60,11 +60,19 @@ end
 local NO_NAME = "does-not-exist..invalid"
 contract.NO_NAME = NO_NAME
 
--- One request, the same for every server.
-local function one(path, over)
+-- Requests that are the same for every server.
+local function asking(paths, over)
   return function(server)
-    return { ask(server, path, over) }
+    local list = {}
+    for index, path in ipairs(paths) do
+      list[index] = ask(server, path, over)
+    end
+    return list
   end
+end
+
+local function one(path, over)
+  return asking({ path }, over)
 end
 
 local function responded(outcome, status)
@@ -105,10 +113,16 @@ local function took(outcome, min, max)
     "expected it to take %g to %g s: %s", min, max, describe(outcome))
 end
 
-local function fails_with(code, sent)
+local function all_fail(count, code, sent)
   return function(outcomes)
-    failed(outcomes[1], code, sent)
+    for index = 1, count do
+      failed(outcomes[index], code, sent)
+    end
   end
+end
+
+local function fails_with(code, sent)
+  return all_fail(1, code, sent)
 end
 
 local function case(name, members)
@@ -141,9 +155,7 @@ case("sends the request byte for byte and adds only what HTTP needs", {
 })
 
 case("passes whether the connection was a kept one", {
-  requests = function(server)
-    return { ask(server, "/_misbehave/none"), ask(server, "/_misbehave/none") }
-  end,
+  requests = asking { "/_misbehave/none", "/_misbehave/none" },
   expect = function(outcomes)
     local first, second = responded(outcomes[1], 200).reused, responded(outcomes[2], 200).reused
     check(first == false and second == true, "expected false, then true, got %s, then %s", tostring(first),
@@ -211,16 +223,12 @@ case("reads chunked responses without their trailers", {
 })
 
 case("reads a response that ends with the connection", {
-  requests = function(server)
-    return { ask(server, "close_delimited"), ask(server, "close_delimited?http10=1"), ask(server, "none") }
-  end,
+  requests = asking { "close_delimited", "close_delimited?http10=1", "none" },
   expect = all_echo(3),
 })
 
 case("skips interim responses", {
-  requests = function(server)
-    return { ask(server, "interim?count=3"), ask(server, "interim?status=103") }
-  end,
+  requests = asking { "interim?count=3", "interim?status=103" },
   expect = function(outcomes)
     for index = 1, 2 do
       echo_of(outcomes[index])
@@ -312,9 +320,7 @@ case("gives up when no response comes in time", {
 })
 
 case("gives up on a response that trickles in, head or body", {
-  requests = function(server)
-    return { ask(server, "trickle?ms=50", { timeout = 0.25 }), ask(server, "trickle?ms=50&part=body", { timeout = 0.25 }) }
-  end,
+  requests = asking({ "trickle?ms=50", "trickle?ms=50&part=body" }, { timeout = 0.25 }),
   expect = function(outcomes)
     for index = 1, 2 do
       failed(outcomes[index], "timeout", true)
@@ -324,9 +330,7 @@ case("gives up on a response that trickles in, head or body", {
 })
 
 case("waits for a slow response that comes in time", {
-  requests = function(server)
-    return { ask(server, "trickle?ms=2&bytes=20"), ask(server, "delay?ms=150") }
-  end,
+  requests = asking { "trickle?ms=2&bytes=20", "delay?ms=150" },
   expect = function(outcomes)
     echo_of(outcomes[1])
     echo_of(outcomes[2])
@@ -345,11 +349,8 @@ case("refuses a body above the limit, however it is framed", {
   options = function()
     return { max_response_bytes = 65536 }
   end,
-  requests = function(server)
-    return { ask(server, "oversize?bytes=65537"), ask(server, "oversize?bytes=1000000&form=chunked"),
-      ask(server, "oversize?bytes=65537&form=close"), ask(server, "oversize?bytes=65536"),
-      ask(server, "oversize?bytes=65536&form=chunked") }
-  end,
+  requests = asking { "oversize?bytes=65537", "oversize?bytes=1000000&form=chunked",
+    "oversize?bytes=65537&form=close", "oversize?bytes=65536", "oversize?bytes=65536&form=chunked" },
   expect = function(outcomes)
     for index = 1, 3 do
       failed(outcomes[index], "too_large", true)
@@ -361,10 +362,8 @@ case("refuses a body above the limit, however it is framed", {
 })
 
 case("refuses endless header lines", {
-  requests = function(server)
-    return { ask(server, "header_flood"), ask(server, "header_flood?count=1&bytes=80000"),
-      ask(server, "header_flood?count=1&bytes=200000"), ask(server, "header_flood?count=100") }
-  end,
+  requests = asking { "header_flood", "header_flood?count=1&bytes=80000", "header_flood?count=1&bytes=200000",
+    "header_flood?count=100" },
   expect = function(outcomes)
     for index = 1, 3 do
       failed(outcomes[index], "too_large", true)
@@ -374,30 +373,14 @@ case("refuses endless header lines", {
 })
 
 case("reports a connection that breaks in the middle of the response", {
-  requests = function(server)
-    return { ask(server, "cut"), ask(server, "cut?reset=1"), ask(server, "cut?at=head"),
-      ask(server, "cut?at=head&reset=1"), ask(server, "garbage?form=chunk_end") }
-  end,
-  expect = function(outcomes)
-    for index = 1, 5 do
-      failed(outcomes[index], "network", true)
-    end
-  end,
+  requests = asking { "cut", "cut?reset=1", "cut?at=head", "cut?at=head&reset=1", "garbage?form=chunk_end" },
+  expect = all_fail(5, "network", true),
 })
 
 case("reports a response that is not HTTP", {
-  requests = function(server)
-    local list = {}
-    for index, form in ipairs { "bytes", "chunk", "chunk_size", "length", "negative" } do
-      list[index] = ask(server, "garbage?form=" .. form)
-    end
-    return list
-  end,
-  expect = function(outcomes)
-    for index = 1, 5 do
-      failed(outcomes[index], "network", true)
-    end
-  end,
+  requests = asking { "garbage?form=bytes", "garbage?form=chunk", "garbage?form=chunk_size", "garbage?form=length",
+    "garbage?form=negative" },
+  expect = all_fail(5, "network", true),
 })
 
 case("ends with a result or a failure for a malformed response", {
@@ -422,9 +405,7 @@ case("ends with a result or a failure for a malformed response", {
 -- ---- kept connections ----
 
 case("keeps the connection for the next request", {
-  requests = function(server)
-    return { ask(server, "none"), ask(server, "status?status=503"), ask(server, "redirect"), ask(server, "none") }
-  end,
+  requests = asking { "none", "status?status=503", "redirect", "none" },
   expect = function(outcomes)
     local first, last = echo_of(outcomes[1]), echo_of(outcomes[4])
     check(first.connection == last.connection, "connection %d, then %d", first.connection, last.connection)
@@ -432,9 +413,7 @@ case("keeps the connection for the next request", {
 })
 
 case("opens a new connection when the kept one has been closed", {
-  requests = function(server)
-    return { ask(server, "stale"), ask(server, "none"), ask(server, "stale?reset=1"), ask(server, "none") }
-  end,
+  requests = asking { "stale", "none", "stale?reset=1", "none" },
   expect = all_echo(4),
 })
 
@@ -447,9 +426,7 @@ case("reconnects once when the kept connection breaks before any byte of a respo
 })
 
 case("does not take bytes after a response as the next response", {
-  requests = function(server)
-    return { ask(server, "surplus"), ask(server, "none"), ask(server, "none") }
-  end,
+  requests = asking { "surplus", "none", "none" },
   expect = all_echo(3),
 })
 
@@ -457,9 +434,7 @@ case("does not send a request again on a new connection", {
   before = function(server)
     server:reset()
   end,
-  requests = function(server)
-    return { ask(server, "drop"), ask(server, "reset"), ask(server, "lose_answer") }
-  end,
+  requests = asking { "drop", "reset", "lose_answer" },
   expect = function(outcomes, server)
     for index = 1, 3 do
       failed(outcomes[index], "network", true)
@@ -493,9 +468,7 @@ case("does not send a request again once a response has begun", {
   before = function(server)
     server:reset()
   end,
-  requests = function(server)
-    return { ask(server, "none"), ask(server, "cut?at=head"), ask(server, "none"), ask(server, "cut") }
-  end,
+  requests = asking { "none", "cut?at=head", "none", "cut" },
   expect = function(outcomes, server)
     echo_of(outcomes[1])
     failed(outcomes[2], "network", true)
@@ -545,13 +518,6 @@ local function over_tls_twice(port_name)
   end
 end
 
-local function both_fail(code)
-  return function(outcomes)
-    failed(outcomes[1], code, false)
-    failed(outcomes[2], code, false)
-  end
-end
-
 for port_name, text in pairs {
   untrusted_port = "of an untrusted authority", self_signed_port = "that is signed by its own key",
   wrong_name_port = "for another name", expired_port = "that has expired",
@@ -560,7 +526,7 @@ for port_name, text in pairs {
     needs = "tls_option",
     options = trusting,
     requests = over_tls_twice(port_name),
-    expect = both_fail("tls"),
+    expect = all_fail(2, "tls", false),
   })
 end
 

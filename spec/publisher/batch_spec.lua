@@ -26,6 +26,16 @@ describe("pusher.publisher.batch", function()
     assert.equal(1, joined)
   end)
 
+  it("encodes events that are nothing but texts, alone and between others", function()
+    local payload = { join = function(_, texts)
+      return table.concat(texts, "+")
+    end }
+    assert.equal("a+b", batch.text(new("a", "b"), payload))
+    local one = new("a", { text = "b" }, "c")
+    assert.equal("a+b+c", batch.text(one, payload))
+    assert.same({ "a", { text = "b" }, "c" }, one.events)
+  end)
+
   it("gives its events away", function()
     local one = new("a", "b")
     assert.same({ "a", "b" }, batch.clear(one))
@@ -35,23 +45,28 @@ describe("pusher.publisher.batch", function()
   it("lists each event that is left once", function()
     local one, listed = new("a"), { "x" }
     one.singles = { "b", "c" }
-    batch.list(one, listed)
+    batch.list(one, listed, {})
     assert.same({ "x", "a", "b", "c" }, listed)
     one.singles, listed = one.events, {}
-    batch.list(one, listed)
+    batch.list(one, listed, {})
     assert.same({ "a" }, listed)
   end)
 
-  it("lists batches with their events, without those in flight when asked to", function()
+  it("lists batches with their events and the attempts made for these, without those in flight when asked to", function()
     local waiting, sending, again, other = new("a", "b"), new("c"), new("d"), new("e")
     waiting.state, sending.state, again.state, other.state = "waits", "in_flight", "in_flight", "in_flight"
     again.interrupted = true
-    waiting.behind, sending.behind, again.behind = sending, again, other
-    assert.same({ {}, {} }, { batch.list_all(false) })
-    local found, events = batch.list_all(waiting)
-    assert.same({ 4, { "a", "b", "c", "d", "e" } }, { #found, events })
-    found, events = batch.list_all(waiting, true)
-    assert.same({ 2, { "a", "b", "d" } }, { #found, events })
+    waiting.attempts, waiting.singles, sending.attempts = 2, { "s", "t" }, 1
+    other.state, other.attempts = "ready", 1
+    waiting.next, sending.next, again.next = sending, again, other
+    assert.same({ {}, {}, {} }, { batch.list_all(false) })
+    local found, events, attempts = batch.list_all(waiting)
+    assert.same({ 4, { "a", "b", "s", "t", "c", "d", "e" } }, { #found, events })
+    assert.same({ 2, 2, 0, 0, 1, 0, 0 }, attempts)
+    other.state = "in_flight"
+    found, events, attempts = batch.list_all(waiting, true)
+    assert.same({ 2, { "a", "b", "s", "t", "d" } }, { #found, events })
+    assert.same({ 2, 2, 0, 0, 0 }, attempts)
     assert.same({ { "a", "b" }, { "d" } }, { waiting.events, again.events })
   end)
 

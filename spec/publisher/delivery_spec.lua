@@ -35,8 +35,14 @@ local function new(changed, log)
       return false
     end,
   }, settings, waiting, results)
+  -- Most specs do not send what they take.
+  function moving.next()
+    local batch = getmetatable(moving).__index.next(moving)
+    moving.taken = false
+    return batch
+  end
   local function push(channel)
-    waiting:push { channel = channel, name = "e", text = ('{"channel":"%s"}'):format(channel) }
+    waiting:push(channel, { channel = channel, name = "e", text = ('{"channel":"%s"}'):format(channel) })
   end
   return world, moving, push, reported, results
 end
@@ -289,6 +295,11 @@ describe("pusher.publisher.delivery", function()
 
   it("gives everything up, or all but what is being sent", function()
     local world, moving, push, reported, results = new { linger = 0, max_in_flight = 3 }
+    local report, seen = results.on_result, {}
+    results.on_result = function(event, result, message, details)
+      seen[#seen + 1] = event.channel .. " " .. details.attempts
+      return report(event, result, message, details)
+    end
     for _, channel in ipairs { "sending", "again", "singles" } do
       push(channel)
       if channel == "singles" then
@@ -305,12 +316,13 @@ describe("pusher.publisher.delivery", function()
     moving:abandon("the end", { code = "closed" }, true)
     table.sort(reported)
     assert.same({ "again:closed", "singles:closed", "singles:closed", "waiting:closed" }, reported)
-    assert.same({ 1, 1, 1 }, { moving.count, moving:in_flight(), moving:unsettled() })
+    assert.same({ 1, 1, 1 }, { moving.batches.size, moving:in_flight(), moving:unsettled() })
     push("sending")
     moving:abandon("the end", { code = "closed" })
     assert.equal(1, world.cancelled)
     assert.equal(6, results:stats().failed)
-    assert.same({ 0, 0, 0 }, { moving.count, moving:in_flight(), moving:unsettled() })
+    assert.same({ "again 1", "singles 1", "singles 1", "waiting 0", "sending 1", "sending 0" }, seen)
+    assert.same({ 0, 0, 0 }, { moving.batches.size, moving:in_flight(), moving:unsettled() })
     assert.is_nil(moving:due())
   end)
 
@@ -375,7 +387,7 @@ describe("pusher.publisher.delivery", function()
     end
     moving:send(moving:next())
     assert.same({ "a:closed" }, reported)
-    assert.same({ 0, 0, 0 }, { #world.calls, moving.count, moving:in_flight() })
+    assert.same({ 0, 0, 0 }, { #world.calls, moving.batches.size, moving:in_flight() })
   end)
 
   describe("when memory is short", function()
@@ -397,6 +409,42 @@ describe("pusher.publisher.delivery", function()
       moving:send(batch)
       assert.equal(1, #world.calls)
       moving:judge(batch, {})
+      assert.is_nil(moving:next())
+      assert.same({ "a:ok" }, reported)
+      assert.equal(0, moving:unsettled())
+    end)
+
+    it("sends a batch later that there was no memory to begin with", function()
+      local world, moving, push = new()
+      moving.next = nil
+      push "a"
+      push "b"
+      moving:hurry()
+      local batch = assert(moving:next())
+      push "c"
+      moving:hurry()
+      assert.equal(batch, moving:next())
+      moving:send(batch)
+      assert.equal(1, batch.attempts)
+      local second = assert(moving:next())
+      assert.equal("c", second.events[1].channel)
+      moving:abandon("the end", { code = "closed" })
+      assert.is_nil(moving:next())
+      assert.equal(1, #world.calls)
+    end)
+
+    it("judges a batch later that there was no memory to judge", function()
+      local _, moving, push, reported = new { max_in_flight = 1 }
+      push "a"
+      moving:hurry()
+      local batch, own_pcall = moving:next(), pcall
+      moving:send(batch)
+      _G.pcall = fail -- luacheck: ignore
+      local ok, raised = own_pcall(moving.judge, moving, batch, {})
+      _G.pcall = own_pcall -- luacheck: ignore
+      assert.same({ false, "not enough memory" }, { ok, raised })
+      assert.equal(batch, moving:next())
+      moving:send(batch)
       assert.is_nil(moving:next())
       assert.same({ "a:ok" }, reported)
       assert.equal(0, moving:unsettled())
@@ -458,7 +506,7 @@ describe("pusher.publisher.delivery", function()
       moving:send(batch)
       assert.is_nil(moving:next())
       assert.same({ "a:ok" }, reported)
-      assert.same({ 0, 0, 1 }, { moving.count, moving:unsettled(), results:stats().sent })
+      assert.same({ 0, 0, 1 }, { moving.batches.size, moving:unsettled(), results:stats().sent })
     end)
 
     it("reports a call that was interrupted as failed, since it may have been made", function()

@@ -49,6 +49,32 @@ describe("pusher.publisher.fallback", function()
     assert.same({ "a", "b", "c" }, one.singles)
   end)
 
+  it("has each event once when it begins a second time, after a lack of memory", function()
+    local one = failed(413, "a", "b")
+    fallback.begin(one)
+    assert.is_true(fallback.begin(one))
+    assert.same({ { "a", "b" }, 1 }, { one.singles, one.whole_attempts })
+    local events = {}
+    batch.list(one, events, {})
+    assert.same({ "a", "b" }, events)
+  end)
+
+  it("keeps for each event how often all were sent together, and whether they may have arrived", function()
+    local one = failed(400, "a", "b")
+    one.state, one.attempts, one.reached = "waits", 3, true
+    fallback.begin(one)
+    fallback.take(one, fallback.next(one))
+    one.attempts, one.reached = 1, true
+    fallback.take(one, fallback.next(one))
+    local events, attempts = {}, {}
+    batch.list(one, events, attempts)
+    assert.same({ { "b" }, { 3 }, true }, { events, attempts, one.reached })
+    one = failed(nil, "a", "b")
+    one.attempts = 4
+    fallback.prepare(one, 1)
+    assert.same({ 3, 1 }, { one.whole_attempts, one.attempts })
+  end)
+
   it("sends one event by /events where batch_events is or may be missing, else the whole batch", function()
     local one = failed(nil, "a", "b", "c")
     one.body = "text"

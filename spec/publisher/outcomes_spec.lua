@@ -46,6 +46,12 @@ describe("pusher.publisher.outcomes", function()
     assert.same({ 1, 2, 3 }, { reported[1][2].user_count, reported[2][2].user_count, reported[3][2].user_count })
   end)
 
+  it("says of each event how often it was sent", function()
+    local results, reported = new()
+    fail(results, { EVENT, EVENT }, "closed", { code = "closed", attempts = { 3 } })
+    assert.same({ 3, 0 }, { reported[1][4].attempts, reported[2][4].attempts })
+  end)
+
   it("counts all events before it reports the first one", function()
     local results, seen
     results = new(function()

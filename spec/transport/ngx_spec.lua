@@ -82,6 +82,8 @@ describe("pusher.transport.ngx", function()
     assert.equal(7, record.connections[1].options.pool_size)
     record = send({ { receive = { OK } } })
     assert.same({ 60000, 30 }, record.connections[1].kept)
+    record = send({ { receive = { OK } } }, { keepalive = { pool_size = 1000000 } })
+    assert.equal(10000, record.connections[1].options.pool_size)
     record = send({ { receive = { OK } } }, { keepalive = { idle = 0.001, pool_size = 1 } })
     assert.same({ 1, 1 }, record.connections[1].kept)
     for _, keepalive in ipairs { { idle = 0 }, { pool_size = 0 } } do
@@ -214,6 +216,8 @@ describe("pusher.transport.ngx", function()
     fails('option "ca_file" is not supported in nginx: use the directive lua_ssl_trusted_certificate instead',
       { code = "config", field = "ca_file" }, transport.new { ca_file = "x" })
     fails('option "proxy" must be http://[user[:password]@]host:port in nginx', { code = "config", field = "proxy" },
+      transport.new { proxy = "socks5://p:1" })
+    fails('option "proxy" must look like "http://user:password@host:port"', { code = "config", field = "proxy" },
       transport.new { proxy = "x y" })
     local closed = transport.new {}
     closed:close()

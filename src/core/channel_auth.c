@@ -1,18 +1,12 @@
-/* All that C knows of the protocol: the alphabets of socket ids and channel names, the form in
- * which a subscriber sends the two, the key of an encrypted channel, and the response to a
- * subscriber. Pattern matching in Lua takes longer over a form than its signature does.
- */
+/* The response to a subscriber: the socket id and the channel name, the form that has the two, and
+ * the signature, with a member's data or an encrypted channel's shared secret. Pattern matching in
+ * Lua takes longer over a form than its signature does. */
 #include <stdint.h>
 #include <string.h>
-#include <sodium.h>
 
 #include "internal.h"
 
-enum {
-    MAX_CHANNEL_BYTES = 200,
-    KEY_BYTES = 32, /* of SHA-256 */
-    SECRET_DIGITS = (KEY_BYTES + 2) / 3 * 4
-};
+enum { MAX_CHANNEL_BYTES = 200 };
 
 /* Who wants to subscribe, and to which channel; socket_id lies inside the form. */
 typedef struct {
@@ -143,127 +137,54 @@ static int l_subscriber(lua_State *L)
     return 3;
 }
 
-/* ---- the key of an encrypted channel ---- */
-
-/* Writes SHA-256 of the channel followed by the master key; `key` has EVP_MAX_MD_SIZE bytes. By
- * OpenSSL, which uses the processor's SHA instructions where libsodium does not. */
-static void derive_key(lua_State *L, pusher_bytes channel, pusher_bytes master, unsigned char *key)
-{
-    EVP_MD_CTX *ctx = pusher_get_digests(L)->sha256;
-    bool ok = ctx != NULL && EVP_DigestInit_ex(ctx, NULL, NULL) == 1 &&
-              EVP_DigestUpdate(ctx, channel.data, channel.size) == 1 &&
-              EVP_DigestUpdate(ctx, master.data, master.size) == 1 &&
-              EVP_DigestFinal_ex(ctx, key, NULL) == 1 &&
-              EVP_DigestInit_ex(ctx, NULL, NULL) == 1; /* overwrites the key in the context */
-    if (!ok)
-        sodium_memzero(key, KEY_BYTES);
-    pusher_check_digest(L, ok);
-}
-
-/* Writes the key's SECRET_DIGITS base64 digits. */
-static void derive_secret(lua_State *L, pusher_bytes channel, pusher_bytes master, char *out)
-{
-    unsigned char key[EVP_MAX_MD_SIZE];
-    derive_key(L, channel, master, key);
-    pusher_base64(out, key, KEY_BYTES);
-    sodium_memzero(key, sizeof(key));
-}
-
-/* channel_key(channel, master_key) -> 32 bytes */
-static int l_channel_key(lua_State *L)
-{
-    unsigned char key[EVP_MAX_MD_SIZE];
-    derive_key(L, pusher_check_bytes(L, 1), pusher_check_bytes(L, 2), key);
-    lua_pushlstring(L, (const char *)key, KEY_BYTES);
-    sodium_memzero(key, sizeof(key));
-    return 1;
-}
-
-/* shared_secret(channel, master_key) -> the key in base64, as subscribers get it */
-static int l_shared_secret(lua_State *L)
-{
-    char digits[SECRET_DIGITS];
-    derive_secret(L, pusher_check_bytes(L, 1), pusher_check_bytes(L, 2), digits);
-    lua_pushlstring(L, digits, sizeof(digits));
-    sodium_memzero(digits, sizeof(digits));
-    return 1;
-}
-
 /* ---- the response to a subscriber ---- */
 
-static char *append(char *at, pusher_bytes text)
+/* The upvalues of the function that l_authorizer() makes; the first one is that of all functions.
+ */
+enum { MAC = 2, FRONT, MASTER_KEY, ENCODE, LAST_UPVALUE = ENCODE };
+
+#define BEFORE_DATA "\",\"channel_data\":"
+#define BEFORE_SECRET "\",\"shared_secret\":\""
+
+static bool is_kind(const subscriber *s, const char *prefix)
 {
-    memcpy(at, text.data, text.size);
-    return at + text.size;
+    return skip(s->channel, prefix) != NULL;
 }
 
-/* authorize(mac, form, front, back [, middle, master_key]) -> front .. signature .. back; for an
- * encrypted channel front .. signature .. middle .. shared secret .. back. Returns nothing when the
- * form has another shape, the channel another kind, the master key is missing or the mac closed:
- * those are left to Lua and its error messages. */
-static int l_authorize(lua_State *L)
+/* Pushes front .. signature .. what follows in a response: the data of a member, if not NULL, or
+ * the shared secret, if `encrypted`. Returns how many values: none when the mac is closed. */
+static int push_response(lua_State *L, const subscriber *s, const pusher_bytes *data,
+                         bool encrypted)
 {
     pusher_scratch scratch;
-    subscriber s;
     unsigned char bytes[EVP_MAX_MD_SIZE];
-    pusher_bytes form = pusher_check_bytes(L, 2), front = pusher_check_bytes(L, 3);
-    pusher_bytes back = pusher_check_bytes(L, 4), middle = {NULL, 0}, master = {NULL, 0};
-    if (!read_subscriber(&s, form) || skip(s.channel, "private-") == NULL)
-        return 0;
-    bool encrypted = skip(s.channel, "private-encrypted-") != NULL;
-    if (encrypted && lua_isnoneornil(L, 6))
-        return 0;
-    if (encrypted) {
-        middle = pusher_check_bytes(L, 5);
-        master = pusher_check_bytes(L, 6);
-    }
-    const pusher_bytes colon = {":", 1}, channel = {s.channel, s.channel_size};
-    const pusher_bytes parts[] = {s.socket_id, colon, channel};
-    unsigned int size = pusher_mac_compute(L, 1, parts, 3, bytes);
+    pusher_bytes front = pusher_check_bytes(L, lua_upvalueindex(FRONT));
+    const pusher_bytes colon = {":", 1}, channel = {s->channel, s->channel_size};
+    const pusher_bytes parts[] = {
+        s->socket_id, colon, channel, colon, data != NULL ? *data : (pusher_bytes){NULL, 0}
+    };
+    unsigned int size =
+        pusher_mac_compute(L, lua_upvalueindex(MAC), parts, data != NULL ? 5 : 3, bytes);
     if (size == 0)
         return 0;
-    size_t max_size = front.size + 2 * (size_t)size + middle.size + SECRET_DIGITS + back.size;
-    char *out = (char *)pusher_scratch_open(L, &scratch, max_size);
-    char *at = append(out, front);
+    size_t rest_size = data != NULL ? sizeof(BEFORE_DATA) + pusher_max_quoted_size(*data)
+                                    : sizeof(BEFORE_SECRET) + PUSHER_SECRET_DIGITS;
+    char *out =
+        (char *)pusher_scratch_open(L, &scratch, front.size + 2 * (size_t)size + rest_size + 2);
+    char *at = pusher_append(out, front);
     pusher_hex(at, bytes, size);
     at += 2 * size;
-    if (encrypted) {
-        at = append(at, middle);
-        derive_secret(L, channel, master, at);
-        at += SECRET_DIGITS;
+    if (data != NULL) {
+        at = pusher_quote(pusher_append(at, PUSHER_LITERAL(BEFORE_DATA)), *data);
+    } else {
+        if (encrypted) {
+            at = pusher_append(at, PUSHER_LITERAL(BEFORE_SECRET));
+            pusher_shared_secret(L, channel, pusher_check_bytes(L, lua_upvalueindex(MASTER_KEY)),
+                                 at);
+            at += PUSHER_SECRET_DIGITS;
+        }
+        *at++ = '"';
     }
-    return pusher_scratch_push(L, &scratch, (size_t)(append(at, back) - out));
-}
-
-/* Whether the form names a channel whose subscribers may be members: a presence channel, or a
- * private one that is not encrypted. */
-static bool read_member_subscriber(subscriber *s, pusher_bytes form)
-{
-    return read_subscriber(s, form) &&
-           (skip(s->channel, "presence-") != NULL || skip(s->channel, "private-") != NULL) &&
-           skip(s->channel, "private-encrypted-") == NULL;
-}
-
-/* Pushes front .. signature .. the data .. the end, nothing when the mac is closed. Returns how
- * many values. */
-static int push_member_response(lua_State *L, const subscriber *s, pusher_bytes data)
-{
-    static const char member[] = "\",\"channel_data\":";
-    pusher_scratch scratch;
-    unsigned char bytes[EVP_MAX_MD_SIZE];
-    pusher_bytes front = pusher_check_bytes(L, 3);
-    luaL_argcheck(L, data.size < SIZE_MAX / 16, 4, "too long");
-    const pusher_bytes colon = {":", 1}, channel = {s->channel, s->channel_size};
-    const pusher_bytes parts[] = {s->socket_id, colon, channel, colon, data};
-    unsigned int size = pusher_mac_compute(L, 1, parts, 5, bytes);
-    if (size == 0)
-        return 0; /* a finalizer has closed the mac */
-    char *out = (char *)pusher_scratch_open(
-        L, &scratch, front.size + 2 * (size_t)size + sizeof(member) + pusher_max_quoted_size(data));
-    char *at = append(out, front);
-    pusher_hex(at, bytes, size);
-    at = append(at + 2 * size, (pusher_bytes){member, sizeof(member) - 1});
-    at = pusher_quote(at, data);
     *at++ = '}';
     return pusher_scratch_push(L, &scratch, (size_t)(at - out));
 }
@@ -300,26 +221,49 @@ static bool is_common_member(lua_State *L, int index)
     return has_id;
 }
 
-/* authorize_member(mac, form, front, member, encode) -> front .. signature .. the text that the
- * encoder writes for the member .. the end. Returns nothing when the form, the channel, the member
- * or its text needs a second look, or the mac is closed: the encoder may then be called again. */
-static int l_authorize_member(lua_State *L)
+/* The function that l_authorizer() makes. */
+static int l_authorize(lua_State *L)
 {
     subscriber s;
     pusher_bytes data;
-    if (!read_member_subscriber(&s, pusher_check_bytes(L, 2)) || !is_common_member(L, 4) ||
-        !pusher_encode(L, 5, 4, &data))
+    if (lua_type(L, 1) != LUA_TSTRING || !read_subscriber(&s, pusher_check_bytes(L, 1)))
         return 0;
-    return push_member_response(L, &s, data);
+    bool is_private = is_kind(&s, "private-"), encrypted = is_kind(&s, "private-encrypted-");
+    if (lua_isnoneornil(L, 2)) {
+        bool has_key = !lua_isnil(L, lua_upvalueindex(MASTER_KEY));
+        return is_private && (!encrypted || has_key) ? push_response(L, &s, NULL, encrypted) : 0;
+    }
+    if ((!is_private && !is_kind(&s, "presence-")) || encrypted ||
+        lua_isnil(L, lua_upvalueindex(ENCODE)) || !is_common_member(L, 2) ||
+        !pusher_encode(L, lua_upvalueindex(ENCODE), 2, &data))
+        return 0;
+    luaL_argcheck(L, data.size < SIZE_MAX / 16, 2, "too long");
+    return push_response(L, &s, &data, false);
+}
+
+/* authorizer(mac, front [, master_key [, encode]]) -> function(form [, member]) -> the response to
+ * a subscriber: front .. signature .. what the encoder writes for the member, or the shared secret
+ * of an encrypted channel. That function returns nothing when the form has another shape, the
+ * channel another kind, the master key or the encoder is missing, the member or its text needs a
+ * second look, or the mac is closed: those are left to Lua and its error messages, and the encoder
+ * may then be called again. */
+static int l_authorizer(lua_State *L)
+{
+    lua_settop(L, LAST_UPVALUE - 1);
+    pusher_check_mac(L, 1);
+    (void)pusher_check_bytes(L, 2);
+    if (!lua_isnil(L, 3))
+        (void)pusher_check_bytes(L, 3);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_pushcclosure(L, l_authorize, LAST_UPVALUE);
+    return 1;
 }
 
 const luaL_Reg pusher_channel_auth_functions[] = {
-    {"is_socket_id",     l_is_socket_id    },
-    {"is_channel_name",  l_is_channel_name },
-    {"subscriber",       l_subscriber      },
-    {"channel_key",      l_channel_key     },
-    {"shared_secret",    l_shared_secret   },
-    {"authorize",        l_authorize       },
-    {"authorize_member", l_authorize_member},
-    {NULL,               NULL              },
+    {"is_socket_id",    l_is_socket_id   },
+    {"is_channel_name", l_is_channel_name},
+    {"subscriber",      l_subscriber     },
+    {"authorizer",      l_authorizer     },
+    {NULL,              NULL             },
 };

@@ -78,11 +78,12 @@ static const luaL_Reg *const all_functions[] = {
     pusher_base64_functions,
     pusher_channel_auth_functions,
     pusher_digest_functions,
+    pusher_encrypted_channel_functions,
+    pusher_file_functions,
     pusher_forks_functions,
     pusher_json_text_functions,
     pusher_mac_functions,
     pusher_rsa_functions,
-    pusher_secretbox_functions,
     pusher_utf8_functions,
 };
 

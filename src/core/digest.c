@@ -1,6 +1,6 @@
 /* MD5 (for body_md5) and SHA-256 as lower-case hex, and the contexts that mac.c and
- * channel_auth.c use. Fetching an algorithm or making a context costs more than the digest of a
- * short text, so both happen once per Lua state. */
+ * encrypted_channel.c use. Fetching an algorithm or making a context costs more than the digest of
+ * a short text, so both happen once per Lua state. */
 #include <string.h>
 #include <openssl/err.h>
 

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 #include <openssl/evp.h>
 
 #include "../lua_helpers.h"
@@ -46,6 +47,18 @@ void pusher_scratch_wipe(pusher_scratch *scratch);
 /* Writes 2 * size lower-case hex digits, without a terminator. */
 void pusher_hex(char *out, const unsigned char *bytes, size_t size);
 
+/* ---- texts in such memory ---- */
+
+/* Writes the text; returns its end. */
+static inline char *pusher_append(char *at, pusher_bytes text)
+{
+    memcpy(at, text.data, text.size);
+    return at + text.size;
+}
+
+/* A string literal as pusher_bytes, without its NUL. */
+#define PUSHER_LITERAL(s) ((pusher_bytes){(s), sizeof(s) - 1})
+
 /* ---- base64.c ---- */
 
 /* Writes padded base64, 4 digits for each 3 bytes begun; returns the number of digits. */
@@ -65,21 +78,33 @@ const pusher_digests *pusher_get_digests(lua_State *L);
 /* Raises unless `ok`. */
 void pusher_check_digest(lua_State *L, bool ok);
 
+/* ---- encrypted_channel.c ---- */
+
+enum {
+    PUSHER_KEY_BYTES = 32, /* of SHA-256 and of secretbox */
+    PUSHER_SECRET_DIGITS = (PUSHER_KEY_BYTES + 2) / 3 * 4
+};
+
+/* Writes the channel's key in PUSHER_SECRET_DIGITS digits of base64; raises without a digest. */
+void pusher_shared_secret(lua_State *L, pusher_bytes channel, pusher_bytes master, char *out);
+
 /* ---- json_text.c ---- */
 
 /* The size of a text as a JSON string, quotes included; of a short text an upper bound. */
 size_t pusher_max_quoted_size(pusher_bytes text);
 /* Writes it; returns its end. */
 char *pusher_quote(char *out, pusher_bytes text);
-/* Calls the encoder at index `encode` with the value at index `value`, and pushes one value or
- * two: true and on top the text, which needs no second look; false and anything otherwise, also
- * when the encoder has raised. */
+/* Calls the encoder at `encode` with the value at `value`. Returns true with the text in `*text`,
+ * which a value on the Lua stack owns; false when the encoder raised, returned no text, or the text
+ * needs a second look. Leaves one to three values on the stack. */
 bool pusher_encode(lua_State *L, int encode, int value, pusher_bytes *text);
 
 /* ---- mac.c ---- */
 
-/* Writes the MAC of the mac object at `index` over the parts; returns its size, 0 when
- * it is closed. `out` has EVP_MAX_MD_SIZE bytes. */
+/* Raises unless there is a mac object at `index`. */
+void pusher_check_mac(lua_State *L, int index);
+/* Writes the MAC of the mac object at `index`, which pusher_check_mac() has seen, over the parts;
+ * returns its size, 0 when it is closed. `out` has EVP_MAX_MD_SIZE bytes. */
 unsigned int pusher_mac_compute(lua_State *L, int index, const pusher_bytes *parts, size_t count,
                                 unsigned char *out);
 
@@ -90,9 +115,9 @@ bool pusher_is_utf8(const unsigned char *s, size_t size);
 /* ---- what each file gives to Lua ---- */
 
 extern const luaL_Reg pusher_base64_functions[], pusher_channel_auth_functions[],
-    pusher_digest_functions[], pusher_forks_functions[], pusher_json_text_functions[],
-    pusher_mac_functions[], pusher_rsa_functions[], pusher_secretbox_functions[],
-    pusher_utf8_functions[];
+    pusher_digest_functions[], pusher_encrypted_channel_functions[], pusher_file_functions[],
+    pusher_forks_functions[], pusher_json_text_functions[], pusher_mac_functions[],
+    pusher_rsa_functions[], pusher_utf8_functions[];
 
 #pragma GCC visibility pop
 

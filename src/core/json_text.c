@@ -43,34 +43,54 @@ static const char *decimal_point(void)
 
 static bool has_decimal_dot(void)
 {
-    return decimal_point()[0] == '.' && decimal_point()[1] == '\0';
+    const char *point = decimal_point();
+    return point[0] == '.' && point[1] == '\0';
 }
 
 static bool is_plain_json(pusher_bytes text)
 {
-    return has_decimal_dot() && pusher_is_utf8(text.data, text.size) &&
-           !has_long_integer(text.data, text.size);
+    return has_decimal_dot() && memchr(text.data, '\0', text.size) == NULL &&
+           pusher_is_utf8(text.data, text.size) && !has_long_integer(text.data, text.size);
 }
 
 /* is_plain_json(text) -> boolean: true when any codec reads and writes it correctly: the text is
- * UTF-8, has no integer of more than 15 digits (which it may have in a string), and the locale's
- * decimal point is a dot. */
+ * UTF-8, has no NUL and no integer of more than 15 digits (which it may have in a string), and the
+ * locale's decimal point is a dot. */
 static int l_is_plain_json(lua_State *L)
 {
     lua_pushboolean(L, is_plain_json(pusher_check_bytes(L, 1)));
     return 1;
 }
 
-/* decode(decoder, text) -> true, what the decoder returns for the text. Returns nothing when the
- * text is not plain, or the decoder has raised. */
-static int l_decode(lua_State *L)
+/* The upvalues of the function that l_parser() makes; the first one is that of all functions. */
+enum { DECODER = 2, OTHERWISE };
+
+/* The function that l_parser() makes. */
+static int l_parse(lua_State *L)
 {
-    if (!is_plain_json(pusher_check_bytes(L, 2)))
-        return 0;
-    lua_pushboolean(L, 1);
+    bool plain = is_plain_json(pusher_check_bytes(L, 1));
+    lua_settop(L, 1);
+    if (plain) {
+        lua_pushvalue(L, lua_upvalueindex(DECODER));
+        lua_pushvalue(L, 1);
+        if (lua_pcall(L, 1, 1, 0) == 0)
+            return 1;
+    }
+    lua_pushvalue(L, lua_upvalueindex(OTHERWISE));
     lua_pushvalue(L, 1);
-    lua_pushvalue(L, 2);
-    return lua_pcall(L, 1, 1, 0) == 0 ? 2 : 0;
+    lua_call(L, 1, LUA_MULTRET);
+    return lua_gettop(L) - 1 - (plain ? 1 : 0);
+}
+
+/* parser(decode, otherwise) -> function(text) -> what decode(text) returns; where the text is not
+ * plain, or that raises, what otherwise(text) returns. */
+static int l_parser(lua_State *L)
+{
+    lua_settop(L, 2);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_pushcclosure(L, l_parse, 3);
+    return 1;
 }
 
 /* Whether the two bytes occur in this order, next to each other. */
@@ -83,14 +103,15 @@ static bool has_pair(pusher_bytes text, char first, char second)
     return false;
 }
 
-/* Whether a codec may have rounded no number. */
+/* Whether the text is plain and has no `e+` or `E+`, with which printf's %g writes a large number
+ * that it may have rounded; a string may have it, too. */
 static bool is_exact_json(pusher_bytes text)
 {
     return is_plain_json(text) && !has_pair(text, 'e', '+') && !has_pair(text, 'E', '+');
 }
 
-/* is_final_json(text) -> boolean: as is_plain_json, and the text has no number with an exponent and
- * no escaped slash. So what a codec wrote needs no second look. */
+/* is_final_json(text) -> boolean: as is_plain_json, and the text has no `e+`, no `E+` and no
+ * escaped slash. So what a codec wrote needs no second look. */
 static int l_is_final_json(lua_State *L)
 {
     pusher_bytes text = pusher_check_bytes(L, 1);
@@ -201,15 +222,10 @@ char *pusher_quote(char *out, pusher_bytes text)
     return out;
 }
 
-/* quote(text [, front, back]) -> front .. the text as a JSON string .. back */
-static int l_quote(lua_State *L)
+/* Pushes front .. the text as a JSON string .. back. Returns 1. */
+static int push_quoted(lua_State *L, pusher_bytes text, pusher_bytes front, pusher_bytes back)
 {
     pusher_scratch scratch;
-    pusher_bytes text = pusher_check_bytes(L, 1), front = {"", 0}, back = {"", 0};
-    if (!lua_isnoneornil(L, 2)) {
-        front = pusher_check_bytes(L, 2);
-        back = pusher_check_bytes(L, 3);
-    }
     luaL_argcheck(L, text.size < SIZE_MAX / 16, 1, "too long");
     size_t size = front.size + pusher_max_quoted_size(text) + back.size;
     char *out = (char *)pusher_scratch_open(L, &scratch, size);
@@ -217,6 +233,17 @@ static int l_quote(lua_State *L)
     char *end = pusher_quote(out + front.size, text);
     memcpy(end, back.data, back.size);
     return pusher_scratch_push(L, &scratch, (size_t)(end - out) + back.size);
+}
+
+/* quote(text [, front, back]) -> front .. the text as a JSON string .. back */
+static int l_quote(lua_State *L)
+{
+    pusher_bytes text = pusher_check_bytes(L, 1), front = {"", 0}, back = {"", 0};
+    if (!lua_isnoneornil(L, 2)) {
+        front = pusher_check_bytes(L, 2);
+        back = pusher_check_bytes(L, 3);
+    }
+    return push_quoted(L, text, front, back);
 }
 
 /* Pushes the JSON text with each \/ as /. */
@@ -265,13 +292,41 @@ bool pusher_encode(lua_State *L, int encode, int value, pusher_bytes *text)
     return true;
 }
 
+/* The upvalues of the function that l_writer() makes; the first one is that of all functions. */
+enum { ENCODER = 2, MAX_BYTES };
+
+/* The function that l_writer() makes. */
+static int l_write(lua_State *L)
+{
+    pusher_bytes text, front = pusher_check_bytes(L, 2), back = pusher_check_bytes(L, 3);
+    if (lua_type(L, 1) != LUA_TTABLE || !pusher_encode(L, lua_upvalueindex(ENCODER), 1, &text) ||
+        (lua_Number)text.size > lua_tonumber(L, lua_upvalueindex(MAX_BYTES)))
+        return 0;
+    return push_quoted(L, text, front, back);
+}
+
+/* writer(encode, max_bytes) -> function(table, front, back) -> front .. what the encoder writes for
+ * the table, as a JSON string .. back. That function returns nothing for other values, and when the
+ * text needs a second look or has more bytes: those are left to Lua and its error messages, and the
+ * encoder may then be called again. */
+static int l_writer(lua_State *L)
+{
+    (void)luaL_checknumber(L, 2);
+    lua_settop(L, 2);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_pushcclosure(L, l_write, 3);
+    return 1;
+}
+
 const luaL_Reg pusher_json_text_functions[] = {
     {"is_plain_json", l_is_plain_json},
     {"is_final_json", l_is_final_json},
-    {"decode",        l_decode       },
+    {"parser",        l_parser       },
     {"decimal_point", l_decimal_point},
     {"in_c_locale",   l_in_c_locale  },
     {"quote",         l_quote        },
     {"plain_slashes", l_plain_slashes},
+    {"writer",        l_writer       },
     {NULL,            NULL           },
 };

@@ -76,10 +76,15 @@ static unsigned int finish(lua_State *L, mac *m, text *t, unsigned char *out)
     return size;
 }
 
+void pusher_check_mac(lua_State *L, int index)
+{
+    (void)luaL_checkudata(L, index, MAC_T);
+}
+
 unsigned int pusher_mac_compute(lua_State *L, int index, const pusher_bytes *parts, size_t count,
                                 unsigned char *out)
 {
-    mac *m = luaL_checkudata(L, index, MAC_T);
+    mac *m = lua_touserdata(L, index);
     text t;
     if (m->work == NULL)
         return 0;

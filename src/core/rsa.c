@@ -5,6 +5,9 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#if OPENSSL_VERSION_NUMBER >= 0x30000000L
+#include <openssl/core_names.h>
+#endif
 
 #include "internal.h"
 
@@ -24,35 +27,78 @@ static int no_passphrase(char *buffer, int size, int writing, void *asked)
     return -1;
 }
 
+static const char NO_MEMORY[] = "OpenSSL is out of memory";
+/* It does not always say which: when it could not load an algorithm, for instance. */
+static const char CANNOT_SIGN[] = "OpenSSL cannot sign with this key, or is out of memory";
+
+/* OpenSSL 3 remembers a key's size when it reads the key, and remembers 0 when it lacks memory just
+ * then; asked for the key's modulus it looks again. Returns -1 when that fails as well. */
+static int bits_of(EVP_PKEY *key)
+{
+    int bits = EVP_PKEY_bits(key);
+#if OPENSSL_VERSION_NUMBER >= 0x30000000L
+    BIGNUM *modulus = NULL;
+    if (bits == 0)
+        bits = EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_N, &modulus) == 1
+                   ? BN_num_bits(modulus)
+                   : -1;
+    BN_free(modulus);
+#endif
+    return bits;
+}
+
+/* Why a key that was read cannot serve for RS256; NULL when it can. */
+static const char *find_fault(EVP_PKEY *key)
+{
+    if (EVP_PKEY_base_id(key) != EVP_PKEY_RSA)
+        return "not an RSA key";
+    int bits = bits_of(key);
+    if (bits < 0)
+        return NO_MEMORY;
+    return bits < MIN_BITS || bits > MAX_BITS ? "the RSA key must have 2048 to 16384 bits" : NULL;
+}
+
 /* Whether OpenSSL's last failure was one of memory. */
 static bool lacks_memory(void)
 {
     return ERR_GET_REASON(ERR_peek_last_error()) == ERR_R_MALLOC_FAILURE;
 }
 
-/* Reads a key; NULL with *message set when it cannot serve for RS256. */
-static EVP_PKEY *read_key(pusher_bytes pem, bool is_private, const char **message)
+/* Reads a key; NULL with *message set when there is none. */
+static EVP_PKEY *parse(pusher_bytes pem, bool is_private, const char **message)
 {
     bool asked = false;
     EVP_PKEY *key = NULL;
-    BIO *bio = pem.size <= MAX_PEM_BYTES ? BIO_new_mem_buf(pem.data, (int)pem.size) : NULL;
+    BIO *bio = BIO_new_mem_buf(pem.data, (int)pem.size);
     if (bio != NULL && is_private)
         key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, &asked);
     else if (bio != NULL)
         key = PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, &asked);
-    BIO_free(bio);
-    if (asked)
+    if (key == NULL && asked)
         *message = "the key is encrypted with a passphrase; a key without one is needed";
-    else if (key == NULL && lacks_memory())
-        *message = "OpenSSL is out of memory";
+    else if (key == NULL && (bio == NULL || lacks_memory()))
+        *message = NO_MEMORY;
     else if (key == NULL)
         *message =
             is_private ? "not a private key in PEM format" : "not a public key in PEM format";
-    else if (EVP_PKEY_base_id(key) != EVP_PKEY_RSA)
-        *message = "not an RSA key";
-    else if (EVP_PKEY_bits(key) < MIN_BITS || EVP_PKEY_bits(key) > MAX_BITS)
-        *message = "the RSA key must have 2048 to 16384 bits";
-    else
+    BIO_free(bio);
+    return key;
+}
+
+/* Reads a key; NULL with *message set when it cannot serve for RS256. OpenSSL 3 reports some
+ * allocation failures as a malformed key (pem_pkey.c and decoder_lib.c), so a key is refused as
+ * malformed only when two reads agree. */
+static EVP_PKEY *read_key(pusher_bytes pem, bool is_private, const char **message)
+{
+    if (pem.size > MAX_PEM_BYTES) {
+        *message = "the key must have at most 65536 bytes";
+        return NULL;
+    }
+    EVP_PKEY *key = parse(pem, is_private, message);
+    if (key == NULL)
+        key = parse(pem, is_private, message);
+    *message = key != NULL ? find_fault(key) : *message;
+    if (*message == NULL)
         return key;
     EVP_PKEY_free(key);
     return NULL;
@@ -67,7 +113,7 @@ static const char *sign(pusher_bytes pem, pusher_bytes text, unsigned char *out,
     if (key != NULL &&
         (ctx == NULL || EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) != 1 ||
          EVP_DigestSign(ctx, out, size, text.data, text.size) != 1))
-        message = "OpenSSL cannot sign with this key, or is out of memory";
+        message = CANNOT_SIGN;
     EVP_MD_CTX_free(ctx);
     EVP_PKEY_free(key);
     return message;
@@ -85,7 +131,7 @@ static bool verify(pusher_bytes pem, pusher_bytes text, pusher_bytes signature)
     return good;
 }
 
-/* rs256_sign(pem, text) -> signature | nil, message */
+/* rs256_sign(pem, text) -> signature | nil, message, whether memory may be short */
 static int l_rs256_sign(lua_State *L)
 {
     unsigned char out[MAX_BITS / 8];
@@ -94,13 +140,16 @@ static int l_rs256_sign(lua_State *L)
     ERR_set_mark(); /* the error queue is shared with nginx and others: leave it unchanged */
     const char *message = sign(pem, text, out, &size);
     ERR_pop_to_mark();
-    if (message != NULL)
-        return pusher_fail(L, message);
-    lua_pushlstring(L, (const char *)out, size);
-    return 1;
+    if (message == NULL) {
+        lua_pushlstring(L, (const char *)out, size);
+        return 1;
+    }
+    int results = pusher_fail(L, message);
+    lua_pushboolean(L, message == NO_MEMORY || message == CANNOT_SIGN);
+    return results + 1;
 }
 
-/* rs256_verify(public_pem, text, signature) -> boolean */
+/* rs256_verify(public_pem, text, signature) -> boolean; false, too, when memory is short */
 static int l_rs256_verify(lua_State *L)
 {
     pusher_bytes pem = pusher_check_bytes(L, 1), text = pusher_check_bytes(L, 2),

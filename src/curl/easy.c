@@ -124,7 +124,7 @@ static int l_easy_perform(lua_State *L)
         handle->idle = pusher_job_new();
     pusher_job *job = handle->idle;
     if (job == NULL)
-        return pusher_fail_call(L, "out of memory", "network", true);
+        return pusher_fail_call(L, pusher_no_memory, "network", true);
     const char *message = pusher_request_read(L, fields, &handle->settings, direct, &job->request);
     if (message != NULL)
         return pusher_fail_call(L, message, "invalid", true);

@@ -350,6 +350,8 @@ void pusher_response_fail(pusher_response *response, const char *message, const 
 /* A Lua function of a light userdata, the response: returns status, body, headers, or a failure as
  * below. Call it protected: it raises when memory is short, and then the response is unchanged. */
 int pusher_response_push(lua_State *L);
+/* Another call may find memory, whatever this one was about: this message's code is "network". */
+extern const char pusher_no_memory[];
 /* Pushes nil, message, code, and false when surely nothing was sent, else nil. Returns 4. */
 int pusher_fail_call(lua_State *L, const char *message, const char *code, bool unsent);
 /* The same for a request on a closed handle. */

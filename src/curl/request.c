@@ -257,7 +257,7 @@ const char *pusher_request_read(lua_State *L, int fields, const pusher_settings 
     message = put_headers(L, fields + HEADERS, request);
     request->method = put(&request->text, method);
     request->body = put(&request->text, body);
-    return message == NULL && request->text.failed ? "out of memory" : message;
+    return message == NULL && request->text.failed ? pusher_no_memory : message;
 }
 
 void pusher_request_free(pusher_request *request)

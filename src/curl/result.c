@@ -15,6 +15,8 @@ static bool is_aborted_handshake(const char *message)
            strstr(message, "error:00000000") != NULL; /* OpenSSL has none to report */
 }
 
+const char pusher_no_memory[] = "out of memory";
+
 enum { TOO_LARGE = 100 };
 
 /* When a single line is too long for it, libcurl before 8.6 reports "out of memory", too, in a
@@ -149,7 +151,7 @@ static void fail(pusher_transfer *transfer, CURLcode result)
     bool no_memory = lacks_memory(transfer, result);
     bool unsent = pusher_transfer_unsent(transfer, result);
     if (no_memory)
-        pusher_response_fail(transfer->response, "out of memory", "network", unsent);
+        pusher_response_fail(transfer->response, pusher_no_memory, "network", unsent);
     else if (unsent && result != CURLE_OPERATION_TIMEDOUT && lacks_descriptors())
         pusher_response_fail(transfer->response, PUSHER_NO_DESCRIPTORS, "network", true);
     else
@@ -176,7 +178,7 @@ void pusher_transfer_finish(pusher_transfer *transfer, CURLcode result)
 int pusher_fail_call(lua_State *L, const char *message, const char *code, bool unsent)
 {
     pusher_fail(L, message);
-    lua_pushstring(L, code);
+    lua_pushstring(L, message == pusher_no_memory ? "network" : code);
     if (unsent)
         lua_pushboolean(L, 0);
     else

@@ -33,12 +33,10 @@ static const char *read_text(const pusher_table *options, const char *name, char
         return lua_pushfstring(options->L, "option \"%s\" must not contain control characters",
                                name);
     *copy = strdup(text.data);
-    return *copy == NULL ? "out of memory" : NULL;
+    return *copy == NULL ? pusher_no_memory : NULL;
 }
 
-/* libcurl would find this out with the first request, and quote the whole proxy in its message,
- * the password too. */
-static const char *check_proxy(const char *proxy)
+static const char *try_proxy(const char *proxy)
 {
     static const char *const schemes[] = {"http",    "https",  "socks4",
                                           "socks4a", "socks5", "socks5h"};
@@ -59,11 +57,19 @@ static const char *check_proxy(const char *proxy)
     curl_free(host);
     curl_url_cleanup(url);
     if (result == CURLUE_OUT_OF_MEMORY)
-        return "out of memory";
+        return pusher_no_memory;
     /* libcurl before 7.75 accepts spaces. */
     return known && strchr(proxy, ' ') == NULL
                ? NULL
                : "option \"proxy\" must look like \"http://user:password@host:port\"";
+}
+
+/* Without this check the first request would fail, with the proxy and its password in libcurl's
+ * message. libcurl reports some allocation failures as a malformed URL (parse_hostname_login() in
+ * lib/urlapi.c), so a URL is refused only when two checks agree. */
+static const char *check_proxy(const char *proxy)
+{
+    return try_proxy(proxy) == NULL ? NULL : try_proxy(proxy);
 }
 
 const char *pusher_settings_read(lua_State *L, int index, pusher_settings *settings)

@@ -56,7 +56,8 @@ function specs.graph(paths)
     table.insert(users[module], path)
   end
   for _, path in ipairs(paths) do
-    for module in read(path):gmatch("require%s*[(,]?%s*[\"']([%w_.]+)[\"']") do
+    local text = read(path):gsub("%f[%w_]late%.load%f[^%w_]", "require") -- pusher.base.late
+    for module in text:gmatch("require%s*[(,]?%s*[\"']([%w_.]+)[\"']") do
       -- "pusher.transport." .. name is any of these modules.
       for _, other in ipairs(module:sub(-1) == "." and paths or {}) do
         if starts_with_one_of(module_name(other), { module }) then

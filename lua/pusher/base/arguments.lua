@@ -23,7 +23,7 @@ function arguments.show(value)
   if type(value) ~= "string" then
     return type(value)
   end
-  local text = #value > MAX_SHOWN_BYTES and value:sub(1, MAX_SHOWN_BYTES) .. "…" or value
+  local text = ascii.shorten(value, MAX_SHOWN_BYTES) .. (#value > MAX_SHOWN_BYTES and "…" or "")
   return '"' .. text:gsub(ascii.CONTROL, "?") .. '"'
 end
 
@@ -86,7 +86,7 @@ end
 -- @treturn string
 function arguments.name(name)
   local kind = type(name)
-  return kind == "number" and tostring(name) or kind == "string" and name:sub(1, MAX_SHOWN_BYTES) or kind
+  return kind == "number" and tostring(name) or kind == "string" and ascii.shorten(name, MAX_SHOWN_BYTES) or kind
 end
 
 --- The failure of a table with a member that is not known.
@@ -118,6 +118,13 @@ end
 -- @treturn number
 function arguments.length(list)
   return rawlen(list)
+end
+
+--- Whether a value is a table that JSON writes as an object: it has no list in it.
+-- @param value
+-- @treturn boolean
+function arguments.is_map(value)
+  return type(value) == "table" and rawget(value, 1) == nil
 end
 
 --- Copies a plain list: its keys are 1 to n and nothing else. Its metatable does not count.

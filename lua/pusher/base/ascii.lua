@@ -1,5 +1,8 @@
---- Case and order of bytes, independent of the locale, which string.lower and the operator < follow (tolower, strcoll).
+--- Case, order and display of bytes, independent of the locale, which string.lower and the operator < follow (tolower,
+-- strcoll).
 -- `%d` and `%x` do not depend on it.
+
+local core = require "pusher.core"
 
 local ascii = {}
 
@@ -28,6 +31,22 @@ end
 -- @treturn string
 function ascii.upper(text)
   return (text:gsub("[a-z]", UPPER))
+end
+
+--- The beginning of a text, in valid UTF-8: no character is cut, and what is no UTF-8 has "?" in place of bytes above
+-- 127.
+-- @tparam string text
+-- @tparam number max bytes
+-- @treturn string
+function ascii.shorten(text, max)
+  if #text > max then
+    local last = max
+    while last > max - 3 and byte(text, last + 1) >= 0x80 and byte(text, last + 1) < 0xC0 do -- within a character
+      last = last - 1
+    end
+    text = text:sub(1, last)
+  end
+  return core.utf8_valid(text) and text or (text:gsub("[\128-\255]", "?"))
 end
 
 --- Whether `a` comes before `b` in the order of their bytes; for table.sort.

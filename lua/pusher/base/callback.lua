@@ -18,13 +18,23 @@ function callback.text(value)
   return ok and type(text) == "string" and text or "an error that cannot be shown"
 end
 
-local OUT_OF_MEMORY = "not enough memory" -- the whole message, in every Lua
+local WEAK = { __mode = "k" }
+
+--- What Lua raises when it has no memory, in every version.
+callback.OUT_OF_MEMORY = "not enough memory"
+
+--- Whether a text ends with that: some functions put a file's name before it.
+-- @tparam string text
+-- @treturn boolean
+function callback.is_out_of_memory(text)
+  return text:sub(-#callback.OUT_OF_MEMORY) == callback.OUT_OF_MEMORY
+end
 
 --- Raises again what a function raised, if it is Lua's lack of memory: that says nothing about the function's
 -- arguments.
 -- @param raised
 function callback.raise_out_of_memory(raised)
-  if raised == OUT_OF_MEMORY then
+  if raised == callback.OUT_OF_MEMORY then
     error(raised, 0)
   end
 end
@@ -89,7 +99,8 @@ end
 function callback.new(log)
   return setmetatable({
     log = log,
-    inside = {}, -- set of the coroutines that are inside a call: a function may yield
+    -- Set of the coroutines that are inside a call: a function may yield. Weak, for it may never go on.
+    inside = setmetatable({}, WEAK),
     depth = 0, -- calls of all of them
     unknown = 0, -- of these, calls of coroutines that could not be added to the set for lack of memory
   }, metatable)

@@ -8,7 +8,7 @@ local errors = {}
 --- Every `details.code`, and whether the same call may succeed later. `details.retryable` may differ for one failure.
 errors.CODES = {
   invalid = false, -- an argument's value is not acceptable; nothing was sent. Or 400, 422
-  config = false, -- an option or credential is missing or wrong
+  config = false, -- an option or credential is missing or wrong, or a module cannot be loaded
   encryption = false, -- encryption or decryption failed, or there is no master key
   network = true, -- no connection, or it broke
   timeout = true, -- the deadline passed

@@ -240,9 +240,9 @@ end
 function http.one_line(text)
   -- Cut first, since a message may come with a megabyte.
   local long = #text > 4 * MAX_SHOWN_BYTES
-  text = text:sub(1, 4 * MAX_SHOWN_BYTES):gsub(ascii.CONTROL .. "+", " ")
+  text = ascii.shorten(text, 4 * MAX_SHOWN_BYTES):gsub(ascii.CONTROL .. "+", " ")
   text = long and text:sub(text:find(ascii.NOT_SPACE) or #text + 1) or trim(text)
-  return #text > MAX_SHOWN_BYTES and text:sub(1, MAX_SHOWN_BYTES) .. "…" or text
+  return ascii.shorten(text, MAX_SHOWN_BYTES) .. (#text > MAX_SHOWN_BYTES and "…" or "")
 end
 
 return http

@@ -8,6 +8,7 @@ local callback = require "pusher.base.callback"
 local cjson = require "pusher.base.cjson"
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
+local http = require "pusher.base.http"
 local long_integers = require "pusher.base.long_integers"
 
 local json = {}
@@ -15,10 +16,11 @@ local json = {}
 local MAX_DEPTH = cjson.MAX_DEPTH
 local EXACT_INTEGER = 2 ^ 53
 
+local type = type
 local math_type, tointeger = math.type, math.tointeger
-local find = string.find
+local find, sub = string.find, string.sub
 local call_with_dot = cjson.call_with_dot
-local decode, is_plain_json, is_final_json = core.decode, core.is_plain_json, core.is_final_json
+local is_plain_json, is_final_json = core.is_plain_json, core.is_final_json
 local raise_out_of_memory = callback.raise_out_of_memory
 
 --- A finite number by string.format, with a dot in place of the locale's decimal point.
@@ -34,7 +36,7 @@ end
 -- @treturn string
 function json.number_text(number)
   if number % 1 == 0 then
-    return (math_type and math_type(number) == "integer" and "%d" or "%.0f"):format(number)
+    return (math_type and math_type(number) == "integer" and "%d" or "%.0f"):format(number + 0) -- 0 for -0
   end
   return json.format_number("%.14g", number)
 end
@@ -87,7 +89,7 @@ local function restore_integers(value, depth)
 end
 
 local function without_position(message)
-  return (callback.text(message):gsub("^[^:]+:%d+: ", ""))
+  return http.one_line((callback.text(message):gsub("^[^:]+:%d+: ", "")))
 end
 
 local function not_encodable(cause)
@@ -156,6 +158,8 @@ local function parse_any(raw_decode, repair, text)
   local ok, value
   if is_plain_json(text) then
     ok, value = pcall(raw_decode, text)
+  elseif find(text, "\0", 1, true) then
+    return errors.fail("response", "the text is not JSON: it has a NUL") -- lua-cjson would end there
   else
     ok, value = decode_carefully(call_with_dot, raw_decode, text)
   end
@@ -172,15 +176,10 @@ end
 
 -- parse(text) of a wrapped codec. The common text is read by one call of C when the codec is our own.
 local function parser(raw_decode, repair)
-  return function(text)
-    if repair then
-      local ok, value = decode(raw_decode, text)
-      if ok then
-        return value
-      end
-    end
+  local function parse(text)
     return parse_any(raw_decode, repair, text)
   end
+  return repair and core.parser(raw_decode, parse) or parse
 end
 
 -- restore(value) of a wrapped codec. `floats`: whether the codec reads integers as floats.
@@ -212,6 +211,68 @@ local function wrap(codec, repair, finish)
       return restore(value), message, details
     end,
   }
+end
+
+local END_OF_STRING = '["\\\t\r\n]' -- or where one cannot go on
+
+-- The place of the quote that ends the string whose first quote is at `start`; nil when it has a tab or a line break.
+local function end_of_string(text, start)
+  local at = find(text, END_OF_STRING, start + 1)
+  while at and sub(text, at, at) == "\\" do
+    at = find(text, END_OF_STRING, find(text, '^["\\]', at + 1) and at + 2 or at + 1)
+  end
+  return (not at and #text) or (sub(text, at, at) == '"' and at) or nil
+end
+
+--- Calls f with the name of each member of the object, as it stands in the text, and the place where it ends; without a
+-- name when a string is malformed. Ends when f returns false.
+-- @tparam string text
+-- @tparam function f function(name in its quotes, place)
+function json.each_name(text, f)
+  local depth, at = 0, find(text, '["{}%[%]]')
+  while at do
+    local char, last = sub(text, at, at), at
+    if char == '"' then
+      last = end_of_string(text, at)
+      if not last then
+        return f()
+      elseif depth == 1 and find(text, "^[ \t\r\n]*:", last + 1) and not f(sub(text, at, last), last) then
+        return
+      end
+    else
+      depth = depth + ((char == "{" or char == "[") and 1 or -1)
+    end
+    at = find(text, '["{}%[%]]', last + 1)
+  end
+end
+
+--- A name without its quotes and escapes.
+-- @tparam string quoted as each_name gives it
+-- @tparam function decode of a wrapped codec
+-- @treturn string
+function json.unquote(quoted, decode)
+  if find(quoted, "\\", 1, true) then
+    local list = decode("[" .. quoted .. "]")
+    quoted = type(list) == "table" and list[1]
+    return type(quoted) == "string" and quoted or ""
+  end
+  return sub(quoted, 2, -2)
+end
+
+--- Whether a member of an object is an object, too: an empty one is decoded to the same as an empty list.
+-- @tparam string text JSON, which has been read
+-- @tparam string name of the member; the last one of this name counts
+-- @tparam function decode of a wrapped codec
+-- @treturn boolean
+function json.is_object_at(text, name, decode)
+  local found = false
+  json.each_name(text, function(quoted, last)
+    if quoted and json.unquote(quoted, decode) == name then
+      found = find(text, "^[ \t\r\n]*:[ \t\r\n]*{", last + 1) ~= nil
+    end
+    return quoted ~= nil
+  end)
+  return found
 end
 
 --- Wraps a codec.

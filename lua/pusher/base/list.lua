@@ -1,7 +1,7 @@
 --- A doubly linked list: nodes are added at the end, and any node can be removed. Pure.
 --
 -- A node is the caller's own table, so adding one makes no garbage. It can be in one list at a time, which keeps its
--- neighbours in the fields `ahead` and `behind`, false where there is none. Fields to read: `first`, `size`. No field
+-- neighbours in the fields `prev` and `next`, false where there is none. Fields to read: `first`, `size`. No field
 -- is ever set to nil: Lua forgets such a field, and to set it again could take memory.
 
 local jit = rawget(_G, "jit")
@@ -20,7 +20,7 @@ end
 function methods:push(node)
   local last = self.last
   if last then
-    node.ahead, last.behind = last, node
+    node.prev, last.next = last, node
   else
     self.first = node
   end
@@ -29,17 +29,31 @@ end
 
 --- Removes a node, which must be in this list.
 function methods:remove(node)
-  local ahead, behind = node.ahead, node.behind
+  local before, after = node.prev, node.next
   self.size = self.size - 1
-  if ahead then
-    ahead.behind, node.ahead = behind, false
+  if before then
+    before.next, node.prev = after, false
   else
-    self.first = behind or false
+    self.first = after or false
   end
-  if behind then
-    behind.ahead, node.behind = ahead, false
+  if after then
+    after.prev, node.next = before, false
   else
-    self.last = ahead or false
+    self.last = before or false
+  end
+end
+
+--- Removes the first nodes, all up to one of them, which stay linked to each other by `next`.
+-- @tparam table node the last one to remove
+-- @tparam number count how many they are
+function methods:cut(node, count)
+  local rest = node.next
+  node.next = false
+  self.first, self.size = rest, self.size - count
+  if rest then
+    rest.prev = false
+  else
+    self.last = false
   end
 end
 

@@ -1,7 +1,8 @@
 --- Reports each HTTP call to the option `observe`, a function(call); docs/metrics.md lists the fields of `call`.
 --
 -- An observed transport wraps another one, and reports what one part of the library sends through it. Each attempt of
--- a call is reported once, as soon as its outcome is known; a call that is refused before anything is sent is not.
+-- a call is reported once, as soon as its outcome is known; a call that is refused before anything is sent is not. Nor
+-- does a forked child report its copies of calls that its parent carries on and reports.
 
 local arguments = require "pusher.base.arguments"
 local callback = require "pusher.base.callback"
@@ -12,7 +13,7 @@ if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
 
 local observer = {}
 
-local find, sub, now, running = string.find, string.sub, core.now, coroutine.running
+local find, sub, now, running, forks = string.find, string.sub, core.now, coroutine.running, core.forks
 
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.base.observer" }
@@ -24,8 +25,8 @@ local OPTIONAL = { "fail", "step", "pollfd", "events", "timeout", "close" }
 -- phase of nginx without network, should be noticed.
 local REFUSED = { invalid = true, full = true, closed = true }
 
--- The state of one call: `call`, what `observe` gets for the attempt in flight, or false between two attempts. It is
--- the attempts of the call, too, for a transport that makes them by itself.
+-- The state of one call: `call`, what `observe` gets for the attempt in flight, or false between two attempts; `forks`,
+-- the process that sent it. It is the attempts of the call, too, for a transport that makes them by itself.
 local state_methods = {}
 local state_metatable = { __index = state_methods }
 
@@ -63,6 +64,9 @@ local function report(state, result, details)
   local call, owner = state.call, state.owner
   if call then
     state.call = false
+    if state.forks ~= forks() then
+      return
+    end
     local here, inside = running() or "main", owner.inside -- Lua 5.1 has no object for the main one
     local outer = inside[here]
     pcall(mark, inside, here) -- fails when memory is short
@@ -118,7 +122,7 @@ function observer.wrap(transport, observe, log, label)
     return transport
   end
   local self = { inner = transport, observe = observe, log = log, label = label,
-    inside = {} } -- the set of the coroutines that are inside `observe`, which may yield
+    inside = setmetatable({}, { __mode = "k" }) } -- the coroutines inside `observe`, which may yield for ever
   self.repeats = rawget(transport, "repeats")
   for _, name in ipairs(OPTIONAL) do
     local method = arguments.method(transport, name)
@@ -138,7 +142,7 @@ end
 
 --- Sends a request, as the other transport does.
 function methods:send(request, parse, attempts)
-  local state = { owner = self, call = new_call(self, request), parse = parse, attempts = attempts }
+  local state = { owner = self, call = new_call(self, request), parse = parse, attempts = attempts, forks = forks() }
   -- Made first: once the request is sent, its outcome must not be lost.
   local finish = self.repeats and finisher(state)
   local own_attempts = attempts and setmetatable(state, state_metatable)

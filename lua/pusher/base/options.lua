@@ -6,7 +6,10 @@
 -- place, or nil, message, details.
 
 local arguments = require "pusher.base.arguments"
+local ascii = require "pusher.base.ascii"
+local core = require "pusher.core"
 local errors = require "pusher.base.errors"
+local url = require "pusher.base.url"
 
 local options = {}
 
@@ -62,7 +65,8 @@ local function similar(name, declared)
   local best, best_distance
   for candidate in pairs(declared) do
     local d = distance(name, candidate)
-    if d <= #candidate / 2 and (not best or d < best_distance or (d == best_distance and candidate < best)) then
+    local is_better = not best or d < best_distance or (d == best_distance and ascii.less(candidate, best))
+    if d <= #candidate / 2 and is_better then
       best, best_distance = candidate, d
     end
   end
@@ -182,6 +186,14 @@ function options.transport(given)
   local checked, message, details = options.check(given or {}, options.TRANSPORT)
   if not checked then
     return nil, message, details
+  end
+  if (checked.proxy or "") ~= "" and not url.split_proxy(checked.proxy) then
+    return errors.fail("config", 'option "proxy" must look like "http://user:password@host:port"', { field = "proxy" })
+  end
+  -- libcurl may wait for a pipe or a device without an end. What does not exist may do so later.
+  if checked.ca_file and core.is_file(checked.ca_file) == false then
+    return errors.fail("config", 'option "ca_file" must name a file, not a directory, a pipe or a device, got '
+      .. arguments.show(checked.ca_file), { field = "ca_file" })
   end
   checked.connect_timeout = math.min(checked.connect_timeout or checked.timeout, checked.timeout)
   return checked

@@ -1,6 +1,7 @@
 --- The pieces of URLs: escaping, hosts, ports. Pure.
 
 local addresses = require "pusher.base.addresses"
+local ascii = require "pusher.base.ascii"
 
 local url = {}
 
@@ -75,12 +76,32 @@ function url.split_host(text)
   local host, rest = text:match("^%[([%x:.]+)%](.*)$")
   if not host then
     host, rest = text:match("^([A-Za-z0-9%-_.]+)(.*)$")
+  elseif not (host:find(":", 1, true) and addresses.read(host)) then
+    return nil -- no IPv6 address
   end
   local port = rest and tonumber(rest:match("^:(%d+)$"))
   if not host or (rest ~= "" and not (port and port >= 1 and port <= 65535)) then
     return nil
   end
   return host, port
+end
+
+--- Takes the URL of a proxy apart: `[scheme://][user[:password]@]host[:port]`. It may hold a password, so no message
+-- shows any of it.
+-- @tparam string text
+-- @treturn table|nil `{ scheme = in lower case, host =, port = or nil, userinfo = percent-encoded, or nil }`; nil when
+--   the text is something else, has a path, or a control character in what it says about the user
+function url.split_proxy(text)
+  local scheme, authority = text:match("^([A-Za-z0-9]+)://([^/]+)/?$")
+  if not scheme then
+    scheme, authority = "http", text:match("^([^/]+)/?$") or ""
+  end
+  local userinfo, server = authority:match("^([^@]*)@(.*)$")
+  local host, port = url.split_host(server or authority)
+  if not host or url.unescape(userinfo or ""):find(ascii.CONTROL) then
+    return nil
+  end
+  return { scheme = ascii.lower(scheme), host = host, port = port, userinfo = userinfo }
 end
 
 --- Whether a host is an IP address, which needs no lookup. Four numbers that are none, such as 1.2.3.400, are a name;

@@ -16,8 +16,7 @@ local methods = {}
 local metatable = { __index = methods, __name = "pusher.channels.auth" }
 
 local fail = errors.fail
-local authorize, authorize_member, subscriber = core.authorize, core.authorize_member, core.subscriber
-local is_channel_name = core.is_channel_name
+local is_channel_name, subscriber = core.is_channel_name, core.subscriber
 local NEEDS_AUTHORIZATION, PRESENCE = kind.NEEDS_AUTHORIZATION, kind.PRESENCE
 
 -- What surrounds the shared secret in a response.
@@ -26,14 +25,12 @@ local SECRET, END = '","shared_secret":"', '"}'
 --- Makes an authorizer of one app.
 -- @tparam table parts `{ key = app key, mac = keyed HMAC-SHA256, json =, sealer = }`
 function auth.new(parts)
+  local front = '{"auth":' .. parts.json.quote(parts.key .. ":"):sub(1, -2) -- the same in every response
   return setmetatable({
-    front = '{"auth":' .. parts.json.quote(parts.key .. ":"):sub(1, -2), -- the same in every response
-    mac = parts.mac,
-    json = parts.json,
-    encode = parts.json.own_encode,
-    sealer = parts.sealer,
-    closed = false,
-    master_key = parts.sealer:key(), -- a copy: a call of the sealer would cost 5 % of an authorization
+    front = front, mac = parts.mac, json = parts.json, sealer = parts.sealer, closed = false,
+    -- function(params, member), in C: as authorize_channel for a form and a member of the common shape; returns
+    -- nothing for anything else.
+    authorize_common = core.authorizer(parts.mac, front, parts.sealer:key(), parts.json.own_encode),
   }, metatable)
 end
 
@@ -94,12 +91,24 @@ local function read_user(given)
   return { id = id, user_info = user_info }, id, watchlist
 end
 
+local function check_user_id(id)
+  local type_name = type(id)
+  if type_name ~= "string" then
+    local is_finite = type_name == "number" and id - id == 0
+    return fail("invalid", "user_id must be a string or a whole number, got "
+      .. (is_finite and json.format_number("%.16g", id) or type_name), { field = "user_id" })
+  end
+  return validate.user_id(id)
+end
+
 local function check_member_text(self, text)
   local ok
   local member, message, details = decode_object(self, text, "user_id")
-  if member and type(member.user_id) ~= "string" and type(member.user_id) ~= "number" then
-    return fail("invalid", "user_id must be a string or a number, got " .. type(member.user_id), { field = "user_id" })
-  elseif member then
+  if member then
+    local id = member.user_id
+    ok, message, details = check_user_id(type(id) == "number" and id % 1 == 0 and json.number_text(id) or id)
+  end
+  if ok then
     ok, message, details = read_member(member)
   end
   return ok and text, message, details
@@ -115,7 +124,7 @@ local function member_text(self, given)
     return nil, id, failure
   end
   if type(id) ~= "string" or not is_channel_name(id) then -- else it is valid, as nearly all are
-    ok, message, details = validate.user_id(id)
+    ok, message, details = check_user_id(id)
     if not ok then
       return nil, message, details
     end
@@ -169,19 +178,6 @@ local function sign(self, socket_id, channel, is_presence, member)
     socket_id, ":", channel, ":", data))
 end
 
---- The same as authorize_channel for a form and a member of the common shape; nil for every other, and for arguments of
--- wrong types.
--- @treturn string|nil JSON text
-function methods:authorize_common(params, member)
-  if type(params) ~= "string" then
-    return nil
-  elseif member == nil then
-    return authorize(self.mac, params, self.front, END, SECRET, self.master_key)
-  elseif self.encode then
-    return authorize_member(self.mac, params, self.front, member, self.encode)
-  end
-end
-
 --- Authorizes a subscriber to a private, presence or encrypted channel.
 -- @tparam string|table params the url-encoded form, or its fields
 -- @tparam[opt] table|string member `{ user_id =, user_info = }` or a JSON text
@@ -205,12 +201,15 @@ end
 
 local MAX_WATCHED = 100
 
--- The JSON text of a list of user ids, `[]` for an empty one.
-local function watchlist_text(self, given)
-  local ids = type(given) == "table" and arguments.list(given)
+-- The JSON text of a list of user ids, `[]` for an empty one. `is_object`: an empty table was an object in JSON.
+local function watchlist_text(self, given, is_object)
+  local is_table, ids = type(given) == "table", nil
+  if is_table and not is_object then
+    ids = arguments.list(given)
+  end
   if not ids or #ids > MAX_WATCHED then
-    return fail("invalid", ("watchlist must be a list of at most %d user ids"):format(MAX_WATCHED),
-      { field = "watchlist" })
+    return fail("invalid", ("watchlist must be a list of at most %d user ids, got %s"):format(MAX_WATCHED,
+      ids and #ids or is_table and "an object" or type(given)), { field = "watchlist" })
   end
   for index, id in ipairs(ids) do
     local ok, message = validate.user_id(id)
@@ -222,15 +221,16 @@ local function watchlist_text(self, given)
   return "[" .. table.concat(ids, ",") .. "]"
 end
 
--- Servers find a user by the id, which must be a string.
--- A text is written on purpose, so it may have fields of the application's own, as in other libraries.
+-- Servers find a user by the id, which must be a string. A JSON text is signed as given, so it may have further fields,
+-- as in other libraries.
 local function user_text(self, given)
-  local is_text = type(given) == "string"
+  local is_text, is_object = type(given) == "string", false
   local user, id, watchlist
   if is_text then
     user, id, watchlist = decode_object(self, given, "id")
     if user then
       id, watchlist = user.id, user.watchlist
+      is_object = watchlist ~= nil and json.is_object_at(given, "watchlist", self.json.decode)
     end
   else
     user, id, watchlist = read_user(given)
@@ -240,7 +240,7 @@ local function user_text(self, given)
   end
   local ok, message, details = validate.user_id(id)
   if ok and watchlist ~= nil then
-    ok, message, details = watchlist_text(self, watchlist)
+    ok, message, details = watchlist_text(self, watchlist, is_object)
   end
   if not ok then
     return nil, message, details
@@ -274,9 +274,12 @@ function methods:authenticate_user(params, user)
     socket_id, "::user::", data))
 end
 
+local function nothing()
+end
+
 --- Forgets the master key, and signs nothing more.
 function methods:close()
-  self.master_key, self.closed = nil, true
+  self.authorize_common, self.closed = nothing, true -- C holds the master key, too
 end
 
 return auth

@@ -6,6 +6,10 @@
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
 
+local floor = math.floor
+
+local ENVELOPE_BYTES = #'{"nonce":"","ciphertext":""}' + floor(core.NONCE_BYTES / 3 * 4)
+
 local encryption = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.channels.encryption" }
@@ -43,7 +47,7 @@ local function no_key()
   return errors.fail("encryption", "an encrypted channel needs the option encryption_master_key_base64")
 end
 
---- The master key, for core.authorize.
+--- The master key, for core.authorizer.
 -- @treturn string|nil
 function methods:key()
   return self.master_key
@@ -60,18 +64,28 @@ function methods:shared_secret(channel)
   return core.shared_secret(channel, master_key)
 end
 
+--- The bytes that event data has when it is encrypted, as servers count them.
+-- @tparam string plaintext
+-- @treturn integer|nil
+function methods:size(plaintext)
+  if not self.master_key then
+    return no_key()
+  end
+  return ENVELOPE_BYTES + 4 * floor((#plaintext + core.TAG_BYTES + 2) / 3)
+end
+
 --- Encrypts event data.
 -- @tparam string channel
 -- @tparam string plaintext
--- @treturn string|nil the JSON text to send as `data`
-function methods:seal(channel, plaintext)
+-- @tparam string front
+-- @tparam string back
+-- @treturn string|nil front .. the text to send as `data`, as a JSON string .. back
+function methods:seal(channel, plaintext, front, back)
   local master_key = self.master_key
   if not master_key then
     return no_key()
   end
-  local nonce = self.random(core.NONCE_BYTES)
-  local sealed = core.seal(plaintext, core.channel_key(channel, master_key), nonce)
-  return '{"nonce":"' .. core.base64_encode(nonce) .. '","ciphertext":"' .. core.base64_encode(sealed) .. '"}'
+  return core.seal_event(plaintext, channel, master_key, self.random(core.NONCE_BYTES), front, back)
 end
 
 --- Decrypts event data, such as a client event's in a webhook.

@@ -1,6 +1,6 @@
 --- Reads a subscriber's form, which may be hostile, in time linear in its length. Pure.
 -- It is url-encoded; form.decode reads JSON and multipart, too.
--- core.subscriber and core.authorize read the one shape that clients commonly send; all others are read here.
+-- core.subscriber and core.authorizer read the one shape that clients commonly send; all others are read here.
 
 local arguments = require "pusher.base.arguments"
 local ascii = require "pusher.base.ascii"
@@ -202,7 +202,7 @@ local function listed_channels(fields)
     return fail("invalid", ("channel_name must be one channel or a list of at most %d"):format(validate.MAX_CHANNELS),
       { field = "channel_name", limit = validate.MAX_CHANNELS })
   end
-  table.sort(channels) -- `pairs` has no order
+  table.sort(channels, ascii.less) -- `pairs` has no order
   return channels
 end
 

@@ -9,6 +9,7 @@ local ascii = require "pusher.base.ascii"
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
 local json = require "pusher.base.json"
+local sources = require "pusher.base.sources"
 local standard_headers = require "pusher.base.headers"
 local url = require "pusher.base.url"
 
@@ -133,8 +134,7 @@ function request.builder(parts)
     local now = clock()
     if now ~= stamp.now then
       if type(now) ~= "number" or now - now ~= 0 then
-        return errors.fail("config", "the option clock must return Unix seconds, got " .. arguments.show(now),
-          { field = "clock" })
+        return sources.no_time()
       end
       stamp = new_stamp(key, now)
     end

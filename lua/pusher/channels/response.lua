@@ -7,6 +7,7 @@ local ascii = require "pusher.base.ascii"
 local errors = require "pusher.base.errors"
 local http = require "pusher.base.http"
 local json = require "pusher.base.json"
+local notify = require "pusher.channels.notify"
 
 local response = {}
 
@@ -27,7 +28,7 @@ local function clock_skew(text, headers, now)
     ours = time
   end
   local date = http.date(http.header(headers, "date") or "")
-  return date and math.floor(date - now) or nil
+  return date and now == now and math.floor(date - now) or nil -- now may be NaN
 end
 
 local MAX_READ_BYTES = 4096 -- of an error's text
@@ -131,17 +132,33 @@ function response.plain(decoded)
   return decoded
 end
 
+-- Names to attributes.
+local function read_channels(given)
+  local channels = {}
+  for name, attributes in pairs(given) do
+    if type(name) == "string" then
+      channels[name] = type(attributes) == "table" and attributes or {}
+    end
+  end
+  return channels
+end
+
 --- Result of trigger and of calls whose response is `{}`: `channels` with counts when asked for.
 function response.published(decoded)
   if next(decoded) == nil then
     return decoded
   end
-  return { channels = member_table(decoded, "channels"), event_ids = member_table(decoded, "event_ids") }
+  local channels = member_table(decoded, "channels")
+  return { channels = channels and read_channels(channels), event_ids = member_table(decoded, "event_ids") }
 end
 
 --- Result of trigger_batch: `batch`, a list in the order of the events. Reverb sends `{"batch":{}}` without counts.
 function response.batch(decoded)
-  return { batch = member_table(decoded, "batch") }
+  local given, batch = member_table(decoded, "batch"), {}
+  for index, attributes in ipairs(given or {}) do
+    batch[index] = type(attributes) == "table" and attributes or {}
+  end
+  return { batch = given and batch }
 end
 
 --- Result of channels: `channels`, names to attributes.
@@ -150,19 +167,13 @@ function response.channels(decoded)
   if type(given) ~= "table" then
     return nil, "the server's response has no channels"
   end
-  local channels = {}
-  for name, attributes in pairs(given) do
-    if type(name) == "string" then
-      channels[name] = type(attributes) == "table" and attributes or {}
-    end
-  end
-  return { channels = channels }
+  return { channels = read_channels(given) }
 end
 
 --- Result of channel_users: `users`, a list of `{ id = string }`.
 function response.users(decoded)
   local given = decoded.users
-  if type(given) ~= "table" then
+  if type(given) ~= "table" or (given[1] == nil and next(given) ~= nil) then
     return nil, "the server's response has no users"
   end
   local users = {}
@@ -176,6 +187,33 @@ function response.users(decoded)
     users[index] = user
   end
   return { users = users }
+end
+
+--- Makes the parser of channel, whose result has the channel's name.
+-- @tparam table codec
+-- @tparam function clock
+-- @tparam string name
+function response.channel_parser(codec, clock, name)
+  return response.parser(codec, clock, function(decoded)
+    decoded.name = name
+    return decoded
+  end)
+end
+
+local SHAPES = {
+  plain = response.plain, published = response.published, batch = response.batch, channels = response.channels,
+  users = response.users, notified = notify.result,
+}
+
+--- Makes the parsers of a client: `plain`, `published`, `batch`, `channels`, `users`, `notified`.
+-- @tparam table codec
+-- @tparam function clock
+function response.parsers(codec, clock)
+  local parsers = {}
+  for name, shape in pairs(SHAPES) do
+    parsers[name] = response.parser(codec, clock, shape)
+  end
+  return parsers
 end
 
 return response

@@ -2,13 +2,13 @@
 
 local addresses = require "pusher.base.addresses"
 local arguments = require "pusher.base.arguments"
-local core = require "pusher.core"
 local credential = require "pusher.base.credential"
 local encryption = require "pusher.channels.encryption"
 local errors = require "pusher.base.errors"
 local json_codec = require "pusher.base.json"
 local notify = require "pusher.channels.notify"
 local options = require "pusher.base.options"
+local sources = require "pusher.base.sources"
 local url = require "pusher.base.url"
 
 local settings = {}
@@ -16,17 +16,9 @@ local settings = {}
 local DEFAULT_HOST = "api.pusherapp.com"
 local PUSH_HOST = "nativepush-cluster1.pusher.com" -- as in pusher-http-go v1.3.0
 
--- What is no string of the right length is replaced by random bytes of the system.
-local function checked_random(given)
-  return given and function(count)
-    local bytes = given(count)
-    return type(bytes) == "string" and #bytes == count and bytes or core.random(count)
-  end or core.random
-end
-
 --- The client's options. A spec compares them with docs/options.md.
 settings.DECLARED = options.with_transport {
-  app_id = { "string", "number", max = 2 ^ 53, integer = true },
+  app_id = { "string", "number", max = 2 ^ 53 - 1, integer = true },
   key = { "string" },
   secret = { "string" },
   cluster = { "string" },
@@ -45,8 +37,8 @@ settings.DECLARED = options.with_transport {
   transport = { "string", "table" },
   observe = { "function" },
   json = json_codec.OPTION,
-  clock = { "function", default = os.time },
-  random = { "function", make = checked_random },
+  clock = sources.CLOCK,
+  random = sources.RANDOM,
 }
 
 -- `given` is shown; it is left out where it may hold a secret.
@@ -57,7 +49,7 @@ end
 
 local function check_credentials(checked)
   if type(checked.app_id) == "number" then
-    checked.app_id = ("%.0f"):format(checked.app_id)
+    checked.app_id = json_codec.number_text(checked.app_id)
   end
   for _, name in ipairs { "app_id", "key", "secret" } do
     local fault = credential.fault(checked[name])

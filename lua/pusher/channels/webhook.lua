@@ -12,29 +12,48 @@ local http = require "pusher.base.http"
 local json = require "pusher.base.json"
 local kind = require "pusher.channels.kind"
 local options = require "pusher.base.options"
+local sources = require "pusher.base.sources"
 
 local webhook = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.channels.webhook" }
 
 local fail = errors.fail
+local getmetatable, type = getmetatable, type
+local tointeger = math.tointeger or tonumber -- codecs may read whole numbers as floats
+
+local function refuse_tokens(message)
+  return fail("config", 'option "extra_tokens"' .. message, { field = "extra_tokens" })
+end
+
+local function read_token(given, index)
+  if type(given) ~= "table" then
+    return refuse_tokens((": token %d must be { key =, secret = }, got %s"):format(index, type(given)))
+  end
+  local token = { key = rawget(given, "key"), secret = rawget(given, "secret") }
+  for _, name in ipairs { "key", "secret" } do
+    local fault = credential.fault(token[name])
+    if fault then
+      return refuse_tokens((": %s of token %d %s"):format(name, index, fault))
+    end
+  end
+  return token
+end
 
 -- Keys and secrets older than the client's own; a copy of the list.
 local function read_tokens(given)
   local tokens = given == nil and {} or arguments.list(given)
-  for index, token in ipairs(tokens or {}) do
-    local read = type(token) == "table" and { key = rawget(token, "key"), secret = rawget(token, "secret") }
-    if not read or credential.fault(read.key) or credential.fault(read.secret) then
-      tokens = nil
-      break
+  if not tokens then
+    return refuse_tokens " must be a list of { key =, secret = }, got a table with other keys"
+  end
+  for index = 1, #tokens do
+    local token, message, details = read_token(tokens[index], index)
+    if not token then
+      return nil, message, details
     end
-    tokens[index] = read
+    tokens[index] = token
   end
-  if tokens then
-    return tokens
-  end
-  return fail("config", 'option "extra_tokens" must be a list of { key =, secret = }, both of them strings without '
-    .. "spaces and control characters", { field = "extra_tokens" })
+  return tokens
 end
 
 local OPTIONS = {
@@ -148,7 +167,11 @@ local function read_events(self, events)
 end
 
 -- ipe sends seconds. In milliseconds these would be days of 1970 to 1973, in seconds they are 2001 to 5138.
-local SECONDS_FROM, SECONDS_TO = 1e9, 1e11
+local SECONDS_FROM, SECONDS_TO, MAX_TIME = 1e9, 1e11, 2 ^ 53
+
+local function is_time(value)
+  return type(value) == "number" and value >= 0 and value < MAX_TIME
+end
 
 local function in_milliseconds(time)
   if type(time) == "number" and time >= SECONDS_FROM and time < SECONDS_TO then
@@ -157,34 +180,44 @@ local function in_milliseconds(time)
   return time
 end
 
+-- Whether a table is a list, which may be empty; some codecs keep its length at index 0.
+local function is_list(given)
+  return type(given) == "table" and (given[1] ~= nil or given[0] == 0 or next(given) == nil)
+end
+
 -- The object of a body, which slanger and old servers write in their own ways: `time_ms` as text, no events at all.
 local function read_body(self, body)
   local hook = body == "" and {} or self.json.parse(body)
   if type(hook) ~= "table" then
     return nil
   end
-  local time, events = self.json.restore(hook.time_ms), hook.events
-  if type(time) == "number" and time >= SECONDS_TO and type(events) == "table" then
-    hook.time_ms = time
-    return hook -- as Pusher's servers write it
+  local time, events = hook.time_ms, hook.events
+  if type(time) == "number" and time >= SECONDS_TO and time < MAX_TIME and type(events) == "table" and events[1] ~= nil
+  then -- fast path: as Pusher's servers write it
+    hook.time_ms = tointeger(time) or time
+    return hook
   elseif type(time) == "string" and #time < 16 and time:find("^[0-9]+$") then
-    time = self.json.restore(tonumber(time))
+    time = tonumber(time)
   end
-  if body == "" or (json.is_null(events) and type(time) == "number") then
+  if body == "" or (json.is_null(events) and is_time(time)) then
     events = {}
-  elseif type(time) ~= "number" or type(events) ~= "table" then
+  elseif not is_time(time) or not is_list(events) then
     return nil
   end
-  hook.time_ms, hook.events = in_milliseconds(time), events
+  time = in_milliseconds(time)
+  hook.time_ms, hook.events = tointeger(time) or time, events
   return hook
 end
 
 -- Whether a webhook is as young as its receiver wants it.
 local function check_age(self, time_ms, max_age)
-  local age = math.abs(self.clock() - (time_ms or 0) / 1000)
-  if age ~= age or age > max_age then
-    return fail("unauthorized", ("the webhook's time must be within %.0f seconds of this clock, got %.0f"):format(
-      max_age, age))
+  local now = self.clock()
+  local age = math.abs(now - (time_ms or 0) / 1000)
+  if now ~= now then
+    return sources.no_time()
+  elseif age > max_age then
+    return fail("unauthorized", ("the webhook's time must be within %s seconds of this clock, got %s"):format(
+      json.format_number("%g", max_age), json.format_number("%.1f", age)))
   end
   return true
 end

@@ -4,8 +4,8 @@ local blocking = {}
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.driver.blocking" }
 
--- How long to wait for an item that another coroutine has in flight, in seconds.
-local POLL_INTERVAL = 0.005
+--- How long to wait for an item that another coroutine has in flight, in seconds.
+blocking.POLL_INTERVAL = 0.005
 
 --- The shortest time for a call, in seconds: one that is cut short may have been made all the same.
 blocking.MIN_CALL = 0.1
@@ -26,7 +26,7 @@ function methods:advance(seconds, bounded)
     source:send(item, bounded and math.max(seconds, blocking.MIN_CALL) or nil)
   elseif seconds > 0 then
     local due = source:due()
-    self.sleep(math.max(0, math.min(seconds, due and due - self.now() or POLL_INTERVAL)))
+    self.sleep(math.max(0, math.min(seconds, due and due - self.now() or blocking.POLL_INTERVAL)))
   end
   return source:unsettled()
 end

@@ -1,5 +1,7 @@
 --- Drives a source over a transport that has a `step`: items are handed over, and settled while the transport steps.
 
+local blocking = require "pusher.driver.blocking"
+
 local jit = rawget(_G, "jit")
 if jit then jit.off(true, true) end -- see CONTRIBUTING.md, "Ticks"
 
@@ -51,8 +53,8 @@ function methods:advance(seconds)
     local rest = due and math.max(0, math.min(seconds, due - self.now())) or seconds
     if running > 0 then
       running, message, details = turn(self, rest)
-    elseif due then
-      self.sleep(rest)
+    elseif due or source:unsettled() > 0 then
+      self.sleep(due and rest or math.min(rest, blocking.POLL_INTERVAL)) -- for another coroutine
     end
   end
   return running and source:unsettled(), message, details

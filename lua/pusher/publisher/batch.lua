@@ -11,10 +11,10 @@
 --   pending      of the call in flight
 --   result, message, details   the outcome of its call
 --   ended        events that are counted, but perhaps not reported
---   singles, single, missing   see pusher.publisher.fallback
---   ahead, behind   its neighbours in the list of batches
+--   singles, single, missing, whole_attempts, whole_reached   see pusher.publisher.fallback
+--   prev, next   its neighbours in the list of batches
 --
--- All fields are there from the start (false, for LuaJIT has no memory for a nil): to set one takes no memory.
+-- All fields are set in the constructor: see pusher.publisher.lane.
 
 local errors = require "pusher.base.errors"
 
@@ -30,7 +30,8 @@ function batch.new()
   return {
     state = "ready", interrupted = false, events = NO_EVENTS, lanes = false, attempts = 0, body = false,
     pending = false, result = false, message = false, details = false, ended = false, singles = false,
-    single = false, missing = false, reached = false, ahead = false, behind = false,
+    single = false, missing = false, reached = false, whole_attempts = 0, whole_reached = false,
+    prev = false, next = false,
   }
 end
 
@@ -42,57 +43,80 @@ function batch.clear(self)
   return events
 end
 
+--- The JSON text of an event: all there is of one that nobody asks about.
+-- @tparam string|table event
+-- @treturn string
+function batch.event_text(event)
+  return type(event) == "string" and event or event.text
+end
+
+local function are_texts(events)
+  for index = 1, #events do
+    if type(events[index]) ~= "string" then
+      return false
+    end
+  end
+  return true
+end
+
 --- The body of its call, encoded once.
 -- @tparam table payload
 -- @treturn string
 function batch.text(self, payload)
   if not self.body then
-    local texts = {}
-    for index, event in ipairs(self.events) do
-      texts[index] = event.text
+    local texts = self.events
+    if not are_texts(texts) then
+      texts = {}
+      for index, event in ipairs(self.events) do
+        texts[index] = batch.event_text(event)
+      end
     end
     self.body = payload:join(texts)
   end
   return self.body
 end
 
-local function append(events, more)
+local function append(events, more, attempts, made)
   for _, event in ipairs(more) do
     events[#events + 1] = event
+    attempts[#events] = made
   end
 end
 
 --- Adds all events that have not ended to a list.
 -- @tparam table events
-function batch.list(self, events)
-  append(events, self.events)
+-- @tparam table attempts by an event's place: those that were made, but for the one that a ready batch has before it;
+--   singles had none of their own
+function batch.list(self, events, attempts)
+  append(events, self.events, attempts, self.whole_attempts + self.attempts - (self.state == "ready" and 1 or 0))
   if self.singles and self.singles ~= self.events then
-    append(events, self.singles)
+    append(events, self.singles, attempts, self.whole_attempts)
   end
 end
 
 --- Lists batches, and their events, which stay where they are.
--- @tparam table|boolean first the first one; the others are behind it
+-- @tparam table|boolean first the first one; the others follow by `next`
 -- @tparam[opt] boolean keep_in_flight whether those whose call is in flight are left out
 -- @treturn table batches
 -- @treturn table events
+-- @treturn table attempts that were made for each event
 function batch.list_all(first, keep_in_flight)
-  local found, events, one = {}, {}, first
+  local found, events, attempts, one = {}, {}, {}, first
   while one do
     if one.state == "waits" or one.interrupted or not keep_in_flight then
       found[#found + 1] = one
-      batch.list(one, events)
+      batch.list(one, events, attempts)
     end
-    one = one.behind
+    one = one.next
   end
-  return found, events
+  return found, events, attempts
 end
 
 --- Sets `attempts` in the details of the failure that is reported, and `sent` for all of them: in a copy, for a
 -- transport may keep its own.
 function batch.add_attempts(self)
   local _, _, details = errors.fail(self.details.code, self.message, self.details)
-  details.attempts = self.attempts
+  details.attempts = self.whole_attempts + self.attempts
   if self.reached then
     details.sent = nil
   end

@@ -41,9 +41,9 @@ function delivery.new(client, settings, queue, outcomes)
     max_in_flight = settings.max_in_flight,
     max_batch = client.max_batch,
     batches = list.new(), -- those that are not settled
-    count = 0, -- of these
-    events = 0, -- in them
+    event_count = 0, -- events in them
     interrupted = false, -- whether there may be batches that are
+    taken = false, -- the batch that `next` has returned and `send` not begun to send
     retries = retries.new(settings, client.random),
     log = client.log or driver.log_errors,
     judged = 0, -- calls whose outcome is known
@@ -58,12 +58,12 @@ end
 
 --- How many events are in batches.
 function methods:in_flight()
-  return self.events
+  return self.event_count
 end
 
---- The same with those in the queue.
+--- Events queued or in batches; one more while a batch is interrupted, so that a caller does not stop.
 function methods:unsettled()
-  return self.queue:size() + self.events + (self.interrupted and 1 or 0)
+  return self.queue:size() + self.event_count + (self.interrupted and 1 or 0)
 end
 
 local function max_events(self)
@@ -72,7 +72,7 @@ end
 
 -- When the queue has a batch, unless as many as allowed are in flight.
 local function fresh_due(self)
-  return self.count < self.max_in_flight and self.queue:due(max_events(self)) or nil
+  return self.batches.size < self.max_in_flight and self.queue:due(max_events(self)) or nil
 end
 
 local function take_fresh(self, now)
@@ -83,15 +83,14 @@ local function take_fresh(self, now)
   end
   batch.events, batch.lanes = events, lanes
   self.batches:push(batch)
-  self.count = self.count + 1
-  self.events = self.events + #events
+  self.event_count = self.event_count + #events
   return batch
 end
 
 local function find_interrupted(self)
   local batch = self.batches.first
   while batch and not batch.interrupted do
-    batch = batch.behind
+    batch = batch.next
   end
   self.interrupted = batch and true or false
   return batch
@@ -100,9 +99,9 @@ end
 --- The next batch to send: one that was interrupted, one whose time to be sent again has come, or a new one.
 -- @treturn table|nil batch
 function methods:next()
-  local interrupted = self.interrupted and find_interrupted(self)
-  if interrupted then
-    return interrupted
+  local unfinished = self.interrupted and find_interrupted(self) or self.taken
+  if unfinished then
+    return unfinished
   end
   local fresh = fresh_due(self)
   if not fresh and self.retries.size == 0 then
@@ -113,6 +112,7 @@ function methods:next()
   local batch = not self.retries:is_paused(now) and (self.retries:take(now) or is_due and take_fresh(self, now))
   if batch then
     batch.state, batch.attempts = "ready", batch.attempts + 1
+    self.taken = batch
   end
   return batch or nil
 end
@@ -145,8 +145,8 @@ local function settle(self, batch)
     return -- a finalizer has closed the publisher
   end
   batch.state = "settled"
+  self.taken = self.taken ~= batch and self.taken
   self.batches:remove(batch)
-  self.count = self.count - 1
   self.queue:release(batch.lanes)
 end
 
@@ -165,7 +165,7 @@ local function end_events(self, batch, outcome)
   stack.reserve()
   local events = batches.clear(batch)
   batch.ended = events
-  self.events = self.events - #events
+  self.event_count = self.event_count - #events
   self.outcomes:count(outcome, #events)
 end
 
@@ -208,13 +208,18 @@ local function decide(self, batch)
   end
 end
 
--- Calls f(self, batch, max_seconds); what it raises marks the batch as interrupted.
-local function guard(self, batch, f, max_seconds)
-  local ok, raised = pcall(f, self, batch, max_seconds)
+-- Calls f(self, batch, value); what it raises marks the batch as interrupted.
+local function guard(self, batch, f, value)
+  local ok, raised = pcall(f, self, batch, value)
   if not ok then
     batch.interrupted, self.interrupted = true, true
     error(raised, 0)
   end
+end
+
+local function judge_marked(self, batch, interrupted)
+  batch.interrupted, self.interrupted = false, interrupted
+  decide(self, batch)
 end
 
 --- Judges a batch by what the transport returned for its call.
@@ -224,8 +229,10 @@ function methods:judge(batch, result, message, details)
   end
   batch.pending, self.judged = false, self.judged + 1
   batch.state, batch.result, batch.message, batch.details = "judged", result, message, details
-  batch.reached = batch.reached or not result and details.sent ~= false
-  guard(self, batch, decide)
+  batch.reached = batch.reached or not result and details.sent ~= false and not fallback.is_refusal(details)
+  local interrupted = self.interrupted
+  batch.interrupted, self.interrupted = true, true -- should there be no memory for the next call
+  guard(self, batch, judge_marked, interrupted)
 end
 
 -- Servers without batches accept the text of one event unchanged.
@@ -234,7 +241,7 @@ local function request(self, batch)
   if client.is_closed() then
     return errors.fail("closed", "the client is closed")
   elseif batch.single then
-    return client.build("POST", "/events", nil, batch.events[1].text)
+    return client.build("POST", "/events", nil, batches.event_text(batch.events[1]))
   end
   return client.build("POST", "/batch_events", nil, batches.text(batch, client.payload))
 end
@@ -258,27 +265,32 @@ local function start(self, batch, max_seconds)
   batch.pending = driver.send(client.transport, signed, parse, self.judge, self, batch)
 end
 
+-- Begins, or goes on where it was interrupted.
+local function resume(self, batch, max_seconds)
+  batch.interrupted, self.taken = false, false
+  if batch.state == "judged" then
+    decide(self, batch)
+  elseif batch.state == "in_flight" then
+    self:judge(batch, nil, INTERRUPTED, INTERRUPTED_DETAILS)
+  else
+    start(self, batch, max_seconds)
+  end
+end
+
 --- Sends a batch. It is judged at once, or when its pending is done.
 -- @tparam table batch as `next` returned it
 -- @tparam[opt] number max_seconds that the call may take; the client's timeout if that is less
 function methods:send(batch, max_seconds)
-  local interrupted = batch.interrupted
-  batch.interrupted = false
-  if interrupted and batch.state == "judged" then
-    guard(self, batch, decide)
-  elseif interrupted and batch.state == "in_flight" then
-    self:judge(batch, nil, INTERRUPTED, INTERRUPTED_DETAILS)
-  else
-    guard(self, batch, start, max_seconds)
-  end
+  guard(self, batch, resume, max_seconds)
 end
 
 --- Ends all events as failed; with `keep_in_flight`, all but those whose call is in flight.
 function methods:abandon(message, details, keep_in_flight)
-  local given_up, events = batches.list_all(self.batches.first, keep_in_flight)
+  local given_up, events, attempts = batches.list_all(self.batches.first, keep_in_flight)
+  local failure = { code = details.code, attempts = attempts }
   local taken = #events
   self.queue:drain(events)
-  self.events = self.events - taken
+  self.event_count = self.event_count - taken
   self.retries:clear()
   self.outcomes:count("failed", #events)
   for _, batch in ipairs(given_up) do
@@ -289,7 +301,7 @@ function methods:abandon(message, details, keep_in_flight)
   for _, batch in ipairs(given_up) do
     pcall(driver.cancel, batch.pending)
   end
-  self.outcomes:report_failed(events, message, details)
+  self.outcomes:report_failed(events, message, failure)
 end
 
 return delivery

@@ -7,6 +7,7 @@
 -- The fields of a batch that belong here:
 --
 --   singles  events that will be sent one by one, after those of the next call
+--   whole_attempts, whole_reached   `attempts` and `reached` of the calls with all of them
 --   single   whether its call is one to /events, for one event
 --   missing  while it is not known whether the server has no batch_events, or no such app: the failure of the call
 --            to batch_events, { message =, details =, attempts = }
@@ -25,7 +26,14 @@ local FAULTY = { [400] = true, [413] = true, [422] = true }
 -- The server does not know the path, or the app in it.
 local MISSING = 404
 
---- Begins, when the failure of the batch's call asks for it.
+--- Whether a call has failed because the server accepted nothing of it.
+-- @tparam table details
+-- @treturn boolean
+function fallback.is_refusal(details)
+  return details.status == MISSING or FAULTY[details.status] or false
+end
+
+--- Starts sending the events one by one, if the failure calls for it.
 -- @treturn boolean whether its events will be sent one by one
 function fallback.begin(batch)
   local status = batch.details.status
@@ -35,8 +43,12 @@ function fallback.begin(batch)
     return false
   end
   local singles = {} -- the batch may be down to one of them already
-  batches.list(batch, singles)
-  batch.singles = singles
+  batches.list(batch, singles, {})
+  if not batch.singles then
+    batch.whole_attempts = batch.attempts
+  end
+  batch.events, batch.singles = singles, singles -- each of them once, should this be interrupted and begin again
+  batch.whole_reached = batch.whole_reached or batch.reached
   return true
 end
 
@@ -48,6 +60,7 @@ local function split(batch)
     rest[index - 1] = events[index]
   end
   batch.events, batch.singles, batch.body = first, rest, false
+  batch.whole_attempts, batch.whole_reached, batch.attempts = batch.attempts - 1, batch.reached, 1
 end
 
 --- Prepares a batch for its call.
@@ -63,9 +76,10 @@ end
 -- All events fail as the call to batch_events did.
 local function fail_all(batch)
   local events, missing = {}, batch.missing
-  batches.list(batch, events)
+  batches.list(batch, events, {})
   batch.events, batch.singles, batch.missing = events, false, false
   batch.message, batch.details, batch.attempts = missing.message, missing.details, missing.attempts
+  batch.whole_attempts = 0
 end
 
 --- Looks at the outcome of a call to /events while it is not known whether the server has batch_events.
@@ -96,7 +110,7 @@ end
 -- @tparam table events as `next` returned them
 function fallback.take(batch, events)
   table.remove(batch.singles, 1)
-  batch.events, batch.body, batch.attempts, batch.reached = events, false, 0, false
+  batch.events, batch.body, batch.attempts, batch.reached = events, false, 0, batch.whole_reached
 end
 
 return fallback

@@ -35,8 +35,12 @@ end
 local TRIES = 2
 
 -- Each event gets details of its own.
-local function failure(_, _, message, details)
-  return errors.fail(details.code, message, details)
+local function failure(_, index, message, details)
+  local _, _, own = errors.fail(details.code, message, details)
+  if type(own.attempts) == "table" then
+    own.attempts = own.attempts[index] or 0
+  end
+  return nil, message, own
 end
 
 local function dropped()
@@ -103,7 +107,7 @@ local function report_all(self, events, result_of, a, b)
     collectgarbage()
   end
   if last then
-    error("not enough memory", 0)
+    error(callback.OUT_OF_MEMORY, 0)
   end
 end
 
@@ -136,7 +140,7 @@ function methods:report_sent(events, response)
   report_all(self, events, attributes_of, response)
 end
 
---- The same for events that are counted as failed.
+--- The same for events that are counted as failed. `details.attempts` may be a table, by an event's place: none is 0.
 function methods:report_failed(events, message, details)
   report_all(self, events, failure, message, details)
 end

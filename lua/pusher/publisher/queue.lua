@@ -1,12 +1,18 @@
 --- Events that wait, in one lane per channel. Pure.
+-- Field to read: `waiting`, how many there are.
 --
 -- A lane whose events are in flight is held until they are settled, so a channel's events keep their order.
--- Everything is a linked list or a count: no operation looks at an event that it is not about. A lane exists only
--- while it has something to do, so any number of channels may come and go.
+-- Everything is a list or a count: no operation looks at an event that it is not about. A lane is in use only while it
+-- has something to do, so any number of channels may come and go.
 --
--- A method that raises because memory is short has changed nothing: it allocates first. Lanes and events have all of
--- their fields from the start (false, for LuaJIT has no memory for a nil), so that to set one takes no memory.
+-- An event is anything but nil and false, such as its text: to wait it needs no table. One with a key or, where the
+-- oldest may be dropped, any one is a table `{ channel =, … }`; the queue owns its fields `replace_key`, `prev` and
+-- `next`.
+--
+-- A method that raises because memory is short has changed nothing: it allocates first, then it looks, for a finalizer
+-- may use the queue meanwhile. To set a field of a lane or a block takes no memory: see pusher.publisher.lane.
 
+local lanes = require "pusher.publisher.lane"
 local list = require "pusher.base.list"
 local stack = require "pusher.base.stack"
 
@@ -18,6 +24,7 @@ local methods = {}
 local metatable = { __index = methods, __name = "pusher.publisher.queue" }
 
 local NOW = -math.huge -- earlier than any time of a clock, which may be negative
+local MAX_IDLE = 128 -- lanes that are kept to be used again
 
 --- Makes an empty queue.
 -- @tparam table settings `max_queue` (events), `overflow` ("reject" or "drop_oldest"), `linger` (seconds that a batch
@@ -28,17 +35,21 @@ function queue.new(settings)
     linger = settings.linger,
     now = settings.now,
     lanes = {}, -- by channel
-    line = list.new(), -- lanes that may send, in the order they became ready
+    ready_lanes = list.new(), -- those that may send, in the order they became ready
     -- All events by age; needed only where the oldest one may be dropped.
-    ages = settings.overflow == "drop_oldest" and list.new() or false,
+    by_age = settings.overflow == "drop_oldest" and list.new() or false,
     waiting = 0, -- events
     ready = 0, -- of these, events in lanes that are not held
     deadline = false, -- when the ready events leave though they do not fill a batch
+    idle = false, -- the first lane without a channel; the others follow by `next`
+    idle_count = 0,
+    block = false, -- for the next lane that needs one
+    dropped_slot = { false }, -- where an event is put that is dropped
   }, metatable)
 end
 
-local function join_line(self, lane)
-  self.line:push(lane)
+local function add_ready(self, lane)
+  self.ready_lanes:push(lane)
   local due = lane.since + self.linger
   if self.ready == 0 or due < self.deadline then
     self.deadline = due
@@ -46,79 +57,82 @@ local function join_line(self, lane)
   self.ready = self.ready + lane.count
 end
 
--- Removes up to `max` events from the front of a lane. Returns how many.
-local function remove_first(self, lane, max)
-  local event, ages, count = lane.first, self.ages, 0
-  while event and count < max do
-    local following, key = event.next, event.replace_key
-    event.next, count = nil, count + 1
-    if key and lane.replaceable[key] == event then
-      lane.replaceable[key] = nil
+-- Moves the first events of a lane to a list that has places for them, after its first `count`. They cannot be found
+-- any more.
+local function take_from(self, lane, number, events, count)
+  local by_age, replaceable = self.by_age, lane.replaceable
+  lanes.move(lane, number, events, count)
+  for index = count + 1, (by_age or replaceable) and count + number or 0 do
+    local event = events[index]
+    local key = replaceable and type(event) == "table" and event.replace_key
+    if key and replaceable[key] == event then
+      replaceable[key] = nil
     end
-    if ages then
-      ages:remove(event)
+    if by_age then
+      by_age:remove(event)
     end
-    event = following
-  end
-  lane.first, lane.last, lane.count = event, event and lane.last, lane.count - count
-  return count
-end
-
--- The same, for events that are in no batch.
-local function discard(self, lane, max)
-  local count = remove_first(self, lane, max)
-  self.waiting = self.waiting - count
-  if not lane.held then
-    self.ready = self.ready - count
   end
 end
 
--- Removes the oldest event, and its lane with the last one, unless the lane is to be kept.
+-- The lane has nothing to do any more.
+local function forget(self, lane)
+  self.lanes[lane.channel] = nil
+  if self.idle_count < MAX_IDLE and not lane.replaceable then
+    self.idle, lane.next = lane, self.idle
+    self.idle_count = self.idle_count + 1
+  end
+end
+
+-- Removes the oldest event, and its lane with the last one, unless the lane is to be kept. Only with "drop_oldest".
 local function drop(self, kept)
-  local event = self.ages and self.ages.first
+  local event, slot = self.by_age.first, self.dropped_slot
   if not event then
-    return nil
+    return nil -- a finalizer has emptied the queue
   end
   -- The oldest of all is also the first of its lane.
   local lane = self.lanes[event.channel]
-  discard(self, lane, 1)
-  if not lane.first and not lane.held then
-    self.line:remove(lane)
-    self.lanes[lane.channel] = lane == kept and lane or nil
+  take_from(self, lane, 1, slot, 0)
+  slot[1], self.waiting = false, self.waiting - 1
+  if not lane.held then
+    self.ready = self.ready - 1
+  end
+  if lane.count == 0 and not lane.held then
+    self.ready_lanes:remove(lane)
+    if lane ~= kept then
+      forget(self, lane)
+    end
   end
   return event
 end
 
--- Eight fields: a ninth would double its memory. So `replaceable` is added where it is needed.
-local function new_lane(channel, event, since)
-  return {
-    channel = channel, first = event, last = event, count = event and 1 or 0, since = since, held = false,
-    ahead = false, behind = false,
-  }
-end
-
--- Adds the first event of a channel.
-local function open_lane(self, channel, event)
-  local lane = new_lane(channel, event, self.now())
-  self.lanes[channel] = false -- its place; from here on no more than the call takes memory
-  join_line(self, lane)
-  self.lanes[channel], self.waiting = lane, self.waiting + 1
-end
-
 -- Has all the memory for an event that is about to be added. Returns its lane, and the time.
-local function prepare(self, lane, event, replace_key)
+local function prepare(self, channel, event, replace_key)
   local now = self.now()
-  lane = lane or new_lane(event.channel, false, now)
-  if self.ages then
-    event.ahead, event.behind = false, false
+  local replaceable = replace_key and {} or nil
+  while not self.idle or not self.block do -- what is made may be used at once by a finalizer
+    self.idle = self.idle or lanes.new()
+    self.block = self.block or lanes.new_block()
   end
+  if replaceable or self.by_age then
+    stack.reserve()
+  end
+  if self.by_age then
+    event.prev, event.next = false, false
+  end
+  local lane = self.lanes[channel]
   if replace_key then
-    lane.replaceable = lane.replaceable or {}
-    lane.replaceable[replace_key] = lane.replaceable[replace_key] or false -- its place
+    local own = lane or self.idle
+    own.replaceable = own.replaceable or replaceable
+    own.replaceable[replace_key] = own.replaceable[replace_key] or false -- its place
     event.replace_key = replace_key
   end
-  self.lanes[event.channel] = lane
-  stack.reserve()
+  if not lane then
+    lane = self.idle
+    lane.channel = channel
+    self.lanes[channel] = lane
+    self.idle, lane.next = lane.next, false
+    self.idle_count = self.idle_count - (self.idle_count > 0 and 1 or 0) -- one that was just made is not counted
+  end
   return lane, now
 end
 
@@ -129,25 +143,23 @@ end
 
 --- Whether an event may be added, if need be in place of the oldest one.
 function methods:accepts()
-  return self.waiting < self.max_queue or self.ages ~= false
+  return self.waiting < self.max_queue or self.by_age ~= false
 end
 
 --- Adds an event at the end of its channel's lane.
--- @tparam table event `{ channel =, … }`; the queue owns it from now on, and its fields `next`, `replace_key`, `ahead`
---   and `behind`
+-- @tparam string channel
+-- @param event the queue owns it from now on
 -- @tparam string|nil replace_key what a later event needs to replace this one
 -- @treturn boolean false when the queue is full
 -- @treturn table|nil the oldest event, when it was dropped in favour of this one
-function methods:push(event, replace_key)
-  local channel, ages, is_full = event.channel, self.ages, self.waiting >= self.max_queue
-  local lane, now, dropped = self.lanes[channel], nil, nil
-  if is_full and not ages then
+function methods:push(channel, event, replace_key)
+  local by_age, is_full, now, dropped = self.by_age, self.waiting >= self.max_queue, nil, nil
+  if is_full and not by_age then
     return false
-  elseif not lane and not replace_key and not ages then
-    open_lane(self, channel, event)
-    return true
-  elseif not lane or not lane.last or replace_key or ages then -- else nothing takes memory
-    lane, now = prepare(self, lane, event, replace_key)
+  end
+  local lane = self.lanes[channel]
+  if not lane or lane.count == 0 or lanes.is_full(lane) or replace_key or by_age then
+    lane, now = prepare(self, channel, event, replace_key) -- else nothing takes memory
   end
   if is_full then
     dropped = drop(self, lane)
@@ -155,19 +167,19 @@ function methods:push(event, replace_key)
   if replace_key then
     lane.replaceable[replace_key] = event
   end
-  local last = lane.last
-  if last then
-    last.next = event
-  else
-    lane.first, lane.since = event, now
+  if lanes.append(lane, event, self.block) then
+    self.block = false
   end
-  lane.last, lane.count = event, lane.count + 1
   self.waiting = self.waiting + 1
-  if ages then
-    ages:push(event)
+  if by_age then
+    by_age:push(event)
   end
-  if not last and not lane.held then
-    join_line(self, lane)
+  local is_first = lane.count == 1
+  if is_first then
+    lane.since = now
+  end
+  if not lane.held and is_first then
+    add_ready(self, lane)
   elseif not lane.held then
     self.ready = self.ready + 1
   end
@@ -188,15 +200,9 @@ function methods:replace(event, text, tag) -- luacheck: no self
   return old
 end
 
---- Removes the oldest event. Only with overflow = "drop_oldest".
--- @treturn table|nil event
-function methods:drop()
-  return drop(self)
-end
-
 --- When `take` will return events, if nothing else happens.
 -- @tparam number max events of a full batch
--- @treturn number|nil a time of the clock `now`; 0 when a batch is full, nil when nothing is ready
+-- @treturn number|nil a time of the clock `now`; -math.huge when a batch is full, nil when nothing is ready
 function methods:due(max)
   if self.ready == 0 then
     return nil
@@ -216,70 +222,65 @@ function methods:hurry()
   self.deadline = NOW
 end
 
--- Lists the next `max` events, and the lanes they are in.
-local function list_next(self, max)
-  local events, lanes, count = {}, {}, 0
-  local lane = self.line.first
-  while count < max and lane do
-    lanes[#lanes + 1] = lane
-    local event = lane.first
-    while count < max and event do
-      count = count + 1
-      events[count], event = event, event.next
-    end
-    lane = lane.behind
+-- Adds places for so many events to a list: to set them takes no memory.
+local function add_places(events, number)
+  local count = #events
+  for position = count + 1, count + number do
+    events[position] = false
   end
-  return events, lanes
+  return count
 end
 
 --- Removes the next batch: events of one lane or of several, which are held until `release`.
 -- @tparam number max events
 -- @tparam number now seconds
 -- @treturn table|nil events; nil when none is due
--- @treturn table|nil lanes for `release`
+-- @treturn table|nil for `release`: the first of the lanes; the others follow by `next`
 function methods:take(max, now)
   local due = self:due(max)
   if not due or now < due then
     return nil
   end
-  local events, lanes = list_next(self, max)
   stack.reserve()
-  local left = #events
-  self.waiting = self.waiting - left
-  for index = 1, #lanes do
-    local lane = lanes[index]
-    self.line:remove(lane)
-    lane.held, self.ready = true, self.ready - lane.count
-    left = left - remove_first(self, lane, left)
+  local events, total
+  repeat -- a finalizer may add and remove events
+    total, events = math.min(max, self.ready), {}
+    add_places(events, total)
+  until total == math.min(max, self.ready)
+  local ready_lanes, taken, count, ready = self.ready_lanes, 0, 0, self.ready
+  local first, last, lane = ready_lanes.first, false, ready_lanes.first
+  while count < total do
+    local number, waiting = total - count, lane.count
+    if number > waiting then
+      number = waiting
+    end
+    take_from(self, lane, number, events, count)
+    lane.held, ready = true, ready - waiting
+    count, taken, last, lane = count + number, taken + 1, lane, lane.next
   end
-  local first = self.line.first
-  self.deadline = first and first.since + self.linger
-  return events, lanes
+  if not last then
+    return nil
+  end
+  ready_lanes:cut(last, taken)
+  self.waiting, self.ready = self.waiting - total, ready
+  if self.deadline ~= NOW then -- hurry() is for all that are ready
+    self.deadline = lane and lane.since + self.linger
+  end
+  return events, first
 end
 
 --- Lets lanes that `take` returned send again.
-function methods:release(lanes)
-  for _, lane in ipairs(lanes) do
-    lane.held = false
-    if lane.first then
-      join_line(self, lane)
+-- @tparam table lane
+function methods:release(lane)
+  while lane do
+    local following = lane.next
+    lane.held, lane.prev, lane.next = false, false, false
+    if lane.count > 0 then
+      add_ready(self, lane)
     else
-      self.lanes[lane.channel] = nil
+      forget(self, lane)
     end
-  end
-end
-
-local function clear(self)
-  for channel, lane in pairs(self.lanes) do
-    if lane and lane.first and not lane.held then
-      self.line:remove(lane)
-    end
-    if lane then
-      discard(self, lane, lane.count)
-    end
-    if not lane or not lane.held then
-      self.lanes[channel] = nil
-    end
+    lane = following
   end
 end
 
@@ -288,14 +289,20 @@ end
 -- @treturn table events
 function methods:drain(events)
   events = events or {}
-  for _, lane in pairs(self.lanes) do
-    local event = lane and lane.first
-    while event do
-      events[#events + 1], event = event, event.next
+  stack.reserve()
+  local count = add_places(events, self.waiting)
+  for channel, lane in pairs(self.lanes) do
+    local number = lane.count
+    if number > 0 then
+      take_from(self, lane, number, events, count)
+      count = count + number
+    end
+    if not lane.held then
+      self.ready_lanes:remove(lane) -- it had events
+      self.lanes[channel] = nil
     end
   end
-  stack.reserve()
-  clear(self)
+  self.waiting, self.ready = 0, 0
   return events
 end
 

@@ -2,6 +2,7 @@
 
 local core = require "pusher.core"
 local options = require "pusher.base.options"
+local sources = require "pusher.base.sources"
 
 local settings = {}
 
@@ -14,7 +15,7 @@ settings.DECLARED = {
   retry = options.retry(6),
   idempotency = { "boolean" }, -- the client's, when it is nil
   on_result = { "function" },
-  now = { "function", default = core.now }, -- a monotonic clock, in seconds
+  now = sources.NOW,
   sleep = { "function", default = core.sleep }, -- function(seconds), for a transport that blocks
 }
 

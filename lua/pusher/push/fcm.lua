@@ -16,6 +16,7 @@ local json_codec = require "pusher.base.json"
 local options = require "pusher.base.options"
 local outcomes = require "pusher.push.fcm.outcomes"
 local sender = require "pusher.push.fcm.sender"
+local sources = require "pusher.base.sources"
 local transports = require "pusher.transport"
 
 local fcm = {}
@@ -35,10 +36,10 @@ local OPTIONS = {
   json = json_codec.OPTION,
   log = { "function", default = driver.log_errors },
   observe = { "function" },
-  clock = { "function", default = os.time },
-  now = { "function", default = core.now }, -- a monotonic clock, in seconds
+  clock = sources.CLOCK,
+  now = sources.NOW,
   sleep = { "function", default = core.sleep }, -- for a transport that blocks
-  random = { "function", default = core.random },
+  random = sources.RANDOM,
   getenv = { "function", default = os.getenv },
 }
 
@@ -93,6 +94,8 @@ end
 -- @tparam table given see docs/push.md: `enabled`, `credentials` or `credentials_file`, `buffer`, …
 -- @treturn true|nil true
 -- @fails config, closed
+-- @source tinode: Handler.Init of push/fcm
+-- @source Google service accounts: OAuth 2.0 for server to server applications
 function methods:init(given)
   if self.started then
     return fail("config", "already initialized")
@@ -113,6 +116,7 @@ end
 
 --- Returns whether receipts are accepted.
 -- @treturn boolean
+-- @source tinode: Handler.IsReady of push/fcm
 function methods:is_ready()
   return self.ready
 end
@@ -138,15 +142,17 @@ end
 -- @tparam table receipt see pusher.push.tinode.receipt
 -- @treturn true|nil true
 -- @fails full, invalid, too_large, closed
+-- @source tinode: Handler.Push of push/fcm
 function methods:push(receipt)
   argument("push", 1, receipt, "table")
   return accept(self, "push", receipt)
 end
 
 --- Puts a message of the caller's own into the queue. Never blocks.
--- @tparam table message see Firebase reference `projects.messages`, with a `token`, `fid`, `topic` or `condition`
+-- @tparam table message `projects.messages`, with a `token`, `fid`, `topic` or `condition`
 -- @treturn true|nil true
 -- @fails full, invalid, too_large, closed
+-- @source FCM HTTP v1: projects.messages.send
 function methods:send(message)
   argument("send", 1, message, "table")
   return accept(self, "push_message", message)
@@ -166,6 +172,25 @@ local function advance_until(self, deadline, bounded)
     ok, message, details = self.driver:advance(math.max(0, deadline - now()), bounded)
   until not ok or unsettled(self) == 0 or now() >= deadline
   return ok, message, details
+end
+
+-- The call that is being observed ends after that, so nothing could wait for it.
+local function refuse_in_observe(self, name)
+  if self.running and self.sender:is_observing() then
+    return fail("invalid", name .. " must not be called from observe", { left = unsettled(self) })
+  end
+  return true
+end
+
+-- Reads the seconds of step, flush and stop, where these may be called.
+local function read_seconds(self, name, seconds, default)
+  argument(name, 1, seconds, "number or nil")
+  local limit, message, details = arguments.seconds(name, seconds, default)
+  local ok = limit
+  if limit then
+    ok, message, details = refuse_in_observe(self, name)
+  end
+  return ok and limit, message, details
 end
 
 -- Works until nothing is left, or the time has passed; with `bounded`, a call of a transport that blocks ends in that
@@ -190,10 +215,9 @@ end
 --- Processes queued receipts and messages. A transport that blocks sends at least one message, which may take longer.
 -- @tparam[opt=0] number seconds the longest it may take
 -- @treturn number|nil how many receipts and messages are not settled, 0 when nothing is left
--- @fails invalid, and those of the transport
+-- @fails invalid also inside `observe`, and those of the transport
 function methods:step(seconds)
-  argument("step", 1, seconds, "number or nil")
-  local limit, message, details = arguments.seconds("step", seconds, 0)
+  local limit, message, details = read_seconds(self, "step", seconds, 0)
   if not limit then
     return nil, message, details
   end
@@ -203,11 +227,10 @@ end
 --- Works until nothing is left.
 -- @tparam[opt=60] number seconds the longest it may take
 -- @treturn true|nil true
--- @fails timeout, invalid, and those of the transport
+-- @fails timeout, invalid also inside `observe`, and those of the transport
 function methods:flush(seconds)
-  argument("flush", 1, seconds, "number or nil")
   local left
-  local limit, message, details = arguments.seconds("flush", seconds, FLUSH_SECONDS)
+  local limit, message, details = read_seconds(self, "flush", seconds, FLUSH_SECONDS)
   if limit then
     left, message, details = work(self, limit, true)
   end
@@ -223,10 +246,10 @@ end
 -- It may be called again, and the handler may be started again.
 -- @tparam[opt=5] number seconds the longest it may take
 -- @treturn true|nil true
--- @fails invalid
+-- @fails invalid also inside `observe`; the handler keeps running
+-- @source tinode: Handler.Stop of push/fcm
 function methods:stop(seconds)
-  argument("stop", 1, seconds, "number or nil")
-  local limit, message, details = arguments.seconds("stop", seconds, STOP_SECONDS)
+  local limit, message, details = read_seconds(self, "stop", seconds, STOP_SECONDS)
   if not limit then
     return nil, message, details
   end

@@ -17,7 +17,7 @@ local fail = errors.fail
 function slot.new(name, handler, callbacks)
   return setmetatable({
     name = name, handler = handler, callbacks = callbacks, prefix = ("push handler %s: "):format(name),
-    state = "registered", pushed = 0, dropped = 0, refused = 0,
+    state = "registered", unfinished = false, pushed = 0, dropped = 0, refused = 0,
   }, metatable)
 end
 
@@ -79,6 +79,20 @@ function methods:stop()
   if self:is_running() then
     self.state = "stopped"
   end
+end
+
+--- Whether the handler's own `stop` is still to be called, if it has one.
+function methods:is_unfinished()
+  return self.unfinished or self:is_running()
+end
+
+--- Calls the handler's own `stop`. One that fails may be called again.
+-- @tparam number seconds
+function methods:finish(seconds)
+  self.unfinished = false -- it may stop the registry
+  local ok, message, details = self:call("stop", seconds)
+  self.unfinished = not ok
+  return ok, message, details
 end
 
 --- Gives the handler a receipt, and counts the result.

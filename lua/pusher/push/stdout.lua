@@ -11,6 +11,7 @@ local errors = require "pusher.base.errors"
 local json_codec = require "pusher.base.json"
 local options = require "pusher.base.options"
 local receipts = require "pusher.push.tinode.receipt"
+local sources = require "pusher.base.sources"
 local timestamp = require "pusher.push.tinode.timestamp"
 
 local stdout = {}
@@ -18,6 +19,10 @@ local methods = {}
 local metatable = { __index = methods, __name = "pusher.push.stdout" }
 
 local fail = errors.fail
+
+local function by_name(a, b)
+  return ascii.less(a.name, b.name)
+end
 
 -- Go's %v of a decoded JSON value.
 local function go_value(value)
@@ -36,12 +41,12 @@ local function go_value(value)
     end
     return "[" .. table.concat(parts, " ") .. "]"
   end
-  for key in pairs(value) do
-    parts[#parts + 1] = tostring(key)
+  for key, member in pairs(value) do
+    parts[#parts + 1] = { name = go_value(key), value = member }
   end
-  table.sort(parts, ascii.less)
-  for index, key in ipairs(parts) do
-    parts[index] = key .. ":" .. go_value(value[key])
+  table.sort(parts, by_name)
+  for index, part in ipairs(parts) do
+    parts[index] = part.name .. ":" .. go_value(part.value)
   end
   return "map[" .. table.concat(parts, " ") .. "]"
 end
@@ -49,6 +54,8 @@ end
 --- Writes a receipt as tinode prints it. Not meant to be read by programs: nothing is escaped.
 -- @tparam table|nil receipt as receipt.check returns
 -- @treturn string
+-- @source tinode: Handler.Push of push/stdout
+-- @source Go fmt: the verb %v
 function stdout.go(receipt)
   if receipt == nil then
     return "<nil>"
@@ -76,7 +83,7 @@ end
 local OPTIONS = {
   write = { "function", default = print_line },
   json = json_codec.OPTION,
-  clock = { "function", default = os.time },
+  clock = sources.CLOCK,
 }
 
 --- Makes a handler for `push.register`.
@@ -102,6 +109,7 @@ local CONFIG = {
 -- @tparam table given `{ enabled = false, format = "json" | "go" }`; other members are ignored
 -- @treturn true|nil true
 -- @fails config
+-- @source tinode: Handler.Init of push/stdout
 function methods:init(given)
   if self.started then
     return fail("config", "already initialized")
@@ -115,6 +123,7 @@ end
 
 --- Returns whether receipts are accepted.
 -- @treturn boolean
+-- @source tinode: Handler.IsReady of push/stdout
 function methods:is_ready()
   return self.ready == true
 end
@@ -123,6 +132,7 @@ end
 -- @tparam table given receipt
 -- @treturn true|nil true
 -- @fails invalid, too_large, closed
+-- @source tinode: Handler.Push of push/stdout
 function methods:push(given)
   arguments.check("push", 1, given, "table")
   local line
@@ -146,6 +156,7 @@ end
 
 --- Stops the handler; it may be started again.
 -- @treturn true
+-- @source tinode: Handler.Stop of push/stdout
 function methods:stop()
   self.ready, self.started = false, false
   return true

@@ -149,6 +149,9 @@ end
 -- @tparam function parse called with status, body and the header lines; the pending ends with what it returns
 -- @tparam[opt] table attempts see pusher.transport
 -- @treturn pending done already when nothing was started; ends as the curl transport's `send`
+-- @source RFC 9112: HTTP/1.1
+-- @source RFC 9113: HTTP/2
+-- @source libcurl: the easy interface, in a thread
 function methods:send(request, parse, attempts)
   if type(request) ~= "table" or type(parse) ~= "function" then
     arguments.check("send", 1, request, "table")
@@ -198,12 +201,15 @@ local function settle_one(self, id, status, body, headers, sent_or_reused)
   return id ~= nil
 end
 
--- Pulls one outcome at a time: a callback may step, send, cancel, close or fork in between.
-local function settle_finished(self, handle)
+-- Settles the outcome that was pulled, and then one at a time: a callback may step, send, cancel, close or fork in
+-- between.
+local function settle_finished(self, handle, id, status, body, headers, sent_or_reused)
+  if id == nil then
+    return -- the idle path: no clock is read
+  end
   local limit = core.now() + BUDGET
-  repeat
-    local settled = self.handle == handle and settle_one(self, handle:done())
-  until not settled or core.now() >= limit
+  settle_one(self, id, status, body, headers, sent_or_reused)
+  while core.now() < limit and self.handle == handle and settle_one(self, handle:done()) do end -- luacheck: ignore 542
 end
 
 local function settle_orphan(self, index)
@@ -245,12 +251,15 @@ function methods:step(seconds)
   if self.handle == handle and seconds and seconds > 0 and unsettled(self) > 0 then
     handle:wait(math.min(seconds, self.retries:rest() or seconds))
   end
-  settle_finished(self, handle) -- also when none is in flight: a cancelled one may have left its outcome
+  if self.handle == handle then -- also when none is in flight: a cancelled one may have left its outcome
+    settle_finished(self, handle, handle:done())
+  end
   return unsettled(self)
 end
 
 --- Returns the descriptor that is readable when `step` has something to do: the same until `close` or a fork.
 -- @treturn number|nil nil when the transport is closed
+-- @source cqueues: objects that can be polled
 function methods:pollfd()
   local handle = own_handle(self)
   return handle and handle:pollfd()
@@ -258,6 +267,7 @@ end
 
 --- Returns the events to watch the descriptor for.
 -- @treturn string always "r"
+-- @source cqueues: objects that can be polled
 function methods:events() -- luacheck: no self
   return "r"
 end
@@ -265,6 +275,7 @@ end
 --- Returns when to call `step` even if the descriptor is not ready: when a call is to be retried. The network's thread
 -- keeps the deadlines.
 -- @treturn number|nil seconds from now; nil when no call waits for its next attempt
+-- @source cqueues: objects that can be polled
 function methods:timeout()
   return self.retries:rest()
 end

@@ -44,6 +44,9 @@ end
 -- @tparam function parse function(status, body, headers)
 -- @return what `parse` returns
 -- @fails network, timeout, tls, too_large, invalid, closed, and those that `parse` returns
+-- @source RFC 9112: HTTP/1.1
+-- @source RFC 9113: HTTP/2
+-- @source libcurl: the easy interface
 function methods:send(request, parse)
   if type(request) ~= "table" or type(parse) ~= "function" then
     arguments.check("send", 1, request, "table")

@@ -13,6 +13,10 @@ local route = require "pusher.transport.ngx.route"
 local wire = require "pusher.transport.ngx.wire"
 
 local transport = {}
+
+-- nginx sets aside the memory of all places in a pool, 180 bytes each, when it makes the pool.
+local MAX_POOL_SIZE = 10000
+
 local methods = {}
 local metatable = { __index = methods, __name = "pusher.transport.ngx" }
 
@@ -46,7 +50,7 @@ function transport.new(given)
   settings.proxy = proxy
   settings.is_direct = is_direct
   settings.idle_ms = math.floor(settings.keepalive.idle * 1000)
-  settings.pool_size = settings.keepalive.pool_size
+  settings.pool_size = math.min(settings.keepalive.pool_size, MAX_POOL_SIZE)
   settings.keep = settings.pool_size > 0 and settings.idle_ms > 0
   -- Of the last request, what the next one mostly has, too: see requests.read, route.last_plan, response.new.
   settings.last, settings.last_head = {}, {}
@@ -82,6 +86,8 @@ end
 -- @tparam function parse function(status, body, headers)
 -- @return what `parse` returns
 -- @fails network, timeout, tls, too_large, invalid, config, closed, response, and those that `parse` returns
+-- @source RFC 9112: HTTP/1.1
+-- @source ngx_lua: ngx.socket.tcp
 function methods:send(request, parse)
   if type(request) ~= "table" or type(parse) ~= "function" then
     arguments.check("send", 1, request, "table")

@@ -3,6 +3,7 @@ local cjson = require "cjson"
 local credentials = require "pusher.push.fcm.credentials"
 local core = require "pusher.core"
 local fails = require "spec.helpers.fails"
+local with_fifo = require "spec.helpers.fifo"
 local json = assert(require("pusher.base.json").new())
 
 local function getenv(values)
@@ -104,7 +105,9 @@ describe("pusher.push.fcm.credentials", function()
 
     it("nothing at all", function()
       assert.are.equal("missing credentials", refused {})
-      assert.are.equal("missing credentials", refused({}, { GOOGLE_APPLICATION_CREDENTIALS = "" }))
+      for _, wrong in ipairs { "", 5, true, {} } do
+        assert.are.equal("missing credentials", refused({}, { GOOGLE_APPLICATION_CREDENTIALS = wrong }))
+      end
     end)
 
     it("what is not a service account", function()
@@ -118,7 +121,8 @@ describe("pusher.push.fcm.credentials", function()
 
     it("a file that cannot be read, or is none", function()
       assert.matches("cannot read", refused { credentials_file = "/nowhere/at/all.json" })
-      assert.matches("cannot read", refused { credentials_file = "/" })
+      assert.matches("not a regular file", refused { credentials_file = "/" })
+      assert.matches("not a regular file", refused { credentials_file = "/dev/zero" })
       with_file(("x"):rep(70000), function(path)
         assert.matches("at most 65536 bytes", refused { credentials_file = path })
       end)
@@ -169,7 +173,6 @@ describe("pusher.push.fcm.credentials", function()
         assert.matches("private_key: ", refused { credentials = account.new { private_key = broken } })
       end
       -- JSON text that is taken for a path.
-      refused({}, { GOOGLE_APPLICATION_CREDENTIALS = "\239\187\191" .. cjson.encode(account.new()) })
       refused { credentials_file = cjson.encode(account.new()) }
       local _, details = refused { credentials = account.new { private_key = pem:gsub("\n", "\\n") } }
       assert.matches("escaped twice", details.hint)
@@ -189,6 +192,13 @@ describe("pusher.push.fcm.credentials", function()
     fails("credentials: must be a JSON object", field("credentials"), load { credentials = "5" })
     fails('credentials: cannot read the file "/no/such/file"', field("credentials_file"),
       load { credentials_file = "/no/such/file" })
+    fails('credentials: "/" is not a regular file', field("credentials_file"), load { credentials_file = "/" })
+    fails("credentials: the file whose name is not shown here is not a regular file", field("credentials_file"),
+      load { credentials_file = ("/"):rep(201) })
+    with_fifo(function(path)
+      fails(('credentials: "%s" is not a regular file'):format(path), field("credentials_file"),
+        load { credentials_file = path })
+    end)
     with_file((" "):rep(65537), function(path)
       fails(('credentials: the file "%s" must have at most 65536 bytes'):format(path), field("credentials_file"),
         load { credentials_file = path })
@@ -211,5 +221,16 @@ describe("pusher.push.fcm.credentials", function()
       fails(('option "%s" must be a URL of the form http[s]://HOST[:PORT][/PATH]'):format(name), field(name),
         load { credentials = account.new { token_uri = "x" }, token_url = name == "token_url" and "x" or nil })
     end
+  end)
+
+  it("says when it was memory that failed", function()
+    local sign = core.rs256_sign
+    core.rs256_sign = function()
+      return nil, "no memory", true
+    end
+    local loaded, message, details = load { credentials = account.new() }
+    core.rs256_sign = sign
+    fails("credentials: private_key: no memory",
+      { code = "network", retryable = true, field = "credentials.private_key" }, loaded, message, details)
   end)
 end)

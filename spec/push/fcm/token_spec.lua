@@ -231,6 +231,24 @@ describe("pusher.push.fcm.token", function()
     end
   end)
 
+  it("uses a token for half a minute at least, however short its life is said to be", function()
+    for _, lifetime in ipairs { 1e-300, 0.001, 1, 30 } do
+      local world = keeper { respond = granting(lifetime) }
+      for _ = 1, 3 do
+        assert.are.equal("token-1", world.keeper:current())
+        world.time = world.time + 10
+      end
+      assert.equal(1, #world.asked)
+    end
+  end)
+
+  it("fetches nothing without the time", function()
+    local world = keeper()
+    world.time = 0 / 0
+    fails("the option clock must return Unix seconds", { code = "config", field = "clock" }, world.keeper:current())
+    assert.equal(0, #world.asked)
+  end)
+
   it("passes on a failure below HTTP", function()
     local world = keeper()
     world.keeper:current()
@@ -353,10 +371,13 @@ describe("pusher.push.fcm.token", function()
       parse(400, '{"error":"a","error_description":"b"}', ""))
     fails("the token endpoint responded with status 500", { code = "server", status = 500 }, parse(500, "", ""))
     local one = loaded()
-    one.sign = function()
-      return nil, "no"
+    for short_of_memory, code in pairs { [false] = "config", [true] = "network" } do
+      one.sign = function()
+        return nil, "no", short_of_memory
+      end
+      fails("cannot sign with the service account's key: no", { code = code, retryable = short_of_memory },
+        token.assertion(one, 0))
     end
-    fails("cannot sign with the service account's key: no", { code = "config" }, token.assertion(one, 0))
     local self = keeper { respond = function() return errors.fail("server", "it failed") end }
     fails("cannot fetch an access token: it failed", { code = "server" }, self.keeper:current())
   end)

@@ -1,6 +1,5 @@
 -- The examples of docs/hosts.md and docs/metrics.md for engines, in LÖVE and in a Luanti server.
 
-local local_server = require "tools.local_server"
 local luanti = require "spec.system.game.luanti"
 local page = require "spec.system.hosts.page"
 local player = require "spec.system.game.luanti_player"
@@ -31,21 +30,8 @@ end
 ]]
 
 describe("in its engine", function()
-  local server, folder, game, bob
-
-  setup(function()
-    server = local_server.start()
-    folder = program.folder()
-  end)
-
-  teardown(function()
-    program.remove(folder)
-    server:stop()
-  end)
-
-  before_each(function()
-    server:reset()
-  end)
+  local beside = program.beside(setup, teardown, before_each)
+  local game, bob
 
   after_each(function()
     if bob then
@@ -58,29 +44,26 @@ describe("in its engine", function()
   end)
 
   local function names()
-    local list = {}
-    for _, event in ipairs(server:events {}) do
-      list[#list + 1] = event.channel .. " " .. event.name
-    end
-    return list
+    return beside.events("channel", "name")
   end
 
   it("LÖVE publishes, and goes on while the server takes its time", function()
-    text_file.write(folder .. "/conf.lua", LOVE_CONFIGURATION)
-    text_file.write(folder .. "/main.lua", page.example("love") .. LOVE_END)
-    server:misbehave { mode = "delay", ms = 1000 * time_scale, path = "/apps/", times = 1 }
-    local output = program.finish(program.start(server, "jit", "env SDL_VIDEODRIVER=dummy love " .. folder))
+    text_file.write(beside.folder .. "/conf.lua", LOVE_CONFIGURATION)
+    text_file.write(beside.folder .. "/main.lua", page.example("love") .. LOVE_END)
+    beside.server:misbehave { mode = "delay", ms = 1000 * time_scale, path = "/apps/", times = 1 }
+    local command = "env SDL_VIDEODRIVER=dummy love " .. beside.folder
+    local output = program.finish(program.start(beside.server, "jit", command))
     assert.is_true(tonumber(output:match("%d+")) > 10, output)
     assert.same({ "my-channel started" }, names())
   end)
 
   -- Runs a mod until a player has joined; returns the log of the server.
   local function play(example)
-    text_file.write(folder .. "/init.lua", page.example(example))
-    text_file.write(folder .. "/mod.conf", "name = example\n")
+    text_file.write(beside.folder .. "/init.lua", page.example(example))
+    text_file.write(beside.folder .. "/mod.conf", "name = example\n")
     game = luanti.start {
-      mods = { example = folder },
-      settings = { ["secure.trusted_mods"] = "example", pusher_url = program.url(server) },
+      mods = { example = beside.folder },
+      settings = { ["secure.trusted_mods"] = "example", pusher_url = program.url(beside.server) },
     }
     bob = player.join(game.port, "bob")
     local arrived = bob:wait(function() return #names() == 1 end, 30)

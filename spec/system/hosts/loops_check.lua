@@ -1,7 +1,6 @@
 -- The examples of docs/hosts.md for event loops, each in its loop, on every Lua that has the loop.
 
 local cqueues = require "cqueues"
-local local_server = require "tools.local_server"
 local nginx = require "tools.nginx"
 local nginx_http = require "tools.nginx.http"
 local page = require "spec.system.hosts.page"
@@ -20,25 +19,12 @@ local BEFORE_CLOSE = 'assert(publisher:step() == 0, "the loop ended too early")\
 local REPORT = 'local stats = publisher:stats()\nprint(stats.sent, stats.retried)\n'
 
 describe("in its event loop", function()
-  local server, folder
-
-  setup(function()
-    server = local_server.start()
-    folder = program.folder()
-  end)
-
-  teardown(function()
-    program.remove(folder)
-    server:stop()
-  end)
-
-  before_each(function()
-    server:reset()
-  end)
+  local beside = program.beside(setup, teardown, before_each)
 
   local function start(build, text)
-    text_file.write(folder .. "/main.lua", text)
-    return program.start(server, build, (build == "jit" and "luajit" or "lua" .. build) .. " " .. folder .. "/main.lua")
+    local main, lua = beside.folder .. "/main.lua", build == "jit" and "luajit" or "lua" .. build
+    text_file.write(main, text)
+    return program.start(beside.server, build, lua .. " " .. main)
   end
 
   local function outcome(host, lua)
@@ -48,11 +34,7 @@ describe("in its event loop", function()
   end
 
   local function names()
-    local list = {}
-    for _, event in ipairs(server:events {}) do
-      list[#list + 1] = event.channel .. " " .. event.name
-    end
-    return list
+    return beside.events("channel", "name")
   end
 
   -- The first response comes when nothing but the descriptor wakes the loop, and the second call is due when nothing but
@@ -60,9 +42,9 @@ describe("in its event loop", function()
   for _, host in ipairs { "luv", "cqueues", "copas" } do
     for _, lua in ipairs(LUAS[host]) do
       it(("%s sends an event when the descriptor and the clock say so, on %s"):format(host, lua), function()
-        server:misbehave { mode = "delay", ms = 300, path = "/apps/", times = 1 }
+        beside.server:misbehave { mode = "delay", ms = 300, path = "/apps/", times = 1 }
         assert.equal("1\t0\n", outcome(host, lua))
-        server:misbehave { mode = "status", status = 503, path = "/apps/", times = 1 }
+        beside.server:misbehave { mode = "status", status = 503, path = "/apps/", times = 1 }
         assert.equal("1\t1\n", outcome(host, lua))
         assert.same({ "my-channel my-event", "my-channel my-event" }, names())
       end)
@@ -73,7 +55,7 @@ describe("in its event loop", function()
     local port = nginx.free_port()
     local text, found = page.example("lua_http"):gsub("8080", tostring(port))
     assert.equal(1, found)
-    server:misbehave { mode = "delay", ms = RESPONSE_SECONDS * 1000, path = "/apps/", times = 1 }
+    beside.server:misbehave { mode = "delay", ms = RESPONSE_SECONDS * 1000, path = "/apps/", times = 1 }
     local function is_served(path)
       return nginx_http.request { host = "127.0.0.1", port = port, path = path }.status == 204
     end

@@ -1,7 +1,6 @@
 -- The examples of docs/hosts.md for nginx: http {}, stream {}, and a plugin as Kong runs it; and Prometheus of
 -- docs/metrics.md.
 
-local local_server = require "tools.local_server"
 local nginx = require "tools.nginx"
 local page = require "spec.system.hosts.page"
 local program = require "spec.system.hosts.program"
@@ -49,21 +48,8 @@ http {
 ]]
 
 describe("in nginx", function()
-  local server, folder, web
-
-  setup(function()
-    server = local_server.start()
-    folder = program.folder()
-  end)
-
-  teardown(function()
-    program.remove(folder)
-    server:stop()
-  end)
-
-  before_each(function()
-    server:reset()
-  end)
+  local beside = program.beside(setup, teardown, before_each)
+  local web
 
   after_each(function()
     if web then
@@ -76,22 +62,19 @@ describe("in nginx", function()
 
   -- Starts the configuration "http {…}" or "stream {…}".
   local function start(text, modules)
-    text = text:gsub("{\n", "%0" .. PATHS, 1):gsub("/etc/ssl/certs/ca%-certificates%.crt", server.ca_file)
+    text = text:gsub("{\n", "%0" .. PATHS, 1):gsub("/etc/ssl/certs/ca%-certificates%.crt", beside.server.ca_file)
       :gsub("127%.0%.0%.1:808%d", "127.0.0.1:$port")
     web = nginx.start {
-      environment = ("PUSHER_URL='%s'"):format(program.url(server)),
+      environment = ("PUSHER_URL='%s'"):format(program.url(beside.server)),
       configuration = function(values)
-        values.folder, values.modules = folder, modules or values.modules
+        values.folder, values.modules = beside.folder, modules or values.modules
         return ((MAIN .. text):gsub("%$(%l%l+)", values))
       end,
     }
   end
 
   local function events()
-    local list = {}
-    for _, event in ipairs(server:events {}) do
-      list[#list + 1] = ("%s %s %s"):format(event.channel, event.name, event.data)
-    end
+    local list = beside.events("channel", "name", "data")
     table.sort(list)
     return list
   end
@@ -107,9 +90,9 @@ describe("in nginx", function()
   end)
 
   it("http shows its figures to Prometheus", function()
-    text_file.write(folder .. "/metrics.lua", page.example("metrics_module"))
+    text_file.write(beside.folder .. "/metrics.lua", page.example("metrics_module"))
     start("http {\n" .. page.example("metrics_nginx", "nginx") .. "}\n")
-    server:misbehave { mode = "status", status = 500, path = "/apps/", times = 1 }
+    beside.server:misbehave { mode = "status", status = 500, path = "/apps/", times = 1 }
     assert.equal("failed\n", web:request({ path = "/first" }).body)
     assert.equal("sent\n", web:request({ path = "/second" }).body)
     local figures
@@ -125,7 +108,7 @@ describe("in nginx", function()
   end)
 
   it("the figures of a worker that is gone expire", function()
-    text_file.write(folder .. "/metrics.lua", page.example("metrics_module"))
+    text_file.write(beside.folder .. "/metrics.lua", page.example("metrics_module"))
     start("http {\n" .. page.example("metrics_nginx", "nginx"):gsub("location / {", [[location /ttl {
       content_by_lua_block { ngx.print(ngx.shared.pusher_metrics:ttl 'pusher_publisher_sent_total{worker="0"}') }
     }
@@ -139,7 +122,7 @@ describe("in nginx", function()
   end)
 
   it("a label may hold any text", function()
-    text_file.write(folder .. "/metrics.lua", page.example("metrics_module"))
+    text_file.write(beside.folder .. "/metrics.lua", page.example("metrics_module"))
     start("http {\n" .. page.example("metrics_nginx", "nginx"):gsub("location / {", [[location /odd {
       content_by_lua_block { metrics.observe { endpoint = 'a"b\\c\nd}', seconds = 1 } }
     }
@@ -150,7 +133,7 @@ describe("in nginx", function()
   end)
 
   it("a plugin of Kong publishes from its log phase", function()
-    text_file.write(folder .. "/handler.lua", page.example("kong"))
+    text_file.write(beside.folder .. "/handler.lua", page.example("kong"))
     start(KONG)
     assert.equal("served\n", web:request { path = "/a" }.body)
     program.wait_for(function() return #events() == 1 end)

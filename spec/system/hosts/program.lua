@@ -1,6 +1,7 @@
 --- Programs that use the library, which a check runs beside a local Channels server.
 
 local cqueues = require "cqueues"
+local local_server = require "tools.local_server"
 
 local program = {}
 
@@ -17,6 +18,36 @@ end
 
 function program.remove(folder)
   os.execute("rm -rf '" .. folder .. "'")
+end
+
+--- What the checks of a block have beside them: a local Channels server, reset before each, and a folder.
+-- @tparam function setup of busted, as the next two
+-- @treturn table whose `server` and `folder` are there once a check runs; `events(...)` lists the server's events, each as
+--   the text of these fields
+function program.beside(setup, teardown, before_each)
+  local beside = {}
+  setup(function()
+    beside.server, beside.folder = local_server.start(), program.folder()
+  end)
+  teardown(function()
+    program.remove(beside.folder)
+    beside.server:stop()
+  end)
+  before_each(function()
+    beside.server:reset()
+  end)
+  function beside.events(...)
+    local list = {}
+    for index, event in ipairs(beside.server:events {}) do
+      local fields = { ... }
+      for place, name in ipairs(fields) do
+        fields[place] = event[name]
+      end
+      list[index] = table.concat(fields, " ")
+    end
+    return list
+  end
+  return beside
 end
 
 --- The value of PUSHER_URL for a local server.

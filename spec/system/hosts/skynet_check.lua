@@ -1,6 +1,5 @@
 -- The examples of docs/hosts.md for skynet, in a stand-in for it.
 
-local local_server = require "tools.local_server"
 local page = require "spec.system.hosts.page"
 local program = require "spec.system.hosts.program"
 local text_file = require "tools.text_file"
@@ -46,37 +45,19 @@ end)
 ]]
 
 describe("in skynet", function()
-  local server, folder
-
-  setup(function()
-    server = local_server.start()
-    folder = program.folder()
-  end)
-
-  teardown(function()
-    program.remove(folder)
-    server:stop()
-  end)
-
-  before_each(function()
-    server:reset()
-  end)
+  local beside = program.beside(setup, teardown, before_each)
 
   local function start(text)
-    text_file.write(folder .. "/main.lua", text:format(folder))
-    return program.start(server, "5.4", "lua5.4 " .. folder .. "/main.lua")
+    text_file.write(beside.folder .. "/main.lua", text:format(beside.folder))
+    return program.start(beside.server, "5.4", "lua5.4 " .. beside.folder .. "/main.lua")
   end
 
   local function names()
-    local list = {}
-    for _, event in ipairs(server:events {}) do
-      list[#list + 1] = event.name
-    end
-    return list
+    return beside.events("name")
   end
 
   it("a service publishes for the others", function()
-    text_file.write(folder .. "/service.lua", page.example("skynet_service"))
+    text_file.write(beside.folder .. "/service.lua", page.example("skynet_service"))
     program.watch(start(SERVICE), function()
       program.wait_for(function() return #names() == 12 end)
     end)
@@ -88,10 +69,10 @@ describe("in skynet", function()
   end)
 
   it("httpc sends what build_request returns, and the service goes on meanwhile", function()
-    text_file.write(folder .. "/publish.lua", page.example("skynet_httpc"))
-    server:misbehave { mode = "delay", ms = 1000 * time_scale, path = "/apps/", times = 1 }
-    server:misbehave { mode = "status", status = 503, path = "/apps/", times = 1 }
-    server:misbehave { mode = "hang", path = "/apps/", times = 1 }
+    text_file.write(beside.folder .. "/publish.lua", page.example("skynet_httpc"))
+    beside.server:misbehave { mode = "delay", ms = 1000 * time_scale, path = "/apps/", times = 1 }
+    beside.server:misbehave { mode = "status", status = 503, path = "/apps/", times = 1 }
+    beside.server:misbehave { mode = "hang", path = "/apps/", times = 1 }
     program.finish(start(HTTPC))
     assert.equal("delayed", names()[1])
   end)

@@ -50,7 +50,7 @@ enum { IS_LUAJIT = 1 };
 #else
 enum { IS_LUAJIT = 0 };
 #endif
-enum { MAX_RANGES = 8, CRASH_IN_LUAJIT = 253 };
+enum { MAX_RANGES = 8, CRASH_IN_LUAJIT = 253, CRASH_AFTER_LIBCURL = 251 };
 
 typedef struct {
     uintptr_t start, end;
@@ -65,7 +65,8 @@ typedef struct {
 static struct {
     int source;
     long failing; /* the number of the one that fails */
-    code own, cjson;
+    code own, cjson, curl;
+    bool curl_failed;   /* whether it was libcurl that asked for what failed */
     bool finding_stack; /* the next block that grows is Lua's stack */
     void *stack;        /* if its growth must not fail */
     long live;
@@ -94,10 +95,11 @@ static bool must_fail(const void *caller)
     int source = __atomic_load_n(&state.source, __ATOMIC_RELAXED);
     if (source != ANY && !(source == OWN && is_in(&state.own, caller)))
         return false;
-    bool fails = fails_next(0);
-    if (fails)
-        errno = ENOMEM;
-    return fails;
+    if (!fails_next(0))
+        return false;
+    state.curl_failed = is_in(&state.curl, caller);
+    errno = ENOMEM;
+    return true;
 }
 
 /* lua-cjson loses blocks when Lua raises inside of it: what it allocates and frees does not count.
@@ -198,6 +200,8 @@ static code *modules_of(const char *path)
 {
     if (strstr(path, "/pusher/core.so") != NULL || strstr(path, "/pusher/curl.so") != NULL)
         return &state.own;
+    if (strstr(path, "/libcurl.so") != NULL)
+        return &state.curl;
     return strstr(path, "cjson.so") != NULL ? &state.cjson : NULL;
 }
 
@@ -233,7 +237,7 @@ static int l_reset(lua_State *L)
 {
     (void)L;
     *state.counted = 0;
-    state.own.count = state.cjson.count = 0;
+    state.own.count = state.cjson.count = state.curl.count = 0;
     (void)dl_iterate_phdr(note_module, NULL);
     return 0;
 }
@@ -305,12 +309,14 @@ static int find_culprit(void *address)
 }
 
 /* Some functions of LuaJIT's, string.lower() among them, crash when they lack memory, and so does
- * its compiler. */
+ * its compiler. For libcurl see tries.lua. */
 static void on_fault(int number, siginfo_t *info, void *context)
 {
     (void)info;
     if (IS_LUAJIT && find_culprit(COUNTER((const ucontext_t *)context)) == LUAJIT)
         _exit(CRASH_IN_LUAJIT);
+    if (state.curl_failed)
+        _exit(CRASH_AFTER_LIBCURL);
     signal(number, SIG_DFL); /* and the fault happens again */
 }
 

@@ -11,6 +11,7 @@ local core = require "pusher.core"
 local process = require "pusher_test.process"
 local publishing = require "spec.system.oom.publishing"
 local pusher = require "pusher"
+local sealed = require "spec.helpers.sealed"
 
 -- Lua 5.1 never loads a module again whose loading failed.
 require "pusher.transport.curl"
@@ -75,12 +76,16 @@ local function new_client(server, name)
   end
 end
 
-local function load_again()
+local function forget(pattern)
   for name in pairs(package.loaded) do
-    if name:find("^pusher") and name ~= "pusher_test.process" then
+    if name:find(pattern) and name ~= "pusher_test.process" then
       package.loaded[name] = nil
     end
   end
+end
+
+local function load_again()
+  forget("^pusher")
   local made, message, details = require("pusher").new {
     app_id = "3", key = "k", secret = "s", transport = "curl", proxy = "http://user:password@127.0.0.1:1",
   }
@@ -97,11 +102,8 @@ local function authorize(form, member)
 end
 
 local function webhook_parts(server)
-  local envelope = cjson.encode {
-    nonce = core.base64_encode(random(24)),
-    ciphertext = core.base64_encode(core.seal("secret text", core.channel_key("private-encrypted-x",
-      core.base64_decode(MASTER_KEY)), random(24))),
-  }
+  local envelope = cjson.decode(core.seal_event("secret text", "private-encrypted-x", core.base64_decode(MASTER_KEY),
+    random(24), "", ""))
   local body = cjson.encode { time_ms = 1000 * NOW, events = {
     { name = "channel_occupied", channel = "a" },
     { name = "client_event", channel = "private-encrypted-x", event = "client-e", data = envelope },
@@ -127,13 +129,12 @@ end
 
 local function bytes()
   local key, nonce, big = ("k"):rep(32), ("n"):rep(24), ("b"):rep(5000)
+  local box, channel_key = sealed(big, "c", key, nonce)
   return {
     open = function() return { mac = core.mac(key) } end,
     calls = {
-      function()
-        local sealed = core.seal(big, key, nonce)
-        return all(function() return sealed end, function() return core.open(sealed, key, nonce) end)
-      end,
+      function() return core.seal_event(big, "c", key, nonce, "", "") end,
+      function() return core.open(box, channel_key, nonce) end,
       function() return core.base64_decode(core.base64_encode(big)) end,
       function() return core.base64url_encode(core.shared_secret("c", key)) end,
       function() return core.sha256_hex(big) .. core.md5_hex(big) end,
@@ -186,6 +187,46 @@ local function trigger(server, transport)
       function(client) return client:get("/channels/channel", { info = "subscription_count" }) end,
     },
     close = close,
+  }
+end
+
+-- What a client loads with its first calls.
+local LATE = { "^pusher%.curl$", "^pusher%.transport%.", "^pusher%.publisher", "^pusher%.driver%.", "^pusher%.base%.request$",
+  "^pusher%.base%.no_proxy$", "^pusher%.base%.list$", "^pusher%.base%.schedule$" }
+
+local function first_calls(server)
+  local loaded = {}
+  for name, module in pairs(package.loaded) do
+    loaded[name] = module
+  end
+  return {
+    open = function()
+      for _, pattern in ipairs(LATE) do
+        forget(pattern)
+      end
+      local given = options(server, {})
+      given.ca_file = nil -- with which all is loaded at the start
+      local client = assert(pusher.new(given))
+      assert(not package.loaded["pusher.curl"] and not package.loaded["pusher.publisher"])
+      return client
+    end,
+    calls = {
+      function(client) return client:trigger("channel", "event", { x = 1 }) end,
+      function(client)
+        local publisher, message, details = client:publisher()
+        if not publisher then
+          return nil, message, details
+        end
+        publisher:close()
+        return true
+      end,
+    },
+    close = function(client)
+      client:close()
+      for name, module in pairs(loaded) do
+        package.loaded[name] = module
+      end
+    end,
   }
 end
 
@@ -292,6 +333,7 @@ function scenarios.new(server)
     } },
     bytes = bytes(),
     token = token(),
+    first_calls = first_calls(server),
     trigger = trigger(server, { "curl" }),
     trigger_tls = trigger(server, { "curl", secure = true }),
     trigger_async = trigger_async(server, { "async" }),
@@ -300,6 +342,7 @@ function scenarios.new(server)
     repeat_async = try_again(server, "async"),
     publish = publishing.new(publisher_client(server, { "curl" })),
     publish_async = publishing.new(publisher_client(server, { "async" }), true),
+    publish_silent = publishing.new(publisher_client(server, { "async" }), true, true),
     fork = fork(server),
   }
 end

@@ -9,8 +9,8 @@ local metatable = { __index = methods }
 
 local IS_JIT = rawget(_G, "jit") ~= nil
 
---- The kinds, and by how much each may grow from round to round. Memory does while kept buffers and handles fill up;
--- what is resident also does in the round whose fault is the first of a megabyte, which fragments the heap.
+--- The kinds, and by how much each may grow from round to round. Memory does while kept buffers and handles fill up, and
+-- what is resident when a fault of a megabyte fragments the heap.
 samples.LIMITS = { resident_kb = 6144, heap_kb = 1024, lua_kb = 64, descriptors = 0, threads = 0 }
 
 --- By how much each may have grown when all is closed. LuaJIT takes memory for its traces.
@@ -20,6 +20,7 @@ samples.LEFT = { heap_kb = IS_JIT and 512 or 32, lua_kb = IS_JIT and 1024 or 128
 function samples.now()
   collectgarbage()
   collectgarbage()
+  process.trim() -- else what is resident depends on which threads had how much at once
   local lua_kb = collectgarbage("count")
   return {
     resident_kb = memory.resident_kb(), heap_kb = process.heap_kb() - (IS_JIT and 0 or lua_kb), lua_kb = lua_kb,

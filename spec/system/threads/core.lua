@@ -3,11 +3,12 @@
 
 local number, _, calls = ...
 local core = require "pusher.core"
+local sealed = require "spec.helpers.sealed"
 
 calls = tonumber(calls) or 20000
 local text = "1234.1234:private-chat-" .. number
 local mac = core.mac("7ad3773142a6692b25b8")
-local key = core.channel_key("private-encrypted-" .. number, ("k"):rep(core.KEY_BYTES))
+local channel, master_key = "private-encrypted-" .. number, ("k"):rep(core.KEY_BYTES)
 local digits, md5, sealed_size = mac:hex(text), core.md5_hex(text), #text + core.TAG_BYTES
 
 for i = 1, calls do
@@ -15,9 +16,9 @@ for i = 1, calls do
   assert(mac:verify(digits, text))
   assert(core.md5_hex(text) == md5)
   local nonce = core.random(core.NONCE_BYTES)
-  local sealed = core.seal(text, key, nonce)
-  assert(#sealed == sealed_size and core.open(sealed, key, nonce) == text)
-  assert(not core.open(sealed, key, ("n"):rep(core.NONCE_BYTES)))
+  local box, key = sealed(text, channel, master_key, nonce)
+  assert(#box == sealed_size and core.open(box, key, nonce) == text)
+  assert(not core.open(box, key, ("n"):rep(core.NONCE_BYTES)))
   if i % 100 == 0 then -- fetches algorithms and fills OpenSSL's error queue
     assert(core.mac(text, "sha1"):hex(text):len() == 40)
     assert(not core.rs256_sign("-----BEGIN PRIVATE KEY-----\n", text))

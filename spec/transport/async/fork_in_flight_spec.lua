@@ -5,6 +5,7 @@ local core = require "pusher.core"
 local forks = require "spec.helpers.forks"
 local local_server = require "tools.local_server"
 local process = require "pusher_test.process"
+local pusher = require "pusher"
 
 describe("a fork with calls in flight over the async transport", function()
   local server, transport
@@ -39,6 +40,22 @@ describe("a fork with calls in flight over the async transport", function()
       forks.run(server, listener, { keepalive = { pool_size = 0 } }, 20)
     end)
   end
+
+  it("lets the parent alone observe them", function()
+    local seen = {}
+    local client = assert(pusher.new { app_id = server.app_id, key = server.key, secret = server.secret,
+      host = server.host, port = server.port, secure = false, transport = transport, observe = function(call)
+        seen[#seen + 1] = call.code or call.status
+      end })
+    local call, cancelled = client:trigger("forks", "observed", 1), client:trigger("forks", "cancelled", 2)
+    assert.equal(0, process.run(function()
+      assert(cancelled:cancel() and transport:step() == 0)
+      assert(calls.code(call) == "closed" and #seen == 0)
+      assert(client:trigger("forks", "child", 3):wait(2 * calls.WAIT) and seen[1] == 200)
+    end, calls.CHILD))
+    assert(call:wait(2 * calls.WAIT) and cancelled:wait(2 * calls.WAIT))
+    assert.same({ 200, 200 }, seen)
+  end)
 
   it("waits until the thread has left libcurl, whose locks the child inherits", function()
     assert.equal("good\n", calls.run_preloaded("faults", "spec/helpers/faults_fork.lua", server.host, server.port,

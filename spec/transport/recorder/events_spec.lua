@@ -37,7 +37,7 @@ describe("transport.recorder.events", function()
     local key = ("k"):rep(32)
     local sealer = encryption.new(key, function(count) return ("n"):rep(count) end)
     local channel = "private-encrypted-a"
-    local body = { name = "n", channels = { channel }, data = sealer:seal(channel, '{"x":1}') }
+    local body = { name = "n", channels = { channel }, data = json.decode(sealer:seal(channel, '{"x":1}', "", "")) }
     assert.same({ { name = "n", channel = channel, data = { x = 1 }, encrypted = true } }, of("/apps/3/events", body, sealer))
     local envelope = json.decode(body.data)
     assert.is_truthy(envelope.nonce and envelope.ciphertext)

@@ -1,3 +1,4 @@
+local growth = require "spec.helpers.growth"
 local json = require("pusher.base.json").new()
 local responses = require "pusher.transport.recorder.responses"
 
@@ -94,5 +95,17 @@ describe("transport.recorder.responses", function()
       assert.is_truthy(details.code)
     end
     assert.same({}, set:take("GET", "/"))
+  end)
+
+  it("are taken in a time that does not grow with their number", function()
+    assert.is_nil(growth.fault(function(count)
+      local many = responses.new(json)
+      for _ = 1, count do
+        many:add { status = 200 }
+      end
+      for _ = 1, count do
+        many:take("GET", "/")
+      end
+    end, function(n) return n end, 2000))
   end)
 end)

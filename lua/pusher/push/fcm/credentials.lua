@@ -11,24 +11,28 @@ local credentials = {}
 
 credentials.TOKEN_URI = "https://oauth2.googleapis.com/token"
 
+local BYTE_ORDER_MARK = "\239\187\191" -- some editors begin a file with it
 local MAX_FILE_BYTES = 64 * 1024
 local MAX_SHOWN_PATH = 200 -- bytes
 
-local function refuse(text, field, hint)
-  return errors.fail("config", text, { field = field, hint = hint })
+local function refuse(text, field, hint, code)
+  return errors.fail(code or "config", text, { field = field, hint = hint })
 end
 
 local function read_file(path)
-  local file = io.open(path, "rb")
-  -- Opening a directory succeeds on Linux; reading it does not.
+  local is_file = core.is_file(path)
+  local file = is_file and io.open(path, "rb") -- a pipe may have no writer
   local text = file and file:read(MAX_FILE_BYTES + 1)
   if file then
     file:close()
   end
   -- What is no path may be the key itself.
-  local shown = #path <= MAX_SHOWN_PATH and not path:find("[{%z\1-\31\127-\255]") and ("%q"):format(path)
-    or "whose name is not shown here"
-  if not text then
+  local is_path = #path <= MAX_SHOWN_PATH and not path:find("[{%z\1-\31\127-\255]")
+  local shown = is_path and ("%q"):format(path) or "whose name is not shown here"
+  if is_file == false then
+    return refuse(("credentials: %s%s is not a regular file"):format(is_path and "" or "the file ", shown),
+      "credentials_file")
+  elseif not text then
     return refuse("credentials: cannot read the file " .. shown, "credentials_file")
   elseif #text > MAX_FILE_BYTES then
     return refuse(("credentials: the file %s must have at most %d bytes"):format(shown, MAX_FILE_BYTES),
@@ -42,9 +46,9 @@ local function find(config, getenv, json)
   local given, path = config.credentials, config.credentials_file
   if not given and not path then
     local value = getenv("GOOGLE_APPLICATION_CREDENTIALS")
-    if not value or value == "" then
+    if type(value) ~= "string" or value == "" then
       return refuse("missing credentials", "credentials")
-    elseif value:find("^[ \t\r\n]*{") then
+    elseif value:gsub("^" .. BYTE_ORDER_MARK, ""):find("^[ \t\r\n]*{") then
       given = value
     else
       path = value
@@ -61,7 +65,7 @@ local function find(config, getenv, json)
   if not text then
     text, message, details = read_file(path)
   end
-  local decoded = text and json.decode(text)
+  local decoded = text and json.decode((text:gsub("^" .. BYTE_ORDER_MARK, "")))
   if text and type(decoded) ~= "table" then
     return refuse("credentials: must be a JSON object", "credentials")
   end
@@ -86,7 +90,7 @@ local function find_project(given, config, getenv)
   if type(project) ~= "string" or project == "" then
     project = getenv("GOOGLE_CLOUD_PROJECT") or getenv("GCLOUD_PROJECT")
   end
-  if not project or project == "" then
+  if type(project) ~= "string" or project == "" then
     return refuse("project ID is required to access Firebase Cloud Messaging client", "project_id")
   elseif not project:find("^[A-Za-z0-9%-_.:]+$") or url.has_step(project) then
     return refuse("project_id is part of a path and may have only letters, digits and -_.:", "project_id")
@@ -104,11 +108,12 @@ local function find_signer(given)
     return refuse("credentials: private_key is missing", "credentials.private_key")
   end
   -- A trial now, so that a wrong key is reported at the start and not at the first push.
-  local signature, message = core.rs256_sign(pem, "trial")
+  local signature, message, short_of_memory = core.rs256_sign(pem, "trial")
   if not signature then
     local escaped = pem:find("\\n", 1, true)
     local hint = escaped and 'it has "\\n" where lines should end: the JSON text was escaped twice' or nil
-    return refuse("credentials: private_key: " .. message, "credentials.private_key", hint)
+    return refuse("credentials: private_key: " .. message, "credentials.private_key", hint,
+      short_of_memory and "network")
   end
   return function(text)
     return core.rs256_sign(pem, text)

@@ -149,6 +149,11 @@ local function take(self)
   return job, now
 end
 
+--- Whether the current coroutine has been called from the option `observe`.
+function methods:is_observing()
+  return observer.is_inside(self.transport)
+end
+
 --- The next job to send, with a token to send it with.
 -- @treturn table|nil job
 function methods:next()

@@ -8,6 +8,7 @@ local endpoint = require "pusher.base.endpoint"
 local errors = require "pusher.base.errors"
 local http = require "pusher.base.http"
 local jwt = require "pusher.base.jwt"
+local sources = require "pusher.base.sources"
 local url = require "pusher.base.url"
 
 local token = {}
@@ -17,6 +18,7 @@ local metatable = { __index = methods, __name = "pusher.push.fcm.token" }
 token.SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 
 local LIFETIME = 3600 -- seconds, Google's maximum
+local MIN_LIFETIME = 60 -- whatever the endpoint says: else a fetch could follow a fetch, and no message be sent
 local CLOCK_SKEW = 10 -- seconds: issued a little in the past, dropped a little before it expires
 local RETRY_AFTER = 10 -- seconds until the next attempt after a failed fetch
 local GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -39,9 +41,9 @@ function token.assertion(account, now)
   local claims = ('{"iss":"%s","scope":"%s","aud":"%s","exp":%.0f,"iat":%.0f}'):format(
     account.client_email, token.SCOPE, account.token_uri, issued + LIFETIME, issued)
   local input = jwt.signing_input(header, claims)
-  local signature, message = account.sign(input)
+  local signature, message, short_of_memory = account.sign(input)
   if not signature then
-    return fail("config", "cannot sign with the service account's key: " .. message)
+    return fail(short_of_memory and "network" or "config", "cannot sign with the service account's key: " .. message)
   end
   return jwt.compact(input, signature)
 end
@@ -98,7 +100,7 @@ function token.parser(json, clock)
     end
     local expires_in = tonumber(decoded.expires_in)
     local valid = expires_in and expires_in > 0 and expires_in < LIFETIME
-    return { text = text, expires_in = valid and expires_in or LIFETIME }
+    return { text = text, expires_in = valid and math.max(expires_in, MIN_LIFETIME) or LIFETIME }
   end)
 end
 
@@ -154,6 +156,8 @@ function methods:current()
   local now = self.clock()
   if self.text and now <= self.renew_after then
     return self.text
+  elseif now ~= now then
+    return sources.no_time()
   end
   if not self.fetching and now >= self.retry_at then
     fetch(self)

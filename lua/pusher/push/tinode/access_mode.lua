@@ -20,6 +20,7 @@ end
 -- @tparam number bits 0 to 255
 -- @treturn string|nil letters such as "JRWPS", "N" for none
 -- @fails invalid
+-- @source tinode: types.AccessMode.MarshalText
 function access_mode.format(bits)
   if not is_bits(bits) then
     return fail("invalid", "access mode must be bits from 0 to 255", { field = "access_mode" })
@@ -40,6 +41,7 @@ end
 -- @tparam[opt=0] number bits the mode before
 -- @treturn number|nil bits
 -- @fails invalid
+-- @source tinode: types.AccessMode.UnmarshalText
 function access_mode.parse(letters, bits)
   if type(letters) ~= "string" then
     return fail("invalid", "access mode must be letters or bits from 0 to 255, got " .. type(letters),
@@ -67,6 +69,7 @@ end
 -- @tparam number|string value
 -- @treturn number|nil bits
 -- @fails invalid
+-- @source tinode: types.AccessMode.UnmarshalText
 function access_mode.check(value)
   if is_bits(value) then
     return math.floor(value)

@@ -230,6 +230,7 @@ end
 -- @param[opt] content nil, a string or a Drafty document
 -- @treturn string|nil text, "" for nil
 -- @fails invalid, too_large
+-- @source tinode: drafty.ToPlainText
 function drafty.to_text(content)
   if is_null(content) then
     return ""

@@ -187,6 +187,7 @@ end
 -- @tparam number now Unix seconds, for a payload without `ts`
 -- @treturn table|nil the copy: `want` and `given` as bits, `ts` as text
 -- @fails invalid, too_large
+-- @source tinode: push.Receipt
 function receipt.check(given, now)
   if is_checked(given) then
     return given
@@ -210,6 +211,7 @@ end
 --- The user ids of a receipt, smallest number first.
 -- @tparam table checked as `check` returns; raises for anything else
 -- @treturn table list of strings
+-- @source tinode: push.Receipt
 function receipt.uids(checked)
   check_argument("uids", checked)
   local list, big_endian = {}, {}
@@ -246,6 +248,8 @@ end
 -- @tparam table json as json.new returns
 -- @treturn string|nil one line
 -- @fails invalid
+-- @source tinode: push.Receipt
+-- @source RFC 8259: JSON
 function receipt.encode(checked, json)
   check_argument("encode", checked)
   check_codec("encode", json, "encode")
@@ -278,6 +282,8 @@ end
 -- @tparam number now Unix seconds, for a payload without `ts`
 -- @treturn table|nil as `check` returns
 -- @fails response when it is not JSON, invalid, too_large
+-- @source tinode: push.Receipt
+-- @source RFC 8259: JSON
 function receipt.decode(line, json, now)
   arguments.check("decode", 1, line, "string")
   check_codec("decode", json, "decode")

@@ -74,6 +74,7 @@ end
 -- @tparam string|number value RFC 3339 text, or Unix seconds (any fraction is rounded to milliseconds)
 -- @treturn string|nil text
 -- @fails invalid
+-- @source RFC 3339: section 5.6
 function timestamp.format(value)
   local text
   if type(value) == "number" then
@@ -94,6 +95,7 @@ end
 -- @tparam string|number value as for timestamp.format
 -- @treturn string|nil text
 -- @fails invalid
+-- @source Go time: Time.String
 function timestamp.go(value)
   local text, message, details = timestamp.format(value)
   if not text then

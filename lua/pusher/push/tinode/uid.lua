@@ -3,6 +3,7 @@
 -- A double keeps 53 bits, so an id is text: base64url without padding of its 8 little-endian bytes, always 11
 -- characters, and the empty string for zero. Decimal digits (as databases print them) are converted digit by digit.
 
+local ascii = require "pusher.base.ascii"
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
 
@@ -32,6 +33,7 @@ end
 -- @tparam string bytes 8 bytes, little-endian
 -- @treturn string|nil 11 characters, or "" for zero
 -- @fails invalid
+-- @source tinode: types.Uid.MarshalText
 function uid.encode(bytes)
   if type(bytes) ~= "string" or #bytes ~= uid.BYTES then
     return refuse(bytes, "8 bytes")
@@ -56,6 +58,7 @@ end
 -- @tparam string text 11 characters, without "usr"
 -- @treturn string|nil 8 bytes, little-endian
 -- @fails invalid
+-- @source tinode: types.Uid.UnmarshalText
 function uid.decode(text)
   local canonical = type(text) == "string" and #text == uid.TEXT_BYTES and clear_unused_bits(text)
   local bytes = canonical and core.base64url_decode(canonical)
@@ -69,6 +72,7 @@ end
 -- @tparam string text
 -- @treturn string|nil 11 characters
 -- @fails invalid
+-- @source tinode: types.Uid.MarshalText
 function uid.canonical(text)
   local bytes, message, details = uid.decode(text)
   if not bytes then
@@ -105,10 +109,11 @@ end
 -- @tparam string digits "0" to "18446744073709551615"; a number is refused
 -- @treturn string|nil 11 characters, or "" for zero
 -- @fails invalid
+-- @source tinode: types.Uid, as databases keep it
 function uid.from_decimal(digits)
   local significant = type(digits) == "string" and digits:find("^%d+$") and digits:gsub("^0+", "")
   if not significant or #significant > #MAX_DECIMAL
-    or (#significant == #MAX_DECIMAL and significant > MAX_DECIMAL) then
+    or (#significant == #MAX_DECIMAL and ascii.less(MAX_DECIMAL, significant)) then
     return refuse(digits, "the decimal digits of an unsigned 64-bit number")
   end
   local list = {}
@@ -122,6 +127,7 @@ end
 -- @tparam string text 11 characters, or "" for zero
 -- @treturn string|nil digits
 -- @fails invalid
+-- @source tinode: types.Uid, as databases keep it
 function uid.to_decimal(text)
   if text == "" then
     return "0"
@@ -137,6 +143,7 @@ end
 -- @tparam string text 11 characters
 -- @treturn string|nil 13 characters in lower case
 -- @fails invalid
+-- @source tinode: types.Uid.String32
 function uid.base32(text)
   local raw, message, details = uid.decode(text)
   if not raw then
@@ -153,6 +160,7 @@ end
 -- @tparam string text 11 characters, or "" for zero
 -- @treturn string|nil "" for zero
 -- @fails invalid
+-- @source tinode: types.Uid.UserId
 function uid.user_id(text)
   if text == "" then
     return ""
@@ -168,6 +176,7 @@ end
 -- @tparam string name "usr" and 11 characters
 -- @treturn string|nil 11 characters
 -- @fails invalid
+-- @source tinode: types.ParseUserId
 function uid.parse_user_id(name)
   if type(name) ~= "string" or name:sub(1, 3) ~= "usr" then
     return refuse(name, '"usr" and 11 characters of base64url')
@@ -180,6 +189,7 @@ end
 -- @tparam string b 11 characters
 -- @treturn string|nil "p2p" and 22 characters
 -- @fails invalid
+-- @source tinode: types.Uid.P2PName
 function uid.p2p_name(a, b)
   local right
   local left, message, details = uid.decode(a)
@@ -190,7 +200,7 @@ function uid.p2p_name(a, b)
     return nil, message, details
   elseif left == right then
     return fail("invalid", "a conversation of two must have two different users", { field = "uid" })
-  elseif right:reverse() < left:reverse() then
+  elseif ascii.less(right:reverse(), left:reverse()) then
     left, right = right, left
   end
   return "p2p" .. core.base64url_encode(left .. right)

@@ -1,6 +1,5 @@
 --- The route of a request: straight to the server, or through an HTTP proxy.
 
-local ascii = require "pusher.base.ascii"
 local core = require "pusher.core"
 local errors = require "pusher.base.errors"
 local url = require "pusher.base.url"
@@ -17,17 +16,12 @@ local mac_key = core.mac(core.random(32))
 -- @treturn table|nil `{ host =, port = }`, with a user also `credentials` for Basic authentication (RFC 7617), and
 --   `credentials_mac`, which stands for them in names
 function route.proxy(text)
-  local scheme, authority = text:match("^([A-Za-z]+)://([^/]+)/?$")
-  if not scheme then
-    scheme, authority = "http", text:match("^([^/]+)/?$") or ""
-  end
-  local userinfo, server = authority:match("^([^@]*)@(.*)$")
-  local host, port = url.split_host(server or authority)
-  if ascii.lower(scheme) ~= "http" or not host then
+  local parts = url.split_proxy(text)
+  if not parts or parts.scheme ~= "http" then
     return errors.fail("config", 'option "proxy" must be http://[user[:password]@]host:port in nginx',
       { field = "proxy" })
   end
-  local proxy = { host = host, port = port or 1080 } -- 1080 as in curl
+  local proxy, userinfo = { host = parts.host, port = parts.port or 1080 }, parts.userinfo -- 1080 as in curl
   if userinfo then
     local both = url.unescape(userinfo) .. (userinfo:find(":", 1, true) and "" or ":")
     proxy.credentials, proxy.credentials_mac = core.base64_encode(both), mac_key:hex(both)

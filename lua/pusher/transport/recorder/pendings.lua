@@ -84,6 +84,7 @@ end
 
 --- When to call `step`: at once, while calls are in flight. Only with `pendings`.
 -- @treturn number|nil 0; nil when none is in flight
+-- @source cqueues: objects that can be polled
 function methods:timeout()
   return self.waiting.size > 0 and 0 or nil
 end

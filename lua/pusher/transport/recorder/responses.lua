@@ -3,6 +3,7 @@
 local ascii = require "pusher.base.ascii"
 local errors = require "pusher.base.errors"
 local http = require "pusher.base.http"
+local list = require "pusher.base.list"
 local options = require "pusher.base.options"
 
 local responses = {}
@@ -37,7 +38,7 @@ responses.DECLARED = {
 --- Makes an object without responses.
 -- @tparam table json as json.new returns
 function responses.new(json)
-  return setmetatable({ json = json, list = {} }, metatable)
+  return setmetatable({ json = json, list = list.new() }, metatable)
 end
 
 local function is_header_value(value)
@@ -106,7 +107,7 @@ function methods:add(given)
     end
   end
   read.headers = http.header_lines(read.headers)
-  self.list[#self.list + 1] = read
+  self.list:push(read)
   return true
 end
 
@@ -120,16 +121,18 @@ end
 -- @tparam string path
 -- @treturn table `status`, `headers`, `body` or nil; or `code`, `message`, `sent`. Empty when none was set
 function methods:take(method, path)
-  for index, response in ipairs(self.list) do
-    if matches(response, method, path) then
-      response.times = response.times - 1
-      if response.times < 1 then
-        table.remove(self.list, index)
-      end
-      return response
-    end
+  local response = self.list.first
+  while response and not matches(response, method, path) do
+    response = response.next
   end
-  return {}
+  if not response then
+    return {}
+  end
+  response.times = response.times - 1
+  if response.times < 1 then
+    self.list:remove(response)
+  end
+  return response
 end
 
 --- The failure that a response stands for.

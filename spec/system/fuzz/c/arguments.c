@@ -19,20 +19,20 @@ static const char *const core_functions[] = {
     "base64url_encode",
     "base64url_decode",
     "channel_key",
-    "authorize",
-    "authorize_member",
+    "authorizer",
     "is_channel_name",
     "shared_secret",
     "is_socket_id",
     "mac",
     "rs256_sign",
     "rs256_verify",
-    "seal",
+    "seal_event",
     "open",
     "utf8_valid",
     "is_plain_json",
     "is_final_json",
-    "decode",
+    "parser",
+    "writer",
     "decimal_point",
     "in_c_locale",
     "quote",
@@ -45,7 +45,7 @@ static const char *const async_methods[] = {"wait",   "done",         "cancel",
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
-enum { MAC = 1, ASYNC };
+enum { MAC = 1, AUTHORIZE, PARSE, WRITE, ASYNC };
 
 static void set_number(lua_State *L, const char *name, double value)
 {
@@ -114,7 +114,12 @@ static bool push_function(lua_State *L, fuzz_input *in)
 {
     size_t which = fuzz_byte(in), mac = COUNT(core_functions), curl = mac + COUNT(mac_methods),
            async = curl + COUNT(curl_functions);
-    which %= async + COUNT(async_methods);
+    size_t made = async + COUNT(async_methods);
+    which %= made + 3;
+    if (which >= made) {
+        lua_pushvalue(L, AUTHORIZE + (int)(which - made));
+        return false;
+    }
     bool is_method = (which >= mac && which < curl) || which >= async;
     if (which < mac)
         fuzz_function(L, "core", core_functions[which]);
@@ -147,6 +152,20 @@ void fuzz_arguments(lua_State *L, fuzz_input *in)
     fuzz_function(L, "core", "mac");
     fuzz_push(L, fuzz_take_some(in, 1));
     (void)fuzz_call_well(L, 1);
+    fuzz_function(L, "core", "authorizer");
+    lua_pushvalue(L, MAC);
+    fuzz_push(L, fuzz_take_some(in, 1));
+    fuzz_push(L, fuzz_take_some(in, 1));
+    fuzz_function(L, "core", "decimal_point"); /* whose text is JSON enough */
+    (void)fuzz_call_well(L, 4);
+    fuzz_function(L, "core", "parser");
+    fuzz_function(L, "core", "base64_decode");
+    fuzz_function(L, "core", "utf8_valid");
+    (void)fuzz_call_well(L, 2);
+    fuzz_function(L, "core", "writer");
+    fuzz_function(L, "core", "decimal_point");
+    lua_pushinteger(L, 100);
+    (void)fuzz_call_well(L, 2);
     fuzz_function(L, "curl", "async");
     push_options(L);
     (void)fuzz_call_well(L, 1);
