@@ -168,6 +168,7 @@ cluster-demo: ## run examples/cluster: two soketi over Redis behind nginx; publi
 shared: ## build what several gates of .ci/run use
 	@scripts/setup all
 	@for lua in $(LUAS); do $(MAKE) -s build test-modules LUA=$$lua || exit; done
+	@$(MAKE) -s build/5.4/host LUA=5.4
 	@$(MAKE) -s $(INTEROP)/node_modules/.installed $(INTEROP)/soketi/node_modules/.installed \
 	  spec/system/nginx/browser/node_modules/.installed
 
@@ -259,8 +260,8 @@ test-hosts: ## run the examples of docs/hosts.md: event loops on every Lua, ngin
 	@scripts/specs jit $(sort $(wildcard spec/system/hosts/*_check.lua))
 
 test-openresty: ## test inside nginx, under load with wrk, and the chat in Chromium
-	@scripts/setup core nginx load node browser
-	@$(MAKE) -s build LUA=jit
+	@scripts/setup core nginx load memory node browser
+	@$(MAKE) -s build build/jit/bench/counts/callgrind.so LUA=jit
 	@$(MAKE) -s spec/system/nginx/browser/node_modules/.installed
 	@scripts/specs jit $(sort $(wildcard spec/system/nginx/*_check.lua))
 	@cd spec/system/nginx/browser && node --test --test-reporter=../../interop/reporter.mjs chat.test.js
@@ -377,10 +378,11 @@ TRIGGERS   = 10000
 threads: ## run 8 threads with a Lua state each under ThreadSanitizer (TRIGGERS=10000 each)
 	@scripts/setup core
 	@$(MAKE) -s build LUA=jit
+	@$(MAKE) -s build build/5.4/host build/5.4/pusher_test/process.so LUA=5.4
 	@$(MAKE) -s build build/threads/host build/threads/pusher_test/process.so LUA=5.4 BUILD=build/threads CFLAGS="$(TSAN_FLAGS)" LDFLAGS=-Wl,-z,nodelete
-	@LUA_PATH="./lua/?.lua;./?.lua;;" LUA_CPATH="./build/threads/?.so;;" \
+	@LUA_PATH="./lua/?.lua;./?.lua;;" LUA_CPATH="./build/5.4/?.so;;" \
 	  TSAN_OPTIONS="halt_on_error=1 suppressions=scripts/tsan.supp" \
-	  lua5.4 spec/system/threads/run.lua build/threads/host $(THREADS) $(TRIGGERS)
+	  lua5.4 spec/system/threads/run.lua build/threads build/5.4 $(THREADS) $(TRIGGERS)
 
 SECRETS_LUAS = 5.4 5.1 jit
 

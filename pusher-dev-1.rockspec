@@ -34,7 +34,7 @@ build = {
       sources = {
         "src/core/base64.c", "src/core/channel_auth.c", "src/core/core.c", "src/core/digest.c",
         "src/core/encrypted_channel.c", "src/core/file.c", "src/core/forks.c", "src/core/json_text.c", "src/core/mac.c",
-        "src/core/rsa.c", "src/core/scratch.c", "src/core/utf8.c",
+        "src/core/rsa.c", "src/core/scratch.c", "src/core/utf8.c", "src/core/webhook.c",
       },
       defines = { "_POSIX_C_SOURCE=200809L", "_FORTIFY_SOURCE=2" },
       libraries = { "crypto", "sodium", "pthread" },

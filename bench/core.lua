@@ -18,7 +18,7 @@ local encoded = core.base64_encode(body)
 
 -- Each runs n times, with the call written out: a call through a variable would be measured as well.
 local cases = {
-  { "nothing", function(n) for _ = 1, n do core.equal("", "") end end },
+  { "nothing", function(n) for _ = 1, n do core.forks() end end },
   { "mac_hex", function(n) for _ = 1, n do mac:hex(text) end end },
   { "mac_verify", function(n) for _ = 1, n do mac:verify(signature, text) end end },
   { "md5_hex", function(n) for _ = 1, n do core.md5_hex(body) end end },

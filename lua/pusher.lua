@@ -3,9 +3,9 @@
 -- A function whose page has "Fails with" returns nil, message, details when it fails: a line of text, and a fresh table
 -- with `code`, one of those listed there, `retryable`, and more where it applies. An argument of a wrong type raises.
 -- The codes of every call to a server are network, timeout, tls, full, closed, config (in a phase of nginx without
--- network, or when libcurl cannot be loaded), and those of a response: invalid (400, 422), unauthorized (401), clock
--- (401 for the timestamp), forbidden (403), not_found (404), too_large (413), rate_limited (429), server (5xx),
--- response.
+-- network, when libcurl cannot be loaded, or when the option clock gives no time), and those of a response: invalid
+-- (400, 422), unauthorized (401), clock (401 for the timestamp), forbidden (403), not_found (404), too_large (413),
+-- rate_limited (429), server (5xx), response.
 
 local arguments = require "pusher.base.arguments"
 local client = require "pusher.client"

@@ -46,7 +46,7 @@ local SHORT = {
   },
   ["lua/pusher/base/arguments.lua"] = { "text:gsub(ascii.CONTROL" }, -- what is shown is cut before
   ["lua/pusher/base/json.lua"] = { "format:format(number)" }, -- a number
-  ["lua/pusher/base/late.lua"] = { "shorten(text, MAX_MESSAGE)" },
+  ["lua/pusher/base/late.lua"] = { "shorten(result, MAX_MESSAGE)" },
   ["lua/pusher/channels/webhook.lua"] = { 'time:find("^[0-9]+$")' }, -- 15 digits
   ["lua/pusher/publisher.lua"] = { "queued:find(" }, -- in the queue
   ["lua/pusher/base/no_proxy.lua"] = { 'text:match("^([^/]*)/(%d%d?%d?)$")' }, -- an entry has 300 bytes

@@ -407,6 +407,32 @@ for _, deferred in ipairs { false, true } do
         assert.same({ "/batch_events", "/events", "/events", "/events", "/events" }, paths(world))
       end)
 
+      it("reports how often each event was sent, whatever became of its batch", function()
+        for _, script in ipairs {
+          { 404, 404 }, { 404, 403, 404 }, { 400, 404, 404 }, { 400, 404, 403, 403 }, { 422, 429, 404, 404 },
+          { 422, 404, 503, 403, 404 }, { 404, 503, 403, 404 }, { 422, 403, 404, 404 }, { 503, 413, 503, 404, 503, 401, 401 },
+        } do
+          local world, publisher = new(function(call)
+            return script[call.number] or 401, "no", ""
+          end, { publisher = { retry = { attempts = 3, base = 0.1, max = 1 } } })
+          for number = 1, 3 do
+            publisher:trigger("a", "e", tostring(number), { tag = tostring(number) })
+          end
+          assert.is_true(publisher:flush(60))
+          local sent, reported = {}, {}
+          for _, call in ipairs(world.calls) do
+            for _, event in ipairs(call.events) do
+              sent[event.data] = (sent[event.data] or 0) + 1
+            end
+          end
+          for _, one in ipairs(world.results) do
+            reported[one.event.tag] = one.details.attempts
+          end
+          assert.same({ 3, sent }, { #world.results, reported }, table.concat(script, " "))
+          assert.is_true(#world.calls >= #script)
+        end
+      end)
+
       it("keeps a channel's order across retries, and lets other channels pass", function()
         local world, publisher = new({ 500, 200, 500 }, { publisher = { linger = 0 } })
         for number = 1, 15 do
@@ -477,7 +503,7 @@ for _, deferred in ipairs { false, true } do
       end)
 
       it("takes no key for another one, of numbers with many digits", function()
-        local _, publisher = new()
+        local world, publisher = new()
         for _, key in ipairs { 1234567890123456, 1234567890123457, 2 ^ 53 - 1, 2 ^ 53 - 2, 0.1234567890123456, 0.1234567890123457 } do
           publisher:trigger("a", "moved", "x", { replace = key })
         end
@@ -486,6 +512,8 @@ for _, deferred in ipairs { false, true } do
         publisher:trigger("a", "moved", "x", { replace = 1.0 })
         publisher:trigger("a", "moved", "x", { replace = "1" })
         assert.equal(2, counts(publisher).replaced)
+        publisher:flush(5)
+        assert.equal("1", world.results[#world.results].event.replace) -- as its sender wrote it
       end)
 
       it("replaces nothing that is in flight", function()

@@ -40,19 +40,15 @@ local function make(options)
   return keep(pusher.new(local_options(options)))
 end
 
-local function url()
-  return ("http://%s:%s@%s:%d/apps/%s"):format(server.key, server.secret, server.host, server.port, server.app_id)
-end
-
 local local_pusher = {
   new = make,
   from_url = function(given, options)
     local pusher = require("pusher")
     assert(pusher.from_url(given, options)):close()
-    return keep(pusher.from_url(url(), options))
+    return keep(pusher.from_url(server:url(), options))
   end,
   from_env = function(_, options)
-    return keep(require("pusher").from_url(url(), options))
+    return keep(require("pusher").from_url(server:url(), options))
   end,
 }
 setmetatable(local_pusher, { __index = function(_, name)

@@ -32,7 +32,9 @@
 #endif
 #if LUA_VERSION_NUM < 503
 #pragma weak lua_insert
+#pragma weak lua_replace
 #else
+#pragma weak lua_copy
 #pragma weak lua_rotate
 #endif
 #if LUA_VERSION_NUM < 504

@@ -45,13 +45,12 @@ step("subscriber", "connected by WebSocket, socket id", subscriber.socket_id)
 
 -- A public channel, published to by the fifteen lines of examples/quickstart.lua.
 subscribe(subscriber, PUBLIC)
-local address = ("%s:%s@%s:%d/apps/%s"):format(server.key, server.secret, server.host, server.port, server.app_id)
-check(run_quickstart("http://" .. address), "examples/quickstart.lua failed")
+check(run_quickstart(server:url()), "examples/quickstart.lua failed")
 local event = check(subscriber:next_event { channel = PUBLIC, event = "my-event" }, "the event did not arrive")
 step("received", event.event, event.data)
 
 -- An end-to-end encrypted channel: the server forwards what it cannot read.
-local client = check(pusher.from_url("http://" .. address, { encryption_master_key_base64 = server.master_key_base64 }))
+local client = check(pusher.from_url(server:url(), { encryption_master_key_base64 = server.master_key_base64 }))
 local params = { socket_id = subscriber.socket_id, channel_name = SECRET }
 subscribe(subscriber, SECRET, json.decode((check(client:authorize_channel(params)))))
 check(client:trigger(SECRET, "entry", { text = "nobody else reads this" }))

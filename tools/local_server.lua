@@ -92,6 +92,12 @@ function methods:command(command, arguments)
   return integers(reply.result)
 end
 
+--- The URL of its app, as PUSHER_URL has it.
+-- @treturn string
+function methods:url()
+  return ("http://%s:%s@%s:%d/apps/%s"):format(self.key, self.secret, self.host, self.port, self.app_id)
+end
+
 --- Ends the server at once (SIGKILL, so connections break as in a crash) and waits until its files are removed. Does
 -- nothing the second time.
 function methods:stop()

@@ -51,6 +51,13 @@ describe("A local server", function()
     assert.is_truthy(server.tls_port and server.proxy_port and server.silent_port)
   end)
 
+  it("has a URL by which a client publishes", function()
+    local client = assert(require("pusher").from_url(server:url()))
+    assert(client:trigger("a", "b", "c"))
+    client:close()
+    assert.equal("b", server:events()[1].name)
+  end)
+
   it("refuses an option it does not know", function()
     local ok, message = pcall(local_server.start, { no_such_option = 1 })
     assert.is_false(ok)

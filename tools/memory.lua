@@ -1,13 +1,13 @@
 --- Memory of a process (Linux).
 
+local text_file = require "tools.text_file"
+
 local memory = {}
 
 --- Resident memory now, not the peak, in KiB.
 -- @tparam[opt] number pid this process when absent
 function memory.resident_kb(pid)
-  local file = assert(io.open(("/proc/%s/status"):format(pid or "self")))
-  local text = file:read("*a")
-  file:close()
+  local text = text_file.read(("/proc/%s/status"):format(pid or "self"))
   return assert(tonumber(text:match("VmRSS:%s*(%d+)")))
 end
 

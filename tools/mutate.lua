@@ -9,31 +9,13 @@
 package.path = "./?.lua;" .. package.path
 local operators = require "tools.mutate.operators"
 local progress = require "tools.progress"
+local shell = require "tools.shell"
 local specs = require "tools.mutate.specs"
+local text_file = require "tools.text_file"
 
 -- CPU time of a process and memory that the specs may use, for endless loops, and time, for what waits for ever.
 local NEAR = { cpu = 15, memory_kb = 4000000, seconds = 180 }
 local OTHERS = { cpu = 60, memory_kb = 4000000, seconds = 600 }
-
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
-
-local function write(path, text)
-  local file = assert(io.open(path, "wb"))
-  assert(file:write(text))
-  assert(file:close())
-end
-
-local function output_of(command)
-  local pipe = assert(io.popen(command))
-  local text = pipe:read("*a")
-  pipe:close()
-  return text
-end
 
 local function succeeds(command)
   local status = os.execute(command)
@@ -76,7 +58,7 @@ end
 local function all_mutants(paths)
   local mutants = {}
   for _, path in ipairs(paths) do
-    local text = read(path)
+    local text = text_file.read(path)
     for _, mutant in ipairs(operators.mutants(text, language_of(path))) do
       mutants[#mutants + 1] = describe(path, text, mutant)
     end
@@ -86,7 +68,7 @@ end
 
 local function select_mutants(mutants, options)
   local chosen = {}
-  local earlier = options.again and read(options.again)
+  local earlier = options.again and text_file.read(options.again)
   for _, mutant in ipairs(mutants) do
     if not earlier or earlier:find(mutant.path .. ":%d+: " .. mutant.change:gsub("%p", "%%%0") .. "\n") then
       mutant.order = hash(options.seed .. mutant.path .. mutant.change .. mutant.order)
@@ -118,19 +100,19 @@ end
 -- What becomes of a mutant: "killed", "survived", or "broken" when it does not build.
 local function result_of(tree, mutant, graph)
   local path, language = tree .. "/" .. mutant.path, language_of(mutant.path)
-  local text, result = read(path), "broken"
-  write(path, operators.apply(text, mutant))
+  local text, result = text_file.read(path), "broken"
+  text_file.write(path, operators.apply(text, mutant))
   if not language.BUILD then
     result = survives(tree, mutant, graph) and "survived" or "killed"
   elseif succeeds(("cd %s && %s >specs.log 2>&1"):format(tree, language.BUILD)) then
     result = passes(tree, "5.4", language.specs(mutant.path), OTHERS) and "survived" or "killed"
   end
-  write(path, text)
+  text_file.write(path, text)
   return result
 end
 
 local function copy_tree()
-  local tree = output_of("mktemp -d"):match("%S+")
+  local tree = shell.output_of("mktemp -d")
   assert(succeeds("git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t " .. tree))
   assert(succeeds("cp -r build " .. tree))
   return tree

@@ -5,6 +5,7 @@
 
 local cqueues = require "cqueues"
 local http = require "tools.nginx.http"
+local shell = require "tools.shell"
 local socket = require "cqueues.socket"
 local text_file = require "tools.text_file"
 
@@ -14,13 +15,6 @@ local metatable = { __index = methods }
 
 local START_SECONDS = 30
 local ATTEMPTS = 5
-
-local function output_of(command)
-  local pipe = assert(io.popen(command))
-  local text = pipe:read("*a"):gsub("%s+$", "")
-  pipe:close()
-  return text
-end
 
 --- A port of 127.0.0.1 that no program uses now.
 function nginx.free_port()
@@ -43,7 +37,7 @@ local TEMPORARY = [[
 -- @tparam table names
 -- @treturn string a line for each that is a file
 function nginx.load_modules(names)
-  local folder = output_of("nginx -V 2>&1"):match("%-%-modules%-path=(%S+)") or "/usr/lib/nginx/modules"
+  local folder = shell.output_of("nginx -V 2>&1"):match("%-%-modules%-path=(%S+)") or "/usr/lib/nginx/modules"
   local lines = {}
   for _, name in ipairs(names) do
     local file = io.open(folder .. "/" .. name .. ".so")
@@ -84,10 +78,10 @@ local function facts(self)
   return {
     modules = nginx.load_modules { "ndk_http_module", "ngx_http_lua_module" },
     -- Started by root, workers would run as a user that cannot read the checkout.
-    user = output_of("id -u") == "0" and "user root root;" or "",
+    user = shell.output_of("id -u") == "0" and "user root root;" or "",
     temporary = TEMPORARY,
     directory = self.directory,
-    root = output_of("pwd"),
+    root = shell.output_of("pwd"),
     port = tostring(self.port),
   }
 end
@@ -105,7 +99,7 @@ local function configure(self, options)
 end
 
 local function has_ended(self)
-  return output_of("kill -0 " .. self.pid .. " 2>/dev/null && echo running") ~= "running"
+  return shell.output_of("kill -0 " .. self.pid .. " 2>/dev/null && echo running") ~= "running"
 end
 
 -- Only Linux lists the workers.
@@ -137,9 +131,9 @@ local function try_to_start(self, options)
   for name, text in pairs(options.files or {}) do
     text_file.write(self.directory .. "/" .. name, text)
   end
-  local die_with_us = output_of("command -v setpriv") ~= "" and "setpriv --pdeathsig TERM " or ""
-  self.pipe = assert(io.popen(("echo $$; PATH=$PATH:/usr/sbin %s exec %snginx -p %s -c %s/nginx.conf 2>&1"):format(
-    options.environment or "", die_with_us, self.directory, self.directory)))
+  local die_with_us = shell.output_of("command -v setpriv") ~= "" and "setpriv --pdeathsig TERM " or ""
+  self.pipe = assert(io.popen(("echo $$; PATH=$PATH:/usr/sbin %s exec %s%s nginx -p %s -c %s/nginx.conf 2>&1"):format(
+    options.environment or "", die_with_us, options.runner or "", self.directory, self.directory)))
   self.pid = tonumber(self.pipe:read("*l"))
   return wait_until_ready(self, options.workers or 1)
 end
@@ -148,12 +142,13 @@ end
 -- @tparam table options `main`, `http`, `server`: directives for these contexts; `listen`: parameters such as "ssl";
 -- `workers` (1); `log_level` ("warn"); or `configuration` = function(facts) -> the whole text, which must have a pid
 -- file "pid" and an error.log in `facts.directory`; `files`: names to texts, for that directory, which relative names
--- mean; `environment` = "NAME=value …"; `below`: the folder for that directory (default: TMPDIR's)
+-- mean; `environment` = "NAME=value …"; `runner`: a command that runs nginx, such as valgrind's; `below`: the folder for
+-- that directory (default: TMPDIR's)
 -- @treturn table `{ host =, port =, pid = the master's, directory = }` with the methods below
 function nginx.start(options)
   local make_directory = options.below and ("mktemp -d '%s/nginx.XXXXXX'"):format(options.below)
     or "mktemp -d -t pusher-nginx.XXXXXX"
-  local self = setmetatable({ host = "127.0.0.1", directory = output_of(make_directory), forgotten = 0 }, metatable)
+  local self = setmetatable({ host = "127.0.0.1", directory = shell.output_of(make_directory), forgotten = 0 }, metatable)
   for _ = 1, ATTEMPTS do
     -- Another program may take the port before nginx binds it.
     if try_to_start(self, options) then
@@ -274,6 +269,14 @@ function methods:stop()
     os.execute("rm -rf '" .. self.directory .. "'")
     self.pid = nil
   end
+end
+
+--- Stops it at the end of a check.
+-- @treturn string what `failures` returned before
+function methods:finish()
+  local failures = self:failures()
+  self:stop()
+  return failures
 end
 
 return nginx

@@ -65,8 +65,7 @@ local web = nginx.start {
   -- When this program is killed, the server's watcher removes the folder with all that is in it.
   below = server.control:match("^(.*)/"),
   configuration = configuration,
-  environment = ("PUSHER_URL='http://%s:%s@%s:%d/apps/%s' PUSHER_MASTER_KEY='%s'"):format(
-    server.key, server.secret, server.host, server.port, server.app_id, server.master_key_base64),
+  environment = ("PUSHER_URL='%s' PUSHER_MASTER_KEY='%s'"):format(server:url(), server.master_key_base64),
 }
 server:set { webhook_url = ("http://127.0.0.1:%d/pusher/webhook"):format(web.port) }
 

@@ -4,6 +4,7 @@
 local async = require "pusher.transport.async"
 local game = require "tools.ticks.game"
 local local_server = require "tools.local_server"
+local text_file = require "tools.text_file"
 
 local ticks = {}
 
@@ -13,19 +14,10 @@ ticks.situations = require "tools.ticks.situations"
 local SYSTEM_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 local WARM_UP_TICKS, WARM_UP_HZ = 400, 400
 
-local function read(path)
-  local file = assert(io.open(path))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
-
 -- The system's authorities and the local server's.
 local function write_authorities(server)
   local path = os.tmpname()
-  local file = assert(io.open(path, "w"))
-  file:write(read(SYSTEM_AUTHORITIES), read(server.ca_file))
-  file:close()
+  text_file.write(path, text_file.read(SYSTEM_AUTHORITIES) .. text_file.read(server.ca_file))
   return path
 end
 

@@ -2,11 +2,12 @@
 -- limits, `make bench-openresty` takes longer and prints them.
 --
 -- The machine may be busy with other things, so two sides always take turns, and a ratio is the median of the ratios of
--- neighbours. Where the worker is the limit, its requests per second of CPU time are compared, which other programs do
--- not change.
+-- neighbours. Where the worker is the limit, its requests per second of CPU time are compared, which other programs
+-- change less; they do not change its instructions.
 
 local memory = require "tools.memory"
 local nginx = require "tools.nginx"
+local shell = require "tools.shell"
 local stats = require "bench.stats"
 local text_file = require "tools.text_file"
 local wrk = require "bench.openresty.wrk"
@@ -58,6 +59,7 @@ local SERVER = [[
       ngx.print(constant)
     }
   }
+  location = /dump { content_by_lua_block { require("bench.counts.callgrind").dump("counted") } }
   location = /raw { content_by_lua_block { exchange.raw() } }
   location = /resty_http { content_by_lua_block { exchange.by_resty_http(resty_http) } }
   location = /trigger {
@@ -73,11 +75,12 @@ local SERVER = [[
 
 --- Starts an nginx for these measurements.
 -- @tparam table options `port` of the Channels server, `workers` (1), `pool_size` (30), `resty_http` = whether to load
--- lua-resty-http, which logs a warning with a traceback when lua-resty-openssl is missing
+-- lua-resty-http, which logs a warning with a traceback when lua-resty-openssl is missing; `runner`: tools/nginx.lua
 function measure.start(options)
   local values = { port = ("%d"):format(options.port or 1), pool_size = tostring(options.pool_size or 30),
     resty_http = options.resty_http and RESTY_HTTP_SETUP:format(RESTY_HTTP) or "" }
-  return nginx.start { http = HTTP:gsub("%$([%a_]+)", values), server = SERVER, workers = options.workers }
+  return nginx.start { http = HTTP:gsub("%$([%a_]+)", values), server = SERVER, workers = options.workers,
+    runner = options.runner }
 end
 
 --- Starts an nginx that responds to every trigger with `{}`: no server is faster.
@@ -179,6 +182,44 @@ function measure.triggers(web, server, requests, connections)
   local after = server:inspect()
   assert(after.events >= done, ("%d events for %d responses"):format(after.events, done))
   return { requests = done, seconds = seconds, runs = runs, connections = after.accepted.http - before }
+end
+
+local VALGRIND = "valgrind -q --tool=callgrind --callgrind-out-file='%s/%%p'"
+
+-- Sums what the files of a folder have counted.
+local function sum_of(folder)
+  local sum, files = 0, assert(io.popen("cat " .. folder .. "/* 2>/dev/null"))
+  for line in files:lines() do
+    sum = sum + (tonumber(line:match("^totals: (%d+)")) or 0)
+  end
+  files:close()
+  return sum
+end
+
+--- The instructions that a worker runs for a request, without the kernel's: other programs do not change them.
+-- @tparam table paths locations
+-- @tparam number requests of each, once LuaJIT has compiled what is hot
+-- @treturn table by path
+function measure.instructions(paths, requests)
+  local folder = shell.output_of("mktemp -d -t pusher-counts.XXXXXX")
+  local web = measure.start { runner = VALGRIND:format(folder) }
+  local function dump()
+    os.execute("rm -f " .. folder .. "/*")
+    assert(web:request({ path = "/dump" }).status == 200)
+    return sum_of(folder)
+  end
+  local counts = {}
+  for _, path in ipairs(paths) do
+    local options = { url = url(web, path), connections = 4 }
+    request_many(options, requests)
+    dump()
+    local done = request_many(options, requests)
+    counts[path] = dump() / done
+  end
+  local failures = web:finish()
+  os.execute("rm -r " .. folder)
+  assert(failures == "", failures)
+  return counts
 end
 
 --- Memory of the worker after a tenth and after all of many auth requests.

@@ -256,7 +256,7 @@ end
 -- @param[opt] body a string is sent unchanged, anything else is encoded as JSON
 -- @treturn table|nil `{ method, url, scheme, host, port, target, headers = list of { name, value }, header_map = names
 --   to values, body, timeout in seconds }`
--- @fails invalid, closed
+-- @fails invalid, config, closed
 -- @source Channels HTTP API: Authentication
 function methods:build_request(method, path, params, body)
   if type(method) ~= "string" or type(path) ~= "string" or params ~= nil then -- else all are of the common types

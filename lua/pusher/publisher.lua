@@ -135,18 +135,20 @@ local function enqueue(self, channel, event, text, key, replace, tag)
   return true
 end
 
-local function replace_event(self, old, text, tag)
-  local replaced = self.queue:replace(old, text, tag)
+local function replace_event(self, old, text, replace, tag)
+  local replaced = self.queue:replace(old, text, replace, tag)
   self.accepted = self.accepted + 1
   self.outcomes:replace(replaced)
   return true
 end
 
--- The types of the arguments are valid: replace, enqueue or refuse.
-local function accept(self, channel, event, data, key, replace, tag, socket_id, info, idempotency_key, extra)
+-- The types of the arguments are valid: replace, enqueue or refuse. `head` is that of the pair, if it is known.
+local function accept(self, head, channel, event, data, key, replace, tag, socket_id, info, idempotency_key, extra)
   local queued = self.queue
-  local text, _
-  local head, message, details = self.heads:get(channel, event)
+  local text, message, details, _
+  if not head then
+    head, message, details = self.heads:make(channel, event)
+  end
   -- The field is read for speed; `accepts` says the rest where the queue is full.
   if head and (queued.waiting < self.max_queue or queued:accepts() or key and queued:find(channel, key)) then
     if idempotency_key == nil then
@@ -163,12 +165,12 @@ local function accept(self, channel, event, data, key, replace, tag, socket_id, 
   end
   local old = key and queued:find(channel, key)
   if old then
-    return replace_event(self, old, text, tag)
+    return replace_event(self, old, text, replace, tag)
   end
   return enqueue(self, channel, event, text, key, replace, tag)
 end
 
-local function accept_with(self, channel, event, data, params)
+local function accept_with(self, head, channel, event, data, params)
   local key, message, details
   local ok, replace, tag, socket_id, info, idempotency_key, extra = read_params(params)
   if not ok then
@@ -179,7 +181,7 @@ local function accept_with(self, channel, event, data, params)
       return nil, message, details
     end
   end
-  return accept(self, channel, event, data, key, replace, tag, socket_id, info, idempotency_key, extra)
+  return accept(self, head, channel, event, data, key, replace, tag, socket_id, info, idempotency_key, extra)
 end
 
 --- Accepts an event for sending and returns at once. The data is checked, encoded and, for an encrypted channel,
@@ -194,15 +196,16 @@ end
 -- @fails full, closed, invalid, encryption, too_large
 -- @source Channels HTTP API: POST /apps/APP_ID/batch_events
 function methods:trigger(channel, event, data, params)
-  if type(channel) ~= "string" or type(event) ~= "string" then
+  local head = self.heads:known(channel, event)
+  if not head then -- else both are strings
     argument("trigger", 1, channel, "string")
     argument("trigger", 2, event, "string")
   end
   if params == nil then
-    return accept(self, channel, event, data)
+    return accept(self, head, channel, event, data)
   end
   argument("trigger", 4, params, "table or nil")
-  return accept_with(self, channel, event, data, params)
+  return accept_with(self, head, channel, event, data, params)
 end
 
 -- Once the client is closed nothing can be sent.

@@ -214,7 +214,8 @@ function methods:flush(seconds)
 end
 
 --- Stops all handlers: they accept nothing more, finish what they can in the time, and give up the rest.
--- Calling it again calls what failed to stop, and nothing else; `init` starts them anew.
+-- Calling it again calls what failed to stop, and nothing else; `init` starts them anew. A handler that fails to stop
+-- and still says that it `is_ready` has refused: it keeps running.
 -- @tparam[opt=5] number seconds the longest that all of them together may take
 -- @treturn true|nil true
 -- @fails invalid, and those of a handler's `step` and `stop`

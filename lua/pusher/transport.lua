@@ -2,7 +2,7 @@
 --
 -- `send(request, parse)` sends one request and returns what `parse(status, body, headers)` returns, or nil, message,
 -- details; a transport that does not block returns a pending instead. `headers` are the final response's header lines.
--- A fourth argument may say whether the connection was a kept one.
+-- `parse` may get a fourth argument: whether the connection was a kept one.
 --
 -- The request is `{ method =, scheme =, host = without brackets, port =, target = path and query, headers = list of
 -- { name, value }, body = string or nil, timeout = seconds for the whole call or nil, once = boolean, attempt = number,

@@ -18,6 +18,16 @@ describe("pusher.base.json", function()
     assert.equal("[1,2]", codec.encode { 1, 2 })
   end)
 
+  it("knows lists of any codec", function()
+    for _, list in ipairs { {}, { 1 }, { false }, { [0] = 0 }, { [0] = 1, "a" } } do
+      assert.is_true(json.is_list(list))
+    end
+    for _, other in ipairs { { a = 1 }, { [0] = 1 }, "", 7 } do
+      assert.is_false(json.is_list(other))
+    end
+    assert.is_false(json.is_list(nil))
+  end)
+
   it("refuses what JSON cannot hold", function()
     local cycle = {}
     cycle.self = cycle

@@ -87,6 +87,22 @@ describe("pusher.base.late", function()
     assert.is_true(ok and made == module)
   end)
 
+  it("reports what cannot be loaded in a host without io.open, or with one that raises, as in a Luanti mod", function()
+    local real = io.open
+    finally(function()
+      io.open = real -- luacheck: ignore 122
+      package.loaded["pusher.base.late"] = late
+    end)
+    package.preload[NAME] = function()
+      error("no such file", 0)
+    end
+    for _, open in ipairs { false, error } do
+      io.open, package.loaded["pusher.base.late"] = open or nil, nil -- luacheck: ignore 122
+      local sandboxed = require "pusher.base.late"
+      fails("the probe cannot be loaded: no such file", { code = "config" }, sandboxed.load(NAME, "the probe"))
+    end
+  end)
+
   it("leaves the marks of others' modules", function()
     local mark = io.stdout -- a userdata, as in Lua 5.1
     package.preload[NAME] = function()

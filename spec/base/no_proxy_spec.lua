@@ -25,6 +25,17 @@ describe("pusher.base.no_proxy", function()
     assert.is_false(assert(no_proxy.new { no_proxy = "*" })("a", 80))
   end)
 
+  it("is read with the options of a transport", function()
+    local settings = no_proxy.settings { proxy = PROXY, no_proxy = "a" }
+    assert.same({ 5, true, false }, { settings.timeout, settings.is_direct("a", 80), settings.is_direct("b", 80) })
+    assert.is_false(no_proxy.settings().is_direct("a", 80))
+    for option, given in pairs { timeout = { timeout = -1 }, no_proxy = { no_proxy = "a/b" } } do
+      local refused, _, details = no_proxy.settings(given)
+      assert.same({ "config", option }, { details.code, details.field })
+      assert.is_nil(refused)
+    end
+  end)
+
   it("reads names, which cover the names below them", function()
     check {
       ["example.com"] = { "example.com www.example.com a.b.example.com", "badexample.com example.com.org com" },

@@ -179,10 +179,11 @@ describe("pusher.channels.auth", function()
   it("forgets the master key", function()
     local params, sealer = "socket_id=1.2&channel_name=private-encrypted-a", encryption.new(("m"):rep(32))
     local subject = auth.new { key = "k", mac = core.mac("s"), json = json.new(), sealer = sealer }
-    assert.truthy(subject:authorize_channel(params))
+    local common = subject.authorize_common -- a trace of LuaJIT may keep it
+    assert.truthy(common(params))
     subject:close()
     sealer:close()
-    assert.is_nil(subject.master_key)
+    assert.equal(0, select("#", common(params)))
     refused("closed", subject:authorize_channel(params))
   end)
 

@@ -79,6 +79,7 @@ describe("pusher.channels.response", function()
     assert.same({ users = { { id = "13" }, { id = "14" } } },
       parse(response.users, 200, '{"users":[{"id":13},{"id":"14"}]}'))
     assert.same({ users = {} }, parse(response.users, 200, '{"users":[]}'))
+    assert.same({ users = {} }, response.users { users = { [0] = 0 } }) -- of a codec that keeps the length there
     assert.same({ users = { { id = "1234567890123456789" }, { id = "9007199254740993" } } },
       parse(response.users, 200, '{"users":[{"id":1234567890123456789},{"id":9007199254740993}]}'))
   end)

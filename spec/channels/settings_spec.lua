@@ -203,6 +203,14 @@ describe("pusher.channels.settings", function()
     assert.truthy(message:find("MISSING"))
   end)
 
+  it("has no environment in a host without os", function()
+    local real = rawget(_G, "os")
+    rawset(_G, "os", nil)
+    local ok, given, message = pcall(settings.from_env, "X")
+    rawset(_G, "os", real)
+    assert.same({ true, nil, 'the environment variable "X" is not set' }, { ok, given, message })
+  end)
+
   it("says what is wrong, and with which option", function()
     local function option(name)
       return { code = "config", field = name }

@@ -103,10 +103,24 @@ describe("pusher.channels.webhook", function()
     refused("unauthorized", new():read(good, BODY:sub(1, -2)))
   end)
 
+  it("reads the common shape as any other", function()
+    local one = '{"name":"client_event","channel":"private-a","event":"client-x","data":{"n":4},"user_id":7}'
+    for _, body in ipairs { BODY, '{"time_ms":1700000000000,"events":[' .. one .. "," .. one .. "]}",
+      '{"time_ms":1700000000000,"events":[{}]}', '{"time_ms":1700000000000.5,"events":[{"name":"x"}],"more":[1.5]}',
+      '{"time_ms":1700000000000,"events":[7]}' } do
+      local headers = signed(body)
+      local common = { new():read(headers, body) }
+      assert.same({ new():read(headers, body, {}) }, common)
+      assert.equal(body:find '"name"' ~= nil, common[1] ~= nil)
+    end
+  end)
+
+  -- Of headers with the documented names C computes the HMAC, which `mac:verify` does not count; a signature in capitals is
+  -- left to Lua.
   it("computes one HMAC for a forged signature in lower case", function()
     local good = signed(BODY)["X-Pusher-Signature"]
     for text, expected in pairs { [good] = 1, [good:upper()] = 2, [("0"):rep(64)] = 1, ["0"] = 1, [("A"):rep(64)] = 2 } do
-      for _, headers in ipairs { { ["X-Pusher-Key"] = "k", ["X-Pusher-Signature"] = text },
+      for index, headers in ipairs { { ["X-Pusher-Key"] = "k", ["X-Pusher-Signature"] = text },
         { ["x-pusher-key"] = "k", ["x-pusher-signature"] = text } } do
         local subject, count = new(), 0
         local mac = subject.mac
@@ -116,7 +130,7 @@ describe("pusher.channels.webhook", function()
         end }
         local hook = subject:read(headers, BODY)
         assert.equal(text:lower() == good, hook ~= nil)
-        assert.equal(expected, count, text)
+        assert.equal(index == 1 and expected == 1 and 0 or expected, count, text)
       end
     end
   end)
@@ -272,6 +286,8 @@ describe("pusher.channels.webhook", function()
     fails("the header X-Pusher-Key is missing", { code = "unauthorized", field = "X-Pusher-Key" }, new():read({}, BODY))
     fails("the header X-Pusher-Signature is missing", { code = "unauthorized", field = "X-Pusher-Signature" },
       new():read({ ["X-Pusher-Key"] = "k" }, BODY))
+    fails("the header X-Pusher-Signature is missing", { code = "unauthorized", field = "X-Pusher-Signature" },
+      new():read({ ["X-Pusher-Key"] = "k", ["X-Pusher-Signature"] = "" }, BODY))
     fails("the webhook's body must be an object with time_ms and events", { code = "invalid" }, read("{}"))
     fails("the webhook has an event without a name", { code = "invalid" }, read('{"time_ms":1,"events":[{}]}'))
     fails("the webhook's time must be within 10 seconds of this clock, got 1699999999.0", { code = "unauthorized" },

@@ -2,6 +2,7 @@
 
 local calls = require "spec.helpers.calls"
 local local_server = require "tools.local_server"
+local source = require "spec.helpers.source"
 
 -- Runs the text as a program, which has OPTIONS for a client, and `loaded()`: the library's modules but for base and
 -- channels, which every client needs. Returns what it printed.
@@ -64,6 +65,31 @@ local function line(...)
 end
 
 describe("loading", function()
+  it("needs no io, os, package or debug, which a sandbox may hide", function()
+    local names = {}
+    for index, path in ipairs(source.files("lua", "lua")) do
+      names[index] = ("%q"):format(source.module_name(path))
+    end
+    assert.is_true(#names > 100)
+    assert.equal("all are loaded\n", run(("local NAMES = { %s }"):format(table.concat(names, ", ")) .. [[
+
+      local require, loaded, print = require, package.loaded, print
+      io, os, package, debug = nil, nil, nil, nil
+      for _, name in ipairs(NAMES) do
+        for other in pairs(loaded) do
+          if other:find("^pusher%f[.%z]") then
+            loaded[other] = nil
+          end
+        end
+        local ok, message = pcall(require, name)
+        if not ok then
+          print(name, message)
+        end
+      end
+      print "all are loaded"
+    ]]))
+  end)
+
   it("loads only what signs, until a call is sent", function()
     assert.equal(line(SIGNING) .. line(SIGNING), run [[
       local client = assert(new("encryption_master_key", ("k"):rep(32)))

@@ -249,6 +249,7 @@ describe("observe", function()
       end
       assert.equal(2, handler:stats().sent)
       assert.is_true(handler:is_ready())
+      assert.same({ true, 1 }, { registry:stats().fcm.ready, registry:push(receipt) })
       assert(registry:stop())
       assert.is_false(handler:is_ready())
     end)

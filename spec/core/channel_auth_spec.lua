@@ -25,6 +25,14 @@ describe("pusher.core's names", function()
     end
   end)
 
+  it("are no other values, nor numbers", function()
+    for _, value in ipairs { 5, true, {}, print, io.stdout } do
+      assert.is_false(core.is_channel_name(value))
+    end
+    assert.is_false(core.is_channel_name(nil))
+    assert.error(function() core.is_channel_name() end)
+  end)
+
   it("bound the length", function()
     assert.is_true(core.is_channel_name(("x"):rep(200)))
     assert.is_false(core.is_channel_name(("x"):rep(201)))

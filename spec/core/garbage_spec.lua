@@ -2,6 +2,7 @@
 -- message, and never raises. The seed is fixed, so that a failure can be reproduced.
 
 local core = require "pusher.core"
+local read_key = require "spec.helpers.key"
 local sealed = require "spec.helpers.sealed"
 
 local ROUNDS = tonumber(os.getenv("PUSHER_GARBAGE_ROUNDS")) or 500
@@ -40,13 +41,6 @@ local function damage(text)
       text = head .. string.char(random(256) - 1) .. text:sub(at)
     end
   end
-  return text
-end
-
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read("*a")
-  file:close()
   return text
 end
 
@@ -107,8 +101,7 @@ describe("garbage", function()
   end)
 
   it("into rs256 gives nothing", function()
-    local private, public = read("spec/helpers/keys/pkcs8.pem"), read("spec/helpers/keys/public.pem")
-    local protected = read("spec/helpers/keys/pkcs8_encrypted.pem")
+    local private, public, protected = read_key "pkcs8", read_key "public", read_key "pkcs8_encrypted"
     local good = assert(core.rs256_sign(private, "text"))
     for _ = 1, ROUNDS / 20 do
       -- Damage can fall on what does not count (the line ends): then the signature must be good.

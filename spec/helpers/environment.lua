@@ -7,6 +7,8 @@
 local cjson = require "cjson"
 local contract = require "spec.helpers.transport_contract"
 local request = require "spec.helpers.request"
+local shell = require "tools.shell"
+local text_file = require "tools.text_file"
 
 local environment = {}
 
@@ -18,13 +20,9 @@ local NETRC = "machine 127.0.0.1 login netrc-user password netrc-password\n"
 --- Runs a function with a home folder; the folder is removed afterwards.
 -- @tparam function body function(path)
 function environment.with_home(body)
-  local pipe = assert(io.popen("mktemp -d -t pusher-home.XXXXXX"))
-  local home = assert(pipe:read("*l"))
-  pipe:close()
+  local home = shell.run("mktemp -d -t pusher-home.XXXXXX")
   local path = home .. "/.netrc"
-  local file = assert(io.open(path, "w"))
-  file:write(NETRC)
-  file:close()
+  text_file.write(path, NETRC)
   os.execute("chmod 600 " .. path)
   local ok, message = pcall(body, home)
   os.remove(path)

@@ -10,6 +10,7 @@ local core = require "pusher.core"
 local curl = require "pusher.curl"
 local finalizers = require "spec.helpers.finalizers"
 local options = require "pusher.base.options"
+local read_key = require "spec.helpers.key"
 local sealed = require "spec.helpers.sealed"
 
 local HOST, PORT = arg[1], tonumber(arg[2])
@@ -39,16 +40,9 @@ end
 
 -- ---- pusher.core ----
 
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
-
 local LONG = ("x"):rep(5000) -- its result does not fit the C stack's buffer
 local KEY, NONCE = ("k"):rep(core.KEY_BYTES), ("n"):rep(core.NONCE_BYTES)
-local PRIVATE, PUBLIC = read("spec/helpers/keys/pkcs8.pem"), read("spec/helpers/keys/public.pem")
+local PRIVATE, PUBLIC = read_key "pkcs8", read_key "public"
 
 -- Arguments of each function: new ones each time, since a string that Lua has already takes no memory. Numbers where text
 -- is taken, too: making text of them allocates.
@@ -60,7 +54,6 @@ end
 
 local ARGUMENTS = {
   random = function() return 3000 end,
-  equal = function() return fresh(), fresh() end,
   now = function() end,
   sleep = function() return 0 end,
   forks = function() end,
@@ -93,6 +86,7 @@ local ARGUMENTS = {
     return PUBLIC, number, core.rs256_sign(PRIVATE, ("%.0f"):format(number))
   end,
   utf8_valid = fresh,
+  webhook_reader = function() return core.mac("s"), fresh(), error end,
   is_target = fresh,
   is_plain_json = fresh,
   is_final_json = fresh,
@@ -107,6 +101,7 @@ local COMPARED = {
   parser = function(made) return made(LONG) end,
   writer = function(made) return made({}, "", "") end,
   authorizer = function(made) return made("socket_id=1.2&channel_name=private-encrypted-a") end,
+  webhook_reader = function(made) return type(made) end,
 }
 
 local function first_of(name, value)
@@ -153,13 +148,35 @@ local function try_authorize()
       end
       local authorize = core.authorizer(mac, front, KEY, encode)
       local expected = core.authorizer(core.mac("s"), front, KEY, encode)(form, case[2])
-      local actions = { uses = use_core, closes = function() mac:close() end }
-      for _, kind in ipairs { "uses", "closes" } do
+      local actions = { uses = use_core, forgets = function() authorize() end, closes = function() mac:close() end }
+      for _, kind in ipairs { "uses", "forgets", "closes" } do
         try("authorize", function() return authorize(form, case[2]) end, { [kind] = actions[kind] }, function(results)
           check(results[1], "authorize", tostring(results[2]))
-          check(results[2] == expected or kind == "closes" and results[2] == nil, "authorize", kind)
+          check(results[2] == expected or kind ~= "uses" and results[2] == nil, "authorize", kind)
         end)
       end
+    end
+  end
+end
+
+-- The function that core.webhook_reader makes.
+local function try_read_webhook()
+  local body = '{"time_ms":1700000000000}'
+  local headers = { ["X-Pusher-Key"] = "k", ["X-Pusher-Signature"] = core.mac("s"):hex(body) }
+  for _ = 1, ROUNDS do
+    local mac, text = core.mac("s"), nil
+    local read_webhook = core.webhook_reader(mac, "k", function(given)
+      text = LONG .. fresh()
+      return { time_ms = #given * 1e11, events = { text } }
+    end)
+    local actions = { uses = use_core, closes = function() mac:close() end }
+    for _, kind in ipairs { "uses", "closes" } do
+      try("read_webhook", function() return read_webhook(headers, body) end, { [kind] = actions[kind] }, function(results)
+        check(results[1], "read_webhook", tostring(results[2]))
+        local hook = results[2]
+        check(hook and hook.events[1] == text and hook.id == headers["X-Pusher-Signature"]
+          or kind == "closes" and hook == nil, "read_webhook", kind)
+      end)
     end
   end
 end
@@ -540,7 +557,8 @@ end
 
 -- These allocate nothing that Lua knows of, in this Lua or another.
 local QUIET = {
-  ["core.decimal_point"] = true, ["core.forks"] = true, ["core.is_file"] = true, ["core.now"] = true, ["core.sleep"] = true,
+  ["core.decimal_point"] = true, ["core.forks"] = true, ["core.is_channel_name"] = true, ["core.is_file"] = true,
+  ["core.now"] = true, ["core.sleep"] = true,
   ["mac:verify"] = true, ["mac:close"] = true, ["mac:__gc"] = true, ["easy:close"] = true, ["easy:__gc"] = true,
   ["async:start"] = true, ["async:wait"] = true, ["async:cancel"] = true, ["async:pollfd"] = true,
   ["async:leave_parent"] = true, ["async:close"] = true, ["async:__gc"] = true, ["transport:pollfd"] = true,
@@ -550,6 +568,7 @@ for name, each in pairs(finalizers.MODES) do
   mode_name, mode, hits = name, each, {}
   try_core()
   try_authorize()
+  try_read_webhook()
   try_json()
   try_mac()
   try_easy()

@@ -18,7 +18,7 @@ local function skip(text, at)
   return at
 end
 
--- The type at the start of a text, which ends at a space outside brackets that follows none of : , | and the rest.
+-- The type at the start of a text, and the rest. A type ends at a space outside brackets, unless : , or | is before it.
 local function split_type(text)
   local at = 1
   while at <= #text do

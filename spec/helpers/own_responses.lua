@@ -9,10 +9,11 @@
 local async = require "pusher.transport.async"
 local cjson = require "cjson"
 local new_request = require "spec.helpers.request"
+local time_scale = require "spec.helpers.time_scale"
 
 local own_responses = {}
 
-local TIMEOUT = 20 -- seconds
+local TIMEOUT = 20 * time_scale -- seconds
 local PATH = "none?call=" -- responds with the request as it arrived
 
 local function parse(status, body)

@@ -54,7 +54,8 @@ static double now(void)
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* SIGALRM ends the child, whatever its parent does with that signal. */
+/* SIGALRM ends the child, whatever its parent does with that signal. It is set before close(),
+ * in which ThreadSanitizer may hang. */
 static void become_child(const int *ends, unsigned seconds)
 {
     sigset_t alarms;
@@ -62,9 +63,9 @@ static void become_child(const int *ends, unsigned seconds)
     sigaddset(&alarms, SIGALRM);
     signal(SIGALRM, SIG_DFL);
     pthread_sigmask(SIG_UNBLOCK, &alarms, NULL);
+    alarm(seconds);
     close(ends[0]);
     outcome_fd = ends[1];
-    alarm(seconds);
 }
 
 static int l_fork(lua_State *L)

@@ -3,7 +3,8 @@
 -- `scripted.new { respond = function(call) … end }`: `respond` decides the outcome of a call. It returns status, body,
 -- headers; or nil, message, details for a failure below HTTP. `call` has `number`, `events` (decoded), `request` and
 -- `time`, and may be given `latency` (seconds) and `lost = true` (the server accepts the events though the response
--- says otherwise). Options: `deferred` (the transport has a step and returns pendings), `latency`.
+-- says otherwise). Options: `deferred` (the transport has a step and returns pendings), `latency`,
+-- `client` (further options of the client).
 
 local cjson = require "cjson"
 local pusher = require "pusher"

@@ -1,13 +1,10 @@
 --- Reads the repository's own source for the specs that check its rules.
 
+local text_file = require "tools.text_file"
+
 local source = {}
 
-function source.read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
+source.read = text_file.read
 
 --- Sorted paths of the files below `folder` whose names end in one of the extensions.
 function source.files(folder, ...)

@@ -268,7 +268,7 @@ case("reports a refused connection", {
 case("reports one also after requests on another connection", {
   requests = function(server)
     return { ask(server, "none"), ask(server, "none", { port = server.refusing_port }), ask(server, "none"),
-      ask(server, "none", { host = NO_NAME }), ask(server, "hang", { timeout = 0.1 }),
+      ask(server, "none", { host = NO_NAME }), ask(server, "hang", { timeout = 0.1 * time_scale }),
       ask(server, "none", { port = server.black_hole_port, timeout = 0.1 }) }
   end,
   expect = function(outcomes)

@@ -1,14 +1,12 @@
 --- The known answers of spec/vectors/*.json, by kind.
 
 local cjson = require "cjson"
+local text_file = require "tools.text_file"
 
 local vectors = {}
 
 local function load(name)
-  local file = assert(io.open("spec/vectors/" .. name .. ".json", "rb"))
-  local text = file:read("*a")
-  file:close()
-  return cjson.decode(text)
+  return cjson.decode(text_file.read("spec/vectors/" .. name .. ".json"))
 end
 
 --- All vectors of one kind; raises when there is none, so that no loop over them passes by being empty.

@@ -35,7 +35,7 @@ describe("pusher.publisher.fallback", function()
   it("begins where batch_events may be missing, and not at /events", function()
     local one = failed(404, "a")
     assert.is_true(fallback.begin(one))
-    assert.same({ { "a" }, { message = "no", details = { code = "invalid", status = 404 }, attempts = 1 } },
+    assert.same({ { "a" }, { message = "no", details = { code = "invalid", status = 404 } } },
       { one.singles, one.missing })
     one = failed(404, "a")
     one.single = true
@@ -91,13 +91,14 @@ describe("pusher.publisher.fallback", function()
   it("gives the events out one after another, each with attempts of its own", function()
     local one = failed(400, "a", "b")
     assert.is_true(fallback.begin(one))
-    one.body, one.attempts = "text", 2
+    one.body = "text"
     local events = fallback.next(one)
     assert.same({ "a" }, events)
     fallback.take(one, events)
     assert.same({ { "a" }, { "b" }, false, 0 }, { one.events, one.singles, one.body, one.attempts })
+    one.attempts = 2
     fallback.take(one, fallback.next(one))
-    assert.same({ { "b" }, {} }, { one.events, one.singles })
+    assert.same({ { "b" }, {}, 0 }, { one.events, one.singles, one.attempts })
     assert.is_nil(fallback.next(one))
     assert.is_false(fallback.next(failed(400, "a")))
   end)
@@ -105,8 +106,8 @@ describe("pusher.publisher.fallback", function()
   describe("at the outcome of a call to /events", function()
     local function searching(status)
       local one = failed(status, "a")
-      one.singles, one.single = { "b" }, true
-      one.missing = { message = "first", details = { code = "not_found", status = 404 }, attempts = 2 }
+      one.state, one.singles, one.single = "judged", { "b" }, true
+      one.missing, one.whole_attempts = { message = "first", details = { code = "not_found", status = 404 } }, 2
       return one
     end
 
@@ -123,8 +124,8 @@ describe("pusher.publisher.fallback", function()
     it("fails all events as the batch's call did when /events is missing, too", function()
       local one, client = searching(404), {}
       assert.same({}, judge(one, client))
-      assert.same({ { "a", "b" }, false, "first", { code = "not_found", status = 404 }, 2, false },
-        { one.events, one.singles, one.message, one.details, one.attempts, one.missing })
+      assert.same({ { "a", "b" }, false, "first", { code = "not_found", status = 404 }, { 3, 2 }, false },
+        { one.events, one.singles, one.message, one.details, one.made, one.missing })
       assert.is_nil(client.lacks_batches)
     end)
 

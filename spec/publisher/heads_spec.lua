@@ -14,13 +14,21 @@ local function new()
   }, asked
 end
 
+local function get(memory, channel, event)
+  local head = memory:known(channel, event)
+  if head then
+    return head
+  end
+  return memory:make(channel, event)
+end
+
 describe("pusher.publisher.heads", function()
   it("asks the payload once for each pair of channel and event", function()
     local memory, asked = new()
     for _ = 1, 3 do
-      assert.equal("head of a/e", memory:get("a", "e"))
-      assert.equal("head of a/f", memory:get("a", "f"))
-      assert.equal("head of b/e", memory:get("b", "e"))
+      assert.equal("head of a/e", get(memory, "a", "e"))
+      assert.equal("head of a/f", get(memory, "a", "f"))
+      assert.equal("head of b/e", get(memory, "b", "e"))
     end
     assert.same({ "a/e", "a/f", "b/e" }, asked)
   end)
@@ -28,7 +36,7 @@ describe("pusher.publisher.heads", function()
   it("passes a refusal on, and does not remember it", function()
     local memory, asked = new()
     for _ = 1, 2 do
-      local head, message, details = memory:get("bad", "e")
+      local head, message, details = get(memory, "bad", "e")
       assert.is_nil(head)
       assert.equal("a bad channel", message)
       assert.equal("invalid", details.code)
@@ -37,16 +45,24 @@ describe("pusher.publisher.heads", function()
     assert.is_nil(next(memory.by_channel))
   end)
 
+  it("knows no pair that is not one of names", function()
+    local memory = new()
+    memory:make("5", "e")
+    for _, pair in ipairs { { 5, "e" }, { "5", 1 }, { "5", nil }, { nil, "e" }, { 0 / 0, "e" }, { {}, true } } do
+      assert.is_nil((memory:known(pair[1], pair[2])))
+    end
+  end)
+
   it("remembers only so many pairs", function()
     local memory, asked = new()
     for number = 1, 1024 do
-      memory:get("c" .. number % 100, "e" .. number)
+      get(memory, "c" .. number % 100, "e" .. number)
     end
-    memory:get("c1", "e1")
+    get(memory, "c1", "e1")
     assert.equal(1024, #asked)
-    memory:get("d", "e")
+    get(memory, "d", "e")
     assert.equal(1, memory.count)
-    assert.equal("head of c1/e1", memory:get("c1", "e1"))
+    assert.equal("head of c1/e1", get(memory, "c1", "e1"))
     assert.equal(1026, #asked)
   end)
 end)

@@ -25,8 +25,7 @@ describe("examples/push.lua", function()
     local file = assert(io.open(path, "wb"))
     file:write(cjson.encode {
       { name = "stdout", config = { enabled = true } },
-      { name = "channels", config = { url = ("http://%s:%s@%s:%d/apps/%s"):format(
-        channels.key, channels.secret, channels.host, channels.port, channels.app_id) } },
+      { name = "channels", config = { url = channels:url() } },
       { name = "fcm", config = push_server.config(pushes) },
     })
     file:close()

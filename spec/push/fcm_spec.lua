@@ -494,6 +494,23 @@ describe("pusher.push.fcm", function()
         assert.are.same({ sent = 1 }, fake:outcomes())
       end)
 
+      it("stops when it is called again, where memory was too short", function()
+        local fake = world.new { deferred = deferred, latency = 1 }
+        local handler = fake:handler(devices(3))
+        assert(handler:send { token = "t" })
+        local sender = handler.sender
+        function sender.close()
+          sender.close = nil
+          error("not enough memory", 0)
+        end
+        assert.has_error(function() handler:stop(0) end, "not enough memory")
+        assert.is_false(handler:is_ready())
+        assert.are.equal("already initialized", select(2, handler:init { enabled = true }))
+        assert.is_true(handler:stop(0))
+        assert.are.equal(1, #fake.results)
+        assert.is_true(handler:init { enabled = true, credentials = account.new() })
+      end)
+
       it("does not close a transport that it was given", function()
         local fake = world.new { deferred = deferred }
         fake:handler({}):stop()
@@ -795,6 +812,14 @@ describe("pusher.push.fcm", function()
     assert.is_nil(text:find("PRIVATE KEY", 1, true))
     assert.is_nil(text:find("device-token", 1, true))
     assert.is_nil(text:find("eyJ", 1, true), "an assertion is shown")
+  end)
+
+  it("hands its log to the transport that it makes", function()
+    local log = function() end
+    local made = assert(fcm.new { devices = function() end, transport = "async", log = log })
+    assert(made:init { enabled = true, credentials = account.new() })
+    assert.are.equal(log, made.transport.log)
+    made:stop(0)
   end)
 
   it("waits a minute for flush and five seconds for stop, where nothing is said", function()

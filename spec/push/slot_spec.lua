@@ -111,6 +111,25 @@ describe("pusher.push.slot", function()
     end }):is_ready())
   end)
 
+  it("goes on when the handler refuses to stop and stays ready, and is stopped when it is not", function()
+    local ready = true
+    local made = new {
+      is_ready = function()
+        return ready
+      end,
+      stop = function()
+        return nil, "not now"
+      end,
+    }
+    made:stop()
+    made:finish(0)
+    assert.same({ true, true, "started" }, { made:is_ready(), made:is_unfinished(), made.state })
+    made.handler.is_ready = nil
+    made:stop()
+    made:finish(0)
+    assert.same({ false, false, true }, { made:is_ready(), made:is_running(), made:is_unfinished() })
+  end)
+
   it("does not start when init refuses, in whatever way", function()
     for _, init in ipairs {
       function()

@@ -2,6 +2,7 @@
 -- `make test-rock` runs it, since it needs LuaRocks and compiles everything a few times. Nothing is downloaded: git
 -- takes a copy of the tree for the repository, and lua-cjson is the system's.
 
+local sh = require("tools.shell").run
 local source = require("spec.helpers.source")
 
 local ROCKSPEC = "pusher-dev-1.rockspec"
@@ -12,16 +13,6 @@ local RELEASE = ("build/pusher-%s-1.rockspec"):format(VERSION)
 -- Without the right to write wherever root may; an ordinary user has no such right and may not take it away.
 local AS_USER = '{ test "$(id -u)" -ne 0 || set -- setpriv --bounding-set=-dac_override,-dac_read_search "$@"; } && "$@"'
 local root
-
--- Runs a shell command; its output is the message when it fails.
-local function sh(command)
-  local pipe = assert(io.popen("{ " .. command .. " ; } 2>&1; echo \"status $?\""))
-  local text = pipe:read("*a")
-  pipe:close()
-  local output, status = text:match("^(.-)%s*status (%d+)%s*$")
-  assert(status == "0", command .. "\n" .. tostring(output))
-  return output
-end
 
 local function rockspec(path)
   local spec = {}

@@ -1,6 +1,8 @@
 -- What `make test-versions` checks of the build itself: each module in each Lua, and headers that are missing, wrong,
 -- too old or new. PUSHER_LUA_55 is the folder of Lua 5.5.
 
+local shell = require "tools.shell"
+
 local LUAS = {
   { "5.1", "lua5.1" }, { "5.2", "lua5.2" }, { "5.3", "lua5.3" }, { "5.4", "lua5.4" }, { "jit", "luajit" },
   { "5.5", os.getenv("PUSHER_LUA_55") .. "/lua5.5", "CPPFLAGS=-I" .. os.getenv("PUSHER_LUA_55") },
@@ -8,24 +10,9 @@ local LUAS = {
 
 local root
 
--- Runs a shell command; returns its status and all that it printed.
-local function sh(command)
-  local pipe = assert(io.popen("{ " .. command .. " ; } 2>&1; echo \"status $?\""))
-  local text = pipe:read("*a")
-  pipe:close()
-  local output, status = text:match("^(.-)%s*status (%d+)%s*$")
-  return tonumber(status), output
-end
-
-local function must(command)
-  local status, output = sh(command)
-  assert(status == 0, command .. "\n" .. output)
-  return output
-end
-
 -- `make build` into a tree of its own.
 local function make(lua, tree, rest)
-  return sh(("make -s build LUA=%s BUILD=%s/%s %s"):format(lua, root, tree, rest or ""))
+  return shell.try(("make -s build LUA=%s BUILD=%s/%s %s"):format(lua, root, tree, rest or ""))
 end
 
 local function version_of(lua)
@@ -44,7 +31,7 @@ end
 
 describe("the build", function()
   setup(function()
-    root = must("mktemp -d")
+    root = shell.run("mktemp -d")
     for _, entry in ipairs(LUAS) do
       local status, output = make(entry[1], entry[1], entry[3])
       assert(status == 0, output)
@@ -52,7 +39,7 @@ describe("the build", function()
   end)
 
   teardown(function()
-    must("rm -rf " .. root)
+    shell.run("rm -rf " .. root)
   end)
 
   for _, built in ipairs(LUAS) do
@@ -62,7 +49,7 @@ describe("the build", function()
           local expected = version_of(built[1]) == version_of(running[1]) and "table"
             or ("pusher.%s was built for %s and cannot run in %s: build it for this one"):format(name, name_of(built[1]),
               name_of(running[1]))
-          assert.equal(expected, must(([[LUA_CPATH='%s/%s/?.so' %s -e '
+          assert.equal(expected, shell.run(([[LUA_CPATH='%s/%s/?.so' %s -e '
             local ok, result = pcall(require, "pusher.%s")
             print(ok and type(result) or result)']]):format(root, built[1], running[2], name)))
         end
@@ -75,36 +62,36 @@ describe("the build", function()
       local status, output = make("5.3", "none", "LUA_PC= " .. flags)
       assert.equal(2, status)
       assert.matches("liblua5.3-dev", output, 1, true)
-      assert.equal(1, (sh("ls " .. root .. "/none/pusher/*.so")) > 0 and 1 or 0)
+      assert.equal(1, (shell.try("ls " .. root .. "/none/pusher/*.so")) > 0 and 1 or 0)
     end
   end)
 
   it("is made again for other headers, and not for the same", function()
-    must(("cp -r /usr/include/lua5.3 %s/headers"):format(root))
+    shell.run(("cp -r /usr/include/lua5.3 %s/headers"):format(root))
     local own = ("LUA_PC= CPPFLAGS='-I%s/headers -I/usr/include/x86_64-linux-gnu'"):format(root)
     local function built()
       local status, output = make("5.3", "again", own)
       assert(status == 0, output)
-      return must(("cat %s/again/pusher/*.so | cksum; stat -c %%y %s/again/pusher/*.so"):format(root, root))
+      return shell.run(("cat %s/again/pusher/*.so | cksum; stat -c %%y %s/again/pusher/*.so"):format(root, root))
     end
     local first = built()
     assert.equal(first, built())
-    must(("echo 'extern int changed;' >>%s/headers/lua.h"):format(root))
+    shell.run(("echo 'extern int changed;' >>%s/headers/lua.h"):format(root))
     local second = built()
     assert.are_not.equal(first, second)
     assert.equal(second, built())
   end)
 
   it("refuses a libcurl before 7.68 and an OpenSSL before 1.1.1 in words", function()
-    must(("mkdir -p %s/old/curl %s/old/openssl"):format(root, root))
+    shell.run(("mkdir -p %s/old/curl %s/old/openssl"):format(root, root))
     for name, text in pairs { curl = "curlver", openssl = "opensslv" } do
-      local path = must(("echo '#include <%s/%s.h>' | cc -E - | grep -o '/[^\"]*%s.h' | head -n 1"):format(name, text, text))
-      must(("cp %s/*.h %s/old/%s"):format(path:match("^(.*)/"), root, name))
+      local path = shell.run(("echo '#include <%s/%s.h>' | cc -E - | grep -o '/[^\"]*%s.h' | head -n 1"):format(name, text, text))
+      shell.run(("cp %s/*.h %s/old/%s"):format(path:match("^(.*)/"), root, name))
     end
-    must(("cd %s/old && sed -i 's/\\(LIBCURL_VERSION_NUM\\) 0x.*/\\1 0x074300/' curl/curlver.h"):format(root))
+    shell.run(("cd %s/old && sed -i 's/\\(LIBCURL_VERSION_NUM\\) 0x.*/\\1 0x074300/' curl/curlver.h"):format(root))
     write(root .. "/old/openssl/opensslv.h", "#define OPENSSL_VERSION_NUMBER 0x1010009fL\n")
     for name, expected in pairs { curl = "pusher needs libcurl 7.68 or later", core = "pusher needs OpenSSL 1.1.1 or later" } do
-      local status, output = sh(("cc -fsyntax-only -I%s/old -I/usr/include/lua5.4 src/%s/%s.c"):format(root, name, name))
+      local status, output = shell.try(("cc -fsyntax-only -I%s/old -I/usr/include/lua5.4 src/%s/%s.c"):format(root, name, name))
       assert.equal(1, status)
       assert.matches(expected, output, 1, true)
     end

@@ -407,14 +407,14 @@ describe("pusher.transport.async", function()
 
     it("run out of time also while they wait for a connection", function()
       local transport = new { keepalive = { pool_size = 1 } }
-      local first = send(transport, "hang", { timeout = 0.4 * time_scale })
+      local first = send(transport, "hang", { timeout = time_scale })
       local short = send(transport, "none", { timeout = 0.1 * time_scale })
       local long = send(transport, "none")
       local start = monotime()
       local _, _, details = short:wait()
       assert.equal("timeout", details.code)
       assert.is_false(details.sent)
-      assert.is_true(monotime() - start < 0.35 * time_scale)
+      assert.is_true(monotime() - start < 0.9 * time_scale)
       assert.is_false(first.done)
       assert.equal("POST", echo(long).method)
       assert.equal("timeout", calls.code(first))
@@ -433,7 +433,8 @@ describe("pusher.transport.async", function()
       assert.equal("POST", echo(send(transport, "none")).method)
     end)
 
-    it("share one connection over HTTP/2", function()
+    -- Returns how many connections many calls at once opened.
+    local function open_over_http2()
       local transport = new { ca_file = server.ca_file, keepalive = { pool_size = 8 } }
       local before, list = server:inspect().accepted.h2, {}
       for index = 1, 60 do
@@ -446,7 +447,16 @@ describe("pusher.transport.async", function()
         assert.equal("h2", response.listener)
         assert.equal(tostring(index), response.body)
       end
-      assert.equal(1, server:inspect().accepted.h2 - before)
+      return server:inspect().accepted.h2 - before
+    end
+
+    -- They wait for the first connection for 0.25 s only, and on a busy machine a handshake may take longer.
+    it("share one connection over HTTP/2", function()
+      local attempts, count = 0
+      repeat
+        attempts, count = attempts + 1, open_over_http2()
+      until count == 1 or attempts == 5
+      assert.equal(1, count)
     end)
 
     it("on one HTTP/2 connection do not suffer from one that hangs or is cancelled", function()
@@ -454,11 +464,13 @@ describe("pusher.transport.async", function()
       local before = server:inspect().accepted.h2
       local over = { scheme = "https", port = server.h2_port }
       assert.equal("h2", echo(send(transport, "none", over)).listener)
-      over.timeout = 0.2
+      -- One of the responses must come before this, or else the connection counts as silent and is left.
+      over.timeout = 0.5 * time_scale
       local hanging = send(transport, "hang", over)
       local cancelled = send(transport, "hang", over)
-      over.timeout = 5
-      local slow, refused = send(transport, "delay?ms=250", over), send(transport, "status?status=429", over)
+      over.timeout = 5 * time_scale
+      local slow = send(transport, "delay?ms=" .. 600 * time_scale, over)
+      local refused = send(transport, "status?status=429", over)
       transport:step(0.02)
       assert.is_true(cancelled:cancel())
       assert.equal("h2", echo(slow).listener)
@@ -891,8 +903,9 @@ describe("pusher.transport.async", function()
         for attempt = 1, ATTEMPTS do
           local text = calls.run_preloaded("slow_resolver", "spec/helpers/ticks.lua", situation.name, SECONDS)
           local trigger, step, noise = text:match("^trigger (%d+) step (%d+) noise (%d+)\n$")
-          assert(trigger, text)
-          if math.max(tonumber(trigger), tonumber(step)) - tonumber(noise) <= MAX_US then
+          -- Calls share a connection over HTTP/2 only if its handshake takes less than 0.25 s.
+          assert(trigger or text:find("%d connections"), text)
+          if trigger and math.max(tonumber(trigger), tonumber(step)) - tonumber(noise) <= MAX_US then
             return
           end
           texts[attempt] = text

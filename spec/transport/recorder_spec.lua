@@ -2,6 +2,7 @@ local account = require "tools.local_server.account"
 local beams = require "pusher.beams"
 local fcm = require "pusher.push.fcm"
 local pusher = require "pusher"
+local recorded = require "spec.helpers.recorded"
 local recorder = require "pusher.transport.recorder"
 
 local function request(over)
@@ -29,23 +30,6 @@ describe("transport.recorder", function()
   before_each(function()
     make()
   end)
-
-  -- The channels of the events, "a b c".
-  local function channels()
-    local names = {}
-    for index, event in ipairs(transport:events()) do
-      names[index] = event.channel or event.user_id
-    end
-    return table.concat(names, " ")
-  end
-
-  local function outcomes()
-    local list = {}
-    for index, sent in ipairs(transport:requests()) do
-      list[index] = tostring(sent.status or sent.code)
-    end
-    return table.concat(list, " ")
-  end
 
   it("shows the events of all calls", function()
     assert.same({}, client:trigger({ "a", "b" }, "e", { x = 1 }, { socket_id = "1.2" }))
@@ -106,8 +90,8 @@ describe("transport.recorder", function()
     assert.equal("rate_limited", details.code)
     assert.equal(3, details.retry_after)
     assert.same({}, client:trigger("b", "e"))
-    assert.equal("200 timeout 429 200", outcomes())
-    assert.equal("b", channels())
+    assert.equal("200 timeout 429 200", recorded.outcomes(transport))
+    assert.equal("b", recorded.channels(transport))
   end)
 
   it("has a status without a body", function()
@@ -129,10 +113,10 @@ describe("transport.recorder", function()
     make(nil, { retry = { attempts = 3, base = 3600, max = 3600 }, idempotency = true })
     transport:respond { code = "timeout" }:respond { status = 503, headers = { ["Retry-After"] = "3600" } }
     assert.is_table(client:trigger("a", "e"))
-    assert.equal("timeout 503 200", outcomes())
+    assert.equal("timeout 503 200", recorded.outcomes(transport))
     local list = transport:requests()
     assert.equal(list[1].body, list[3].body)
-    assert.equal("a", channels())
+    assert.equal("a", recorded.channels(transport))
     transport:respond { code = "network", times = 3 }
     local _, _, details = client:channels()
     assert.equal("network", details.code)
@@ -148,7 +132,7 @@ describe("transport.recorder", function()
     end })
     transport:respond { code = "network", times = 3 }
     assert.equal("network", select(3, client:channels()).code)
-    assert.equal("network", outcomes())
+    assert.equal("network", recorded.outcomes(transport))
   end)
 
   it("works below a publisher", function()
@@ -158,8 +142,8 @@ describe("transport.recorder", function()
       publisher:trigger("c" .. index, "e", { index = index })
     end
     assert.is_true(publisher:flush(5))
-    assert.equal("500 200", outcomes())
-    assert.equal("c1 c2 c3", channels())
+    assert.equal("500 200", recorded.outcomes(transport))
+    assert.equal("c1 c2 c3", recorded.channels(transport))
   end)
 
   it("works below Beams and FCM", function()
@@ -202,7 +186,7 @@ describe("transport.recorder", function()
     local result, _, details = client:trigger("b", "e")
     assert.is_nil(result)
     assert.same({ code = "closed", retryable = false, sent = false }, details)
-    assert.equal("a", channels())
+    assert.equal("a", recorded.channels(transport))
   end)
 
   it("raises at the caller's line when a test uses it wrongly", function()

@@ -61,10 +61,11 @@ static bool is_name(pusher_bytes text)
     return text.size > 0 && used == text.size;
 }
 
-/* is_channel_name(text) -> boolean: 1 to 200 characters of the alphabet */
+/* is_channel_name(value) -> boolean: a string of 1 to 200 characters of the alphabet */
 static int l_is_channel_name(lua_State *L)
 {
-    lua_pushboolean(L, is_name(pusher_check_bytes(L, 1)));
+    luaL_checkany(L, 1);
+    lua_pushboolean(L, lua_type(L, 1) == LUA_TSTRING && is_name(pusher_check_bytes(L, 1)));
     return 1;
 }
 
@@ -139,8 +140,7 @@ static int l_subscriber(lua_State *L)
 
 /* ---- the response to a subscriber ---- */
 
-/* The upvalues of the function that l_authorizer() makes; the first one is that of all functions.
- */
+/* The upvalues of the function that l_authorizer() makes; the first is that of all functions. */
 enum { MAC = 2, FRONT, MASTER_KEY, ENCODE, LAST_UPVALUE = ENCODE };
 
 #define BEFORE_DATA "\",\"channel_data\":"
@@ -152,9 +152,10 @@ static bool is_kind(const subscriber *s, const char *prefix)
 }
 
 /* Pushes front .. signature .. what follows in a response: the data of a member, if not NULL, or
- * the shared secret, if `encrypted`. Returns how many values: none when the mac is closed. */
+ * the shared secret, if there is a master key. Returns how many values: none when the mac is
+ * closed. */
 static int push_response(lua_State *L, const subscriber *s, const pusher_bytes *data,
-                         bool encrypted)
+                         const pusher_bytes *master)
 {
     pusher_scratch scratch;
     unsigned char bytes[EVP_MAX_MD_SIZE];
@@ -177,10 +178,9 @@ static int push_response(lua_State *L, const subscriber *s, const pusher_bytes *
     if (data != NULL) {
         at = pusher_quote(pusher_append(at, PUSHER_LITERAL(BEFORE_DATA)), *data);
     } else {
-        if (encrypted) {
+        if (master != NULL) {
             at = pusher_append(at, PUSHER_LITERAL(BEFORE_SECRET));
-            pusher_shared_secret(L, channel, pusher_check_bytes(L, lua_upvalueindex(MASTER_KEY)),
-                                 at);
+            pusher_shared_secret(L, channel, *master, at);
             at += PUSHER_SECRET_DIGITS;
         }
         *at++ = '"';
@@ -221,24 +221,44 @@ static bool is_common_member(lua_State *L, int index)
     return has_id;
 }
 
+/* The key stays on the stack, for as long as it is read: a finalizer may make the function forget
+ * it. */
+static int push_encrypted(lua_State *L, const subscriber *s)
+{
+    lua_pushvalue(L, lua_upvalueindex(MASTER_KEY));
+    if (lua_isnil(L, -1))
+        return 0;
+    pusher_bytes master = pusher_check_bytes(L, lua_gettop(L));
+    return push_response(L, s, NULL, &master);
+}
+
+static int forget_master_key(lua_State *L)
+{
+    lua_pushnil(L);
+    lua_replace(L, lua_upvalueindex(MASTER_KEY));
+    return 0;
+}
+
 /* The function that l_authorizer() makes. */
 static int l_authorize(lua_State *L)
 {
     subscriber s;
     pusher_bytes data;
+    if (lua_gettop(L) == 0)
+        return forget_master_key(L);
     if (lua_type(L, 1) != LUA_TSTRING || !read_subscriber(&s, pusher_check_bytes(L, 1)))
         return 0;
     bool is_private = is_kind(&s, "private-"), encrypted = is_kind(&s, "private-encrypted-");
-    if (lua_isnoneornil(L, 2)) {
-        bool has_key = !lua_isnil(L, lua_upvalueindex(MASTER_KEY));
-        return is_private && (!encrypted || has_key) ? push_response(L, &s, NULL, encrypted) : 0;
-    }
+    if (lua_isnoneornil(L, 2) && encrypted)
+        return push_encrypted(L, &s);
+    if (lua_isnoneornil(L, 2))
+        return is_private ? push_response(L, &s, NULL, NULL) : 0;
     if ((!is_private && !is_kind(&s, "presence-")) || encrypted ||
         lua_isnil(L, lua_upvalueindex(ENCODE)) || !is_common_member(L, 2) ||
         !pusher_encode(L, lua_upvalueindex(ENCODE), 2, &data))
         return 0;
     luaL_argcheck(L, data.size < SIZE_MAX / 16, 2, "too long");
-    return push_response(L, &s, &data, false);
+    return push_response(L, &s, &data, NULL);
 }
 
 /* authorizer(mac, front [, master_key [, encode]]) -> function(form [, member]) -> the response to
@@ -246,7 +266,8 @@ static int l_authorize(lua_State *L)
  * of an encrypted channel. That function returns nothing when the form has another shape, the
  * channel another kind, the master key or the encoder is missing, the member or its text needs a
  * second look, or the mac is closed: those are left to Lua and its error messages, and the encoder
- * may then be called again. */
+ * may then be called again. Without arguments it forgets the master key: a trace of LuaJIT keeps
+ * the functions that it calls, and with them their upvalues. */
 static int l_authorizer(lua_State *L)
 {
     lua_settop(L, LAST_UPVALUE - 1);
@@ -254,10 +275,7 @@ static int l_authorizer(lua_State *L)
     (void)pusher_check_bytes(L, 2);
     if (!lua_isnil(L, 3))
         (void)pusher_check_bytes(L, 3);
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_insert(L, 1);
-    lua_pushcclosure(L, l_authorize, LAST_UPVALUE);
-    return 1;
+    return pusher_push_closure(L, l_authorize);
 }
 
 const luaL_Reg pusher_channel_auth_functions[] = {

@@ -2,7 +2,6 @@
  * mutable global but the count of forks, so any number of Lua states on any number of threads may
  * use the module. */
 #include <time.h>
-#include <openssl/crypto.h>
 #include <sodium.h>
 
 #include "../clock.h"
@@ -18,14 +17,6 @@ static int l_random(lua_State *L)
     luaL_argcheck(L, size >= 0 && size <= MAX_RANDOM_BYTES, 1, "0 to 1048576 bytes expected");
     randombytes_buf(pusher_scratch_open(L, &scratch, (size_t)size), (size_t)size);
     return pusher_scratch_push(L, &scratch, (size_t)size);
-}
-
-/* equal(a, b) -> boolean, in a time that depends on the sizes only. */
-static int l_equal(lua_State *L)
-{
-    pusher_bytes a = pusher_check_bytes(L, 1), b = pusher_check_bytes(L, 2);
-    lua_pushboolean(L, a.size == b.size && CRYPTO_memcmp(a.data, b.data, a.size) == 0);
-    return 1;
 }
 
 /* now() -> seconds on a monotonic clock, with fractions: os.clock is CPU time, and os.time has
@@ -66,7 +57,6 @@ static int l_is_target(lua_State *L)
 
 static const luaL_Reg functions[] = {
     {"random",    l_random   },
-    {"equal",     l_equal    },
     {"now",       l_now      },
     {"sleep",     l_sleep    },
     {"is_target", l_is_target},
@@ -85,6 +75,7 @@ static const luaL_Reg *const all_functions[] = {
     pusher_mac_functions,
     pusher_rsa_functions,
     pusher_utf8_functions,
+    pusher_webhook_functions,
 };
 
 static void set_size(lua_State *L, const char *name, lua_Integer size)

@@ -78,6 +78,16 @@ const pusher_digests *pusher_get_digests(lua_State *L);
 /* Raises unless `ok`. */
 void pusher_check_digest(lua_State *L, bool ok);
 
+/* Pushes a function that also has the digests as upvalue 1, and all values on the stack as its
+ * further ones. Returns 1. */
+static inline int pusher_push_closure(lua_State *L, lua_CFunction function)
+{
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_pushcclosure(L, function, lua_gettop(L));
+    return 1;
+}
+
 /* ---- encrypted_channel.c ---- */
 
 enum {
@@ -90,6 +100,8 @@ void pusher_shared_secret(lua_State *L, pusher_bytes channel, pusher_bytes maste
 
 /* ---- json_text.c ---- */
 
+/* Whether any codec reads and writes the text correctly: see l_is_plain_json(). */
+bool pusher_is_plain_json(pusher_bytes text);
 /* The size of a text as a JSON string, quotes included; of a short text an upper bound. */
 size_t pusher_max_quoted_size(pusher_bytes text);
 /* Writes it; returns its end. */
@@ -107,6 +119,10 @@ void pusher_check_mac(lua_State *L, int index);
  * returns its size, 0 when it is closed. `out` has EVP_MAX_MD_SIZE bytes. */
 unsigned int pusher_mac_compute(lua_State *L, int index, const pusher_bytes *parts, size_t count,
                                 unsigned char *out);
+/* Whether `given` is the MAC in lower-case hex. Wipes the MAC, which is the valid one for a text
+ * that an attacker may have chosen. The time may reveal that the size of `given` is wrong, but
+ * nothing about its digits. */
+bool pusher_is_mac(unsigned char *bytes, unsigned int size, pusher_bytes given);
 
 /* ---- utf8.c ---- */
 
@@ -117,7 +133,7 @@ bool pusher_is_utf8(const unsigned char *s, size_t size);
 extern const luaL_Reg pusher_base64_functions[], pusher_channel_auth_functions[],
     pusher_digest_functions[], pusher_encrypted_channel_functions[], pusher_file_functions[],
     pusher_forks_functions[], pusher_json_text_functions[], pusher_mac_functions[],
-    pusher_rsa_functions[], pusher_utf8_functions[];
+    pusher_rsa_functions[], pusher_utf8_functions[], pusher_webhook_functions[];
 
 #pragma GCC visibility pop
 

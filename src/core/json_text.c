@@ -47,7 +47,7 @@ static bool has_decimal_dot(void)
     return point[0] == '.' && point[1] == '\0';
 }
 
-static bool is_plain_json(pusher_bytes text)
+bool pusher_is_plain_json(pusher_bytes text)
 {
     return has_decimal_dot() && memchr(text.data, '\0', text.size) == NULL &&
            pusher_is_utf8(text.data, text.size) && !has_long_integer(text.data, text.size);
@@ -58,7 +58,7 @@ static bool is_plain_json(pusher_bytes text)
  * locale's decimal point is a dot. */
 static int l_is_plain_json(lua_State *L)
 {
-    lua_pushboolean(L, is_plain_json(pusher_check_bytes(L, 1)));
+    lua_pushboolean(L, pusher_is_plain_json(pusher_check_bytes(L, 1)));
     return 1;
 }
 
@@ -68,7 +68,7 @@ enum { DECODER = 2, OTHERWISE };
 /* The function that l_parser() makes. */
 static int l_parse(lua_State *L)
 {
-    bool plain = is_plain_json(pusher_check_bytes(L, 1));
+    bool plain = pusher_is_plain_json(pusher_check_bytes(L, 1));
     lua_settop(L, 1);
     if (plain) {
         lua_pushvalue(L, lua_upvalueindex(DECODER));
@@ -87,10 +87,7 @@ static int l_parse(lua_State *L)
 static int l_parser(lua_State *L)
 {
     lua_settop(L, 2);
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_insert(L, 1);
-    lua_pushcclosure(L, l_parse, 3);
-    return 1;
+    return pusher_push_closure(L, l_parse);
 }
 
 /* Whether the two bytes occur in this order, next to each other. */
@@ -107,7 +104,7 @@ static bool has_pair(pusher_bytes text, char first, char second)
  * that it may have rounded; a string may have it, too. */
 static bool is_exact_json(pusher_bytes text)
 {
-    return is_plain_json(text) && !has_pair(text, 'e', '+') && !has_pair(text, 'E', '+');
+    return pusher_is_plain_json(text) && !has_pair(text, 'e', '+') && !has_pair(text, 'E', '+');
 }
 
 /* is_final_json(text) -> boolean: as is_plain_json, and the text has no `e+`, no `E+` and no
@@ -149,11 +146,12 @@ static int l_in_c_locale(lua_State *L)
 
 enum {
     CHUNK_BYTES = sizeof(uint64_t),
-    SHORT_BYTES = 100 /* six times as many are written as fast as they are counted */
+    SHORT_BYTES = 100 /* up to here 6 bytes for each byte: counting would save nothing */
 };
 
-/* Whether none of the CHUNK_BYTES bytes is to be escaped. Subtracting sets the high bit of a byte
- * below 0x80 that is smaller; XOR makes the wanted byte 0 first. */
+/* Whether none of the CHUNK_BYTES bytes is to be escaped. Subtracting n sets the high bit of each
+ * byte below 0x80 that is smaller than n; XOR first makes the byte to find 0, to be smaller than
+ * 1. */
 static bool is_plain_chunk(const unsigned char *s)
 {
     uint64_t x;
@@ -229,10 +227,8 @@ static int push_quoted(lua_State *L, pusher_bytes text, pusher_bytes front, push
     luaL_argcheck(L, text.size < SIZE_MAX / 16, 1, "too long");
     size_t size = front.size + pusher_max_quoted_size(text) + back.size;
     char *out = (char *)pusher_scratch_open(L, &scratch, size);
-    memcpy(out, front.data, front.size);
-    char *end = pusher_quote(out + front.size, text);
-    memcpy(end, back.data, back.size);
-    return pusher_scratch_push(L, &scratch, (size_t)(end - out) + back.size);
+    char *end = pusher_append(pusher_quote(pusher_append(out, front), text), back);
+    return pusher_scratch_push(L, &scratch, (size_t)(end - out));
 }
 
 /* quote(text [, front, back]) -> front .. the text as a JSON string .. back */
@@ -313,10 +309,7 @@ static int l_writer(lua_State *L)
 {
     (void)luaL_checknumber(L, 2);
     lua_settop(L, 2);
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_insert(L, 1);
-    lua_pushcclosure(L, l_write, 3);
-    return 1;
+    return pusher_push_closure(L, l_write);
 }
 
 const luaL_Reg pusher_json_text_functions[] = {

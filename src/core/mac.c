@@ -94,6 +94,17 @@ unsigned int pusher_mac_compute(lua_State *L, int index, const pusher_bytes *par
     return finish(L, m, &t, out);
 }
 
+bool pusher_is_mac(unsigned char *bytes, unsigned int size, pusher_bytes given)
+{
+    char hex[2 * EVP_MAX_MD_SIZE];
+    size_t digits = 2 * (size_t)size;
+    pusher_hex(hex, bytes, size);
+    bool same = given.size == digits && CRYPTO_memcmp(given.data, hex, digits) == 0;
+    sodium_memzero(bytes, size);
+    sodium_memzero(hex, sizeof(hex));
+    return same;
+}
+
 /* The MAC over the concatenation of the arguments from `first` on; returns its size. Numbers are
  * refused: Lua versions write them differently, and turning one into a string could run a
  * finalizer, which might use this very mac half-way.
@@ -140,9 +151,9 @@ static int l_mac_wrap(lua_State *L)
         return 0;
     size_t size = front.size + hex_size + back.size;
     char *out = (char *)pusher_scratch_open(L, &scratch, size);
-    memcpy(out, front.data, front.size);
-    pusher_hex(out + front.size, bytes, hex_size / 2);
-    memcpy(out + front.size + hex_size, back.data, back.size);
+    char *hex = pusher_append(out, front);
+    pusher_hex(hex, bytes, hex_size / 2);
+    pusher_append(hex + hex_size, back);
     return pusher_scratch_push(L, &scratch, size);
 }
 
@@ -158,21 +169,17 @@ static int l_mac_raw(lua_State *L)
 }
 
 /* mac:verify(hex, part, …) -> boolean. The signature is untrusted input: any value gives a
- * boolean. The time may reveal that its size is wrong, but nothing about its digits. */
+ * boolean. */
 static int l_mac_verify(lua_State *L)
 {
     unsigned char bytes[EVP_MAX_MD_SIZE];
-    char hex[2 * EVP_MAX_MD_SIZE];
-    size_t size = 2 * (size_t)compute(L, 3, bytes);
+    unsigned int size = compute(L, 3, bytes);
     pusher_bytes given = {"", 0};
     if (size == 0)
         return 0;
     if (lua_type(L, 2) == LUA_TSTRING)
         given = pusher_check_bytes(L, 2);
-    pusher_hex(hex, bytes, size / 2);
-    lua_pushboolean(L, given.size == size && CRYPTO_memcmp(given.data, hex, size) == 0);
-    sodium_memzero(bytes, sizeof(bytes)); /* the valid MAC for attacker-chosen input */
-    sodium_memzero(hex, sizeof(hex));
+    lua_pushboolean(L, pusher_is_mac(bytes, size, given));
     return 1;
 }
 

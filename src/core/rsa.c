@@ -5,6 +5,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/rand.h>
 #if OPENSSL_VERSION_NUMBER >= 0x30000000L
 #include <openssl/core_names.h>
 #endif
@@ -28,8 +29,11 @@ static int no_passphrase(char *buffer, int size, int writing, void *asked)
 }
 
 static const char NO_MEMORY[] = "OpenSSL is out of memory";
-/* It does not always say which: when it could not load an algorithm, for instance. */
-static const char CANNOT_SIGN[] = "OpenSSL cannot sign with this key, or is out of memory";
+/* No fault of the key. OpenSSL 3 says "unsupported", for instance, when it could not load an
+ * algorithm, and may never load it again. */
+static const char UNABLE[] =
+    "OpenSSL cannot compute RS256 signatures (not available, or out of memory)";
+static const char CANNOT_SIGN[] = "OpenSSL cannot sign with this key";
 
 /* OpenSSL 3 remembers a key's size when it reads the key, and remembers 0 when it lacks memory just
  * then; asked for the key's modulus it looks again. Returns -1 when that fails as well. */
@@ -104,17 +108,44 @@ static EVP_PKEY *read_key(pusher_bytes pem, bool is_private, const char **messag
     return NULL;
 }
 
-/* Returns NULL or an error message. *size: of `out`, then of the signature. */
+/* *size: of `out`, then of the signature. */
+static const char *sign_with(EVP_PKEY *key, pusher_bytes text, unsigned char *out, size_t *size)
+{
+    const char *message = NULL;
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    if (ctx == NULL)
+        message = NO_MEMORY;
+    else if (EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) != 1)
+        message = UNABLE;
+    else if (EVP_DigestSign(ctx, out, size, text.data, text.size) != 1)
+        message = lacks_memory() ? NO_MEMORY : CANNOT_SIGN;
+    EVP_MD_CTX_free(ctx);
+    return message;
+}
+
+/* Signing takes random numbers (RSA_blinding_on(3)). */
+static bool has_random(void)
+{
+    unsigned char byte;
+    return RAND_priv_bytes(&byte, 1) == 1;
+}
+
+/* Returns NULL or an error message. Blames the key only when it fails twice and random numbers are
+ * not what is missing, since OpenSSL does not report each lack of memory as such. */
 static const char *sign(pusher_bytes pem, pusher_bytes text, unsigned char *out, size_t *size)
 {
     const char *message = NULL;
+    size_t capacity = *size;
     EVP_PKEY *key = read_key(pem, true, &message);
-    EVP_MD_CTX *ctx = key != NULL ? EVP_MD_CTX_new() : NULL;
-    if (key != NULL &&
-        (ctx == NULL || EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) != 1 ||
-         EVP_DigestSign(ctx, out, size, text.data, text.size) != 1))
-        message = CANNOT_SIGN;
-    EVP_MD_CTX_free(ctx);
+    if (key == NULL)
+        return message;
+    message = sign_with(key, text, out, size);
+    if (message == CANNOT_SIGN) {
+        *size = capacity;
+        message = sign_with(key, text, out, size);
+    }
+    if (message == CANNOT_SIGN && !has_random())
+        message = UNABLE;
     EVP_PKEY_free(key);
     return message;
 }
@@ -145,7 +176,7 @@ static int l_rs256_sign(lua_State *L)
         return 1;
     }
     int results = pusher_fail(L, message);
-    lua_pushboolean(L, message == NO_MEMORY || message == CANNOT_SIGN);
+    lua_pushboolean(L, message == NO_MEMORY || message == UNABLE);
     return results + 1;
 }
 

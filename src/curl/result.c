@@ -19,14 +19,29 @@ const char pusher_no_memory[] = "out of memory";
 
 enum { TOO_LARGE = 100 };
 
-/* When a single line is too long for it, libcurl before 8.6 reports "out of memory", too, in a
- * trailer only as text. But errno says so only when an allocation failed: it was 0 before libcurl
- * was called, and is looked at when the failed connection is closed and when the transfer has
- * ended. OpenSSL may have set it in between, since it reads once more. */
+static bool has_input(const pusher_transfer *transfer)
+{
+    curl_off_t first_us = 0;
+    return curl_easy_getinfo(transfer->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_us) ==
+               CURLE_OK &&
+           first_us > 0;
+}
+
+/* When a single line of a response is too long for it, libcurl before 8.6 reports "out of memory",
+ * too, in a trailer only as text. But errno says so only when an allocation failed: it was 0 before
+ * libcurl was called, and is looked at when the failed connection is closed and when the transfer
+ * has ended. OpenSSL may have set it in between, since it reads once more; and so may another
+ * transfer. */
+static bool may_be_long_line(const pusher_transfer *transfer, CURLcode result)
+{
+    return result == CURLE_OUT_OF_MEMORY && pusher_libcurl->version_num < 0x080600 &&
+           errno != ENOMEM && !transfer->sockets->no_memory && has_input(transfer);
+}
+
 static bool lacks_memory(const pusher_transfer *transfer, CURLcode result)
 {
     return transfer->response->head.failed || transfer->response->body.failed ||
-           (result == CURLE_OUT_OF_MEMORY && (errno == ENOMEM || transfer->sockets->no_memory));
+           (result == CURLE_OUT_OF_MEMORY && !may_be_long_line(transfer, result));
 }
 
 /* A later libcurl reports CURLE_TOO_LARGE for that line, which older headers do not know. It has a
@@ -34,7 +49,7 @@ static bool lacks_memory(const pusher_transfer *transfer, CURLcode result)
 static bool is_too_large(const pusher_transfer *transfer, CURLcode result)
 {
     return transfer->overflow || result == CURLE_FILESIZE_EXCEEDED || (int)result == TOO_LARGE ||
-           (result == CURLE_OUT_OF_MEMORY && !pusher_transfer_unsent(transfer, result)) ||
+           may_be_long_line(transfer, result) ||
            strstr(transfer->error, "Out of memory in chunked") != NULL ||
            strstr(transfer->error, "bytes header (max is") != NULL ||
            strstr(transfer->error, "Too large response headers") != NULL;

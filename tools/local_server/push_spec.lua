@@ -80,6 +80,17 @@ describe("the local push server", function()
     assert.are.equal(401, post(message, bearer).status)
   end)
 
+  it("responds as planned, in order or each time", function()
+    local bearer = granted()
+    local function send_to(target)
+      return post({ message = { token = target } }, bearer).status
+    end
+    server:plan { token = "once", responses = { "UNAVAILABLE", "sent" } }
+    server:plan { token = "always", responses = "UNAVAILABLE" }
+    assert.are.same({ 503, 200, 200 }, { send_to("once"), send_to("once"), send_to("once") })
+    assert.are.same({ 503, 503, 503 }, { send_to("always"), send_to("always"), send_to("always") })
+  end)
+
   it("refuses messages that FCM refuses", function()
     local bearer = granted()
     local bad = {

@@ -1,5 +1,7 @@
 --- Which specs to run for a module, and in which order.
 
+local text_file = require "tools.text_file"
+
 local specs = {}
 
 -- Not run but for their own modules: they take long, or look at the text of the tree only.
@@ -15,13 +17,6 @@ local OF_TRANSPORTS = {
   ["lua/pusher/transport/async"] = { "spec/transport/async", "spec/transport/wire_spec.lua" },
   ["lua/pusher/transport/curl"] = { "spec/transport/curl", "spec/curl_spec.lua", "spec/transport/wire_spec.lua" },
 }
-
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
 
 local function starts_with_one_of(text, list)
   for _, start in ipairs(list) do
@@ -56,7 +51,7 @@ function specs.graph(paths)
     table.insert(users[module], path)
   end
   for _, path in ipairs(paths) do
-    local text = read(path):gsub("%f[%w_]late%.load%f[^%w_]", "require") -- pusher.base.late
+    local text = text_file.read(path):gsub("%f[%w_]late%.load%f[^%w_]", "require") -- pusher.base.late
     for module in text:gmatch("require%s*[(,]?%s*[\"']([%w_.]+)[\"']") do
       -- "pusher.transport." .. name is any of these modules.
       for _, other in ipairs(module:sub(-1) == "." and paths or {}) do

@@ -1,6 +1,5 @@
 --- Case, order and display of bytes, independent of the locale, which string.lower and the operator < follow (tolower,
 -- strcoll).
--- `%d` and `%x` do not depend on it.
 
 local core = require "pusher.core"
 
@@ -8,7 +7,7 @@ local ascii = {}
 
 local byte = string.byte
 
---- Patterns for string.find and its like; `%c`, `%s`, `%w` and others depend on the locale, too.
+--- Patterns for string.find and its like: `%c`, `%s`, `%w` and others follow the locale, too; `%d` and `%x` do not.
 ascii.CONTROL = "[%z\1-\31\127]"
 ascii.CONTROL_OR_SPACE = "[%z\1-\32\127]"
 ascii.SPACE, ascii.NOT_SPACE = "[ \t-\r]", "[^ \t-\r]"

@@ -7,8 +7,8 @@ local core = require "pusher.core"
 
 local credential = {}
 
--- Beside those of ASCII: controls, the no-break space and the soft hyphen, spaces and marks (U+2000 to U+206F, U+3000),
--- and the byte order mark with which some editors begin a file.
+-- Besides those of ASCII: controls, the no-break space and the soft hyphen, spaces and marks (U+2000 to U+206F,
+-- U+3000), and the byte order mark with which some editors begin a file.
 local INVISIBLE = {
   "\194[\128-\160\173]", "\226\128[\128-\143\168-\175]", "\226\129[\159-\175]", "\227\128\128", "\239\187\191",
 }
@@ -22,7 +22,8 @@ local function has_invisible(text)
   return false
 end
 
---- What is wrong with a key or a secret. What was read from a file often ends in a line break, which no server's has.
+--- What is wrong with a key or a secret. One that was read from a file often ends in a line break, which the server's
+-- does not have.
 -- @param text
 -- @treturn string|nil nil when nothing is wrong; else the end of a sentence, such as "is missing"
 function credential.fault(text)

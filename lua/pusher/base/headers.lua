@@ -30,10 +30,10 @@ end
 -- @treturn table list of `{ name, value }`
 -- @treturn table names to values
 function headers.copy(list)
-  -- The first four at once: tables that grow one by one take twice the time.
+  -- The first four at once, with a place for the fifth that a POST has: tables that grow take twice the time.
   local a, b, c, d = list[1], list[2], list[3], list[4]
   local copy = { { a[1], a[2] }, { b[1], b[2] }, { c[1], c[2] }, { d[1], d[2] }, nil }
-  local map = { [a[1]] = a[2], [b[1]] = b[2], [c[1]] = c[2], [d[1]] = d[2] }
+  local map = { [a[1]] = a[2], [b[1]] = b[2], [c[1]] = c[2], [d[1]] = d[2], [5] = nil }
   for index = 5, #list do
     local name, value = list[index][1], list[index][2]
     copy[index], map[name] = { name, value }, value

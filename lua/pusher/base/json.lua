@@ -127,6 +127,12 @@ function json.is_null(value)
   return value == nil or type(value) == "userdata"
 end
 
+--- Whether a decoded value is a list, which may be empty; some codecs keep its length at index 0.
+-- @treturn boolean
+function json.is_list(value)
+  return type(value) == "table" and (value[1] ~= nil or value[0] == 0 or next(value) == nil)
+end
+
 -- For a text that is not final (core.is_final_json): what the codec wrote, corrected.
 local function fix_text(encode, finish, value, text)
   local message, details
@@ -202,7 +208,7 @@ local function wrap(codec, repair, finish)
   local parse, restore = parser(raw_decode, repair), restorer(floats)
   return {
     quote = core.quote,
-    own_encode = repair and raw_encode,
+    own_encode = repair and raw_encode, own_decode = repair and raw_decode,
     encode = encoder(raw_encode, finish, rounds),
     parse = parse,
     restore = restore,
@@ -280,8 +286,8 @@ end
 -- @treturn table|nil functions that never raise: `encode(value)` -> text, or a failure with code `invalid`;
 --   `decode(text)` -> value, or a failure with code `response`; `parse(text)`, `restore(value)`: the halves of `decode`
 --   (`parse` may leave integers as floats, `restore` visits every member and turns them back); `quote(string [,
---   front, back])` -> front .. the string as JSON text .. back; `own_encode`: lua-cjson's function for pusher.core,
---   nil with another codec
+--   front, back])` -> front .. the string as JSON text .. back; `own_encode`, `own_decode`: lua-cjson's functions
+--   for pusher.core, nil with another codec
 function json.new(codec)
   if codec then
     return wrap(codec)

@@ -7,7 +7,7 @@ local errors = require "pusher.base.errors"
 -- Captured, since Luanti hides the global from mods; it finds only modules that are loaded already.
 local require = require
 local loaded = package and package.loaded or {} -- hidden by Luanti, too
-local open = io.open
+local open = io and io.open -- missing in some sandboxes
 
 local late = {}
 
@@ -28,8 +28,8 @@ end
 
 -- Without a descriptor `require` says that there is no such file.
 local function lacks_descriptors()
-  local file, _, code = open(".")
-  if file then
+  local ok, file, _, code = pcall(open, ".") -- that of a Luanti mod raises
+  if ok and file then
     file:close()
   end
   return NO_DESCRIPTORS[code]
@@ -40,12 +40,12 @@ local function try(name)
   if type(loaded[name]) ~= "table" then
     remove_marks()
   end
-  local ok, module = pcall(require, name)
+  local ok, result = pcall(require, name)
   if not ok then
     remove_marks()
-    module = callback.text(module)
+    result = callback.text(result)
   end
-  return ok, module
+  return ok, result
 end
 
 --- Loads a module, unless it is loaded. Raises for lack of memory; later calls try again. A finalizer may call this
@@ -56,21 +56,19 @@ end
 -- @treturn table|nil module
 -- @fails config, network
 function late.load(name, what, field)
-  local ok, module = try(name)
-  if not ok and not callback.is_out_of_memory(module) then
-    ok, module = try(name) -- a lack of memory may look like a missing file
+  local ok, result = try(name)
+  if not ok and not callback.is_out_of_memory(result) then
+    ok, result = try(name) -- a lack of memory may look like a missing file
   end
   if ok then
-    return module
-  end
-  local text = module
-  if callback.is_out_of_memory(text) then
+    return result
+  elseif callback.is_out_of_memory(result) then
     error(callback.OUT_OF_MEMORY, 0) -- without the file's name, which `require` has put before it
   elseif lacks_descriptors() then
     return errors.fail("network", what .. " cannot be loaded: out of file descriptors: raise the limit")
   end
   return errors.fail("config", ("%s cannot be loaded: %s"):format(what,
-    ascii.shorten(text, MAX_MESSAGE):gsub(ascii.SPACE .. "+", " ")), { field = field })
+    ascii.shorten(result, MAX_MESSAGE):gsub(ascii.SPACE .. "+", " ")), { field = field })
 end
 
 return late

@@ -18,6 +18,7 @@ local addresses = require "pusher.base.addresses"
 local arguments = require "pusher.base.arguments"
 local ascii = require "pusher.base.ascii"
 local errors = require "pusher.base.errors"
+local options = require "pusher.base.options"
 local url = require "pusher.base.url"
 
 local jit = rawget(_G, "jit")
@@ -127,6 +128,21 @@ function no_proxy.new(settings)
     end
     return last
   end
+end
+
+--- Reads the options of a transport, `no_proxy` among them.
+-- @tparam[opt] table given
+-- @treturn table|nil the settings of `options.transport`, and in `is_direct` the function that `new` returns
+function no_proxy.settings(given)
+  local settings, message, details = options.transport(given)
+  if not settings then
+    return nil, message, details
+  end
+  settings.is_direct, message, details = no_proxy.new(settings)
+  if not settings.is_direct then
+    return nil, message, details
+  end
+  return settings
 end
 
 return no_proxy

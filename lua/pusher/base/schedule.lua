@@ -13,7 +13,9 @@ local metatable = { __index = methods, __name = "pusher.base.schedule" }
 
 --- Makes an empty schedule.
 function schedule.new()
-  return setmetatable({ size = 0 }, metatable)
+  -- With places for two items: when LuaJIT moves the first one from the table's hash to its array, to add the second
+  -- one, and memory is short, it loses the first one (lj_tab_resize() in lj_tab.c).
+  return setmetatable({ nil, nil, size = 0 }, metatable)
 end
 
 local function put(self, index, entry)

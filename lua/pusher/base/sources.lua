@@ -22,8 +22,9 @@ local function no_number()
   return 0 / 0
 end
 
---- Unix seconds; NaN when the caller's clock gives none. What is signed with such a time is refused by `no_time`.
-sources.CLOCK = number_from(os.time, no_number)
+--- Unix seconds; NaN when the caller's clock gives none, or when there is none and a sandbox has no os.time. What is
+-- signed with such a time is refused by `no_time`.
+sources.CLOCK = number_from(os and os.time or no_number, no_number)
 
 --- The failure of a call that needs the time.
 -- @return nil, message, details (code `config`)

@@ -39,7 +39,7 @@ function url.unescape(text)
   return (text:gsub("%%(%x%x)", hex_unescape))
 end
 
--- Of a path's segments, each ends where some server or proxy sees an end: Windows at a backslash, Java at a semicolon.
+-- A backslash ends a segment on Windows, a semicolon in Java's servers.
 local SEGMENTS = "[^/\\;]+"
 
 local MAX_DECODINGS = 3

@@ -123,7 +123,7 @@ local function member_text(self, given)
   if not member then
     return nil, id, failure
   end
-  if type(id) ~= "string" or not is_channel_name(id) then -- else it is valid, as nearly all are
+  if not is_channel_name(id) then -- else it is valid, as nearly all are
     ok, message, details = check_user_id(id)
     if not ok then
       return nil, message, details
@@ -279,7 +279,8 @@ end
 
 --- Forgets the master key, and signs nothing more.
 function methods:close()
-  self.authorize_common, self.closed = nothing, true -- C holds the master key, too
+  self.authorize_common() -- C holds the master key, too
+  self.authorize_common, self.closed = nothing, true
 end
 
 return auth

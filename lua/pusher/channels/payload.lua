@@ -53,11 +53,10 @@ function methods:text(data)
 end
 
 -- The data of an event for one channel: encoded, and measured in bytes as servers do, which is after encryption.
--- Returns the text, to be encrypted, or nil; message, details; and whether the channel's events are encrypted.
-local function data_of(self, channel, data)
+-- Returns the text, to be encrypted, or nil; message, details.
+local function data_of(self, data, encrypted)
   local text, message, details = self:text(data)
   local size = text and #text
-  local encrypted = is_encrypted(channel)
   if text and encrypted then
     size, message, details = self.sealer:size(text)
   end
@@ -65,7 +64,7 @@ local function data_of(self, channel, data)
     return fail("too_large", ("event data must have at most %d bytes, got %d%s"):format(
       self.max_bytes, size, encrypted and " after encryption" or ""), { size = size, limit = self.max_bytes })
   end
-  return size and text, message, details, encrypted
+  return size and text, message, details
 end
 
 -- The member `idempotency_key`, after a comma.
@@ -138,12 +137,13 @@ end
 -- @treturn string|nil text
 function methods:compose(head, channel, data, socket_id, info, key, extra)
   local plain = socket_id == nil and info == nil and key == nil and extra == nil
-  local whole = plain and not is_encrypted(channel) and self.write(data, head, "}")
+  local encrypted = is_encrypted(channel)
+  local whole = plain and not encrypted and self.write(data, head, "}")
   if whole then
     return whole -- fast path: a table in one call of C
   end
   local tail = ""
-  local text, message, details, encrypted = data_of(self, channel, data)
+  local text, message, details = data_of(self, data, encrypted)
   if text and not plain then
     tail, message, details = tail_of(self, socket_id, info, key, extra)
   end
@@ -221,7 +221,7 @@ end
 -- @tparam string event
 -- @treturn string|nil text
 function methods:head(channel, event)
-  if type(channel) == "string" and type(event) == "string" and is_channel_name(channel) and is_channel_name(event) then
+  if is_channel_name(channel) and is_channel_name(event) then
     return '{"channel":"' .. channel .. '","name":"' .. event .. '","data":' -- as most are: nothing is to be escaped
   end
   local ok, message, details = validate.channel(channel)

@@ -102,17 +102,18 @@ function response.parser(codec, clock, shape)
   return http.check_encoding(function(status, body, headers)
     -- The common response to a trigger needs no decoder.
     local decoded = (body == "{}" or body == "") and {} or codec.decode(body)
-    local failed = not (status >= 200 and status < 300) and status -- NaN, too
-      or type(decoded) == "table" and decoded.error and hidden_status(decoded)
+    local is_object = type(decoded) == "table"
+    local failed = (status < 200 or status >= 300) and status
+      or is_object and decoded.error and hidden_status(decoded)
     if failed then
       return failure(failed, error_text(decoded, body), body, headers, clock())
-    elseif type(decoded) ~= "table" and status == 202 then
+    elseif not is_object and status == 202 then
       return {} -- "202 ACCEPTED" of older servers: the event is accepted
     elseif decoded == 1 and shape == response.published then
       return {} -- sockudo's response to a key that it knows from a batch
     end
     local result, message = nil, "the server's response is not a JSON object"
-    if type(decoded) == "table" then
+    if is_object then
       result, message = shape(decoded)
     end
     if result == nil then
@@ -173,7 +174,7 @@ end
 --- Result of channel_users: `users`, a list of `{ id = string }`.
 function response.users(decoded)
   local given = decoded.users
-  if type(given) ~= "table" or (given[1] == nil and next(given) ~= nil) then
+  if not json.is_list(given) then
     return nil, "the server's response has no users"
   end
   local users = {}

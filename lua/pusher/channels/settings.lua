@@ -176,7 +176,8 @@ end
 -- @treturn table|nil unchecked options; failures have the code `config`
 function settings.from_env(name, extra, getenv)
   name = name or "PUSHER_URL"
-  local text = (getenv or os.getenv)(name)
+  getenv = getenv or os and os.getenv -- missing in some sandboxes
+  local text = getenv and getenv(name)
   if not text or text == "" then
     return errors.fail("config", ("the environment variable %s is not set"):format(arguments.show(name)))
   end

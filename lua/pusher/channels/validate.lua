@@ -34,10 +34,10 @@ end
 -- (the docs say 164).
 -- @treturn true|nil
 function validate.channel(name)
-  if type(name) ~= "string" then
-    return refuse("channel", "channel name must be a string, got " .. type(name))
-  elseif is_channel_name(name) then
+  if is_channel_name(name) then
     return true
+  elseif type(name) ~= "string" then
+    return refuse("channel", "channel name must be a string, got " .. type(name))
   elseif #name > MAX_BYTES then
     return refuse("channel", ("channel name %s must have at most %d bytes, got %d"):format(
       show(name), MAX_BYTES, #name))
@@ -48,10 +48,10 @@ end
 -- A text of any characters but control characters.
 local function check_text(text, what, field, max)
   max = max or MAX_BYTES
-  if type(text) ~= "string" then
-    return refuse(field, what .. " must be a string, got " .. type(text))
-  elseif max == MAX_BYTES and is_channel_name(text) then
+  if max == MAX_BYTES and is_channel_name(text) then
     return true -- fast path: nearly all are made of a channel's characters, which are looked at in C
+  elseif type(text) ~= "string" then
+    return refuse(field, what .. " must be a string, got " .. type(text))
   elseif #text == 0 or #text > max then
     return refuse(field, ("%s %s must have 1 to %d bytes, got %d"):format(what, show(text), max, #text))
   elseif text:find(ascii.CONTROL) then

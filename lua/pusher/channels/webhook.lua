@@ -19,7 +19,7 @@ local methods = {}
 local metatable = { __index = methods, __name = "pusher.channels.webhook" }
 
 local fail = errors.fail
-local getmetatable, type = getmetatable, type
+local type = type
 local tointeger = math.tointeger or tonumber -- codecs may read whole numbers as floats
 
 local function refuse_tokens(message)
@@ -69,11 +69,17 @@ local DOCUMENTED = {
   client_event = true, cache_miss = true,
 }
 
+local function read_nothing() end
+
 --- Makes a reader of webhooks.
 -- @tparam table parts `{ key =, mac = keyed HMAC-SHA256, json =, sealer =, clock = }`
 function webhook.new(parts)
+  local own_decode = parts.json.own_decode
   return setmetatable({
     key = parts.key, mac = parts.mac, json = parts.json, sealer = parts.sealer, clock = parts.clock,
+    -- function(headers, body), in C: the hook of a webhook of the common shape, false when it is forged; returns
+    -- nothing for anything else.
+    read_common = own_decode and core.webhook_reader(parts.mac, parts.key, own_decode) or read_nothing,
   }, metatable)
 end
 
@@ -106,20 +112,17 @@ local function read_headers(self, headers, extra_tokens)
   return mac, signature
 end
 
+local function forged()
+  return fail("unauthorized", "the webhook's signature is not valid")
+end
+
 -- Returns the signature in lower case.
 local function verify(self, headers, body, extra_tokens)
-  local mac, signature, valid, details
-  if type(headers) == "table" and getmetatable(headers) == nil and headers["X-Pusher-Key"] == self.key then
-    mac, signature = self.mac, headers["X-Pusher-Signature"] -- fast path: nearly all are plain, with these names
-    valid = mac:verify(signature, body)
+  local mac, signature, details = read_headers(self, headers, extra_tokens)
+  if not mac then
+    return nil, signature, details
   end
-  if not valid and (type(signature) ~= "string" or signature == "") then
-    mac, signature, details = read_headers(self, headers, extra_tokens)
-    if not mac then
-      return nil, signature, details
-    end
-    valid = mac:verify(signature, body)
-  end
+  local valid = mac:verify(signature, body)
   if not valid and signature:find("[A-Z]") then -- few senders write upper case
     signature = ascii.lower(signature)
     valid = mac:verify(signature, body)
@@ -129,7 +132,7 @@ local function verify(self, headers, body, extra_tokens)
   elseif valid == nil then
     return fail("closed", "the client is closed") -- by a finalizer
   end
-  return fail("unauthorized", "the webhook's signature is not valid")
+  return forged()
 end
 
 -- Decrypts a client event of an encrypted channel. One that cannot be decrypted becomes an event with `error`; the
@@ -146,7 +149,9 @@ local function decrypt_event(self, event)
   event.data, event.error = plaintext, message
 end
 
-local function read_events(self, events)
+-- Returns the hook.
+local function read_events(self, hook)
+  local events = hook.events
   for index = 1, #events do
     local event = events[index]
     local name = type(event) == "table" and event.name
@@ -163,7 +168,7 @@ local function read_events(self, events)
       decrypt_event(self, event)
     end
   end
-  return true
+  return hook
 end
 
 -- ipe sends seconds. In milliseconds these would be days of 1970 to 1973, in seconds they are 2001 to 5138.
@@ -180,11 +185,6 @@ local function in_milliseconds(time)
   return time
 end
 
--- Whether a table is a list, which may be empty; some codecs keep its length at index 0.
-local function is_list(given)
-  return type(given) == "table" and (given[1] ~= nil or given[0] == 0 or next(given) == nil)
-end
-
 -- The object of a body, which slanger and old servers write in their own ways: `time_ms` as text, no events at all.
 local function read_body(self, body)
   local hook = body == "" and {} or self.json.parse(body)
@@ -192,16 +192,12 @@ local function read_body(self, body)
     return nil
   end
   local time, events = hook.time_ms, hook.events
-  if type(time) == "number" and time >= SECONDS_TO and time < MAX_TIME and type(events) == "table" and events[1] ~= nil
-  then -- fast path: as Pusher's servers write it
-    hook.time_ms = tointeger(time) or time
-    return hook
-  elseif type(time) == "string" and #time < 16 and time:find("^[0-9]+$") then
+  if type(time) == "string" and #time < 16 and time:find("^[0-9]+$") then
     time = tonumber(time)
   end
   if body == "" or (json.is_null(events) and is_time(time)) then
     events = {}
-  elseif not is_time(time) or not is_list(events) then
+  elseif not is_time(time) or not json.is_list(events) then
     return nil
   end
   time = in_milliseconds(time)
@@ -222,13 +218,8 @@ local function check_age(self, time_ms, max_age)
   return true
 end
 
---- Verifies and reads a webhook.
--- @tparam table|function headers names in any case, or function(name)
--- @tparam string body raw bytes as received
--- @tparam[opt] table opts `{ extra_tokens = { { key =, secret = }, … }, max_age = seconds }`
--- @treturn table|nil `{ id = string, time_ms = integer, events = { { name =, channel =, … }, … } }`; `id` is the same
---   for each retry of a webhook, `time_ms` has milliseconds also where the sender has seconds
-function methods:read(headers, body, opts)
+-- As `methods:read`, of any shape.
+local function read_any(self, headers, body, opts)
   local id, ok
   local given, message, details = NO_OPTIONS, nil, nil
   if opts ~= nil then
@@ -248,14 +239,30 @@ function methods:read(headers, body, opts)
   if given.max_age then
     ok, message, details = check_age(self, hook.time_ms, given.max_age)
   end
-  if ok then
-    ok, message, details = read_events(self, hook.events)
-  end
   if not ok then
     return nil, message, details
   end
   hook.id = id
-  return hook
+  return read_events(self, hook)
+end
+
+--- Verifies and reads a webhook.
+-- @tparam table|function headers names in any case, or function(name)
+-- @tparam string body raw bytes as received
+-- @tparam[opt] table opts `{ extra_tokens = { { key =, secret = }, … }, max_age = seconds }`
+-- @treturn table|nil `{ id = string, time_ms = integer, events = { { name =, channel =, … }, … } }`; `id` is the same
+--   for each retry of a webhook, `time_ms` has milliseconds also where the sender has seconds
+function methods:read(headers, body, opts)
+  local hook
+  if opts == nil then
+    hook = self.read_common(headers, body)
+  end
+  if hook then
+    return read_events(self, hook)
+  elseif hook == false then
+    return forged()
+  end
+  return read_any(self, headers, body, opts)
 end
 
 return webhook

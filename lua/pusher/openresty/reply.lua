@@ -1,6 +1,6 @@
 --- What the handlers respond with: JSON texts for refusals, and JSONP. Pure.
 --
--- Nothing that a visitor sent is repeated in a response, so nothing needs escaping.
+-- A refusal repeats nothing that a visitor sent, so nothing in it needs escaping.
 
 local reply = {}
 

@@ -11,7 +11,7 @@
 --   pending      of the call in flight
 --   result, message, details   the outcome of its call
 --   ended        events that are counted, but perhaps not reported
---   singles, single, missing, whole_attempts, whole_reached   see pusher.publisher.fallback
+--   singles, single, missing, made, whole_attempts, whole_reached   see pusher.publisher.fallback
 --   prev, next   its neighbours in the list of batches
 --
 -- All fields are set in the constructor: see pusher.publisher.lane.
@@ -30,7 +30,7 @@ function batch.new()
   return {
     state = "ready", interrupted = false, events = NO_EVENTS, lanes = false, attempts = 0, body = false,
     pending = false, result = false, message = false, details = false, ended = false, singles = false,
-    single = false, missing = false, reached = false, whole_attempts = 0, whole_reached = false,
+    single = false, missing = false, made = false, reached = false, whole_attempts = 0, whole_reached = false,
     prev = false, next = false,
   }
 end
@@ -43,7 +43,7 @@ function batch.clear(self)
   return events
 end
 
---- The JSON text of an event: all there is of one that nobody asks about.
+--- The JSON text of an event, which is all that the queue keeps of one that needs no report.
 -- @tparam string|table event
 -- @treturn string
 function batch.event_text(event)
@@ -116,7 +116,7 @@ end
 -- transport may keep its own.
 function batch.add_attempts(self)
   local _, _, details = errors.fail(self.details.code, self.message, self.details)
-  details.attempts = self.whole_attempts + self.attempts
+  details.attempts = self.made or self.whole_attempts + self.attempts
   if self.reached then
     details.sent = nil
   end

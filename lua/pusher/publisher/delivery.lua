@@ -288,9 +288,9 @@ end
 function methods:abandon(message, details, keep_in_flight)
   local given_up, events, attempts = batches.list_all(self.batches.first, keep_in_flight)
   local failure = { code = details.code, attempts = attempts }
-  local taken = #events
+  local in_batches = #events
   self.queue:drain(events)
-  self.event_count = self.event_count - taken
+  self.event_count = self.event_count - in_batches
   self.retries:clear()
   self.outcomes:count("failed", #events)
   for _, batch in ipairs(given_up) do

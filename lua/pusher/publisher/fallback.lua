@@ -10,7 +10,8 @@
 --   whole_attempts, whole_reached   `attempts` and `reached` of the calls with all of them
 --   single   whether its call is one to /events, for one event
 --   missing  while it is not known whether the server has no batch_events, or no such app: the failure of the call
---            to batch_events, { message =, details =, attempts = }
+--            to batch_events, { message =, details = }
+--   made     the attempts by an event's place, when all fail at once; else false
 
 local batches = require "pusher.publisher.batch"
 local callback = require "pusher.base.callback"
@@ -38,14 +39,14 @@ end
 function fallback.begin(batch)
   local status = batch.details.status
   if status == MISSING and not batch.single then
-    batch.missing = { message = batch.message, details = batch.details, attempts = batch.attempts }
+    batch.missing = { message = batch.message, details = batch.details }
   elseif not FAULTY[status] or #batch.events == 1 then
     return false
   end
   local singles = {} -- the batch may be down to one of them already
   batches.list(batch, singles, {})
   if not batch.singles then
-    batch.whole_attempts = batch.attempts
+    batch.whole_attempts, batch.attempts = batch.attempts, 0
   end
   batch.events, batch.singles = singles, singles -- each of them once, should this be interrupted and begin again
   batch.whole_reached = batch.whole_reached or batch.reached
@@ -75,11 +76,10 @@ end
 
 -- All events fail as the call to batch_events did.
 local function fail_all(batch)
-  local events, missing = {}, batch.missing
-  batches.list(batch, events, {})
-  batch.events, batch.singles, batch.missing = events, false, false
-  batch.message, batch.details, batch.attempts = missing.message, missing.details, missing.attempts
-  batch.whole_attempts = 0
+  local events, made, missing = {}, {}, batch.missing
+  batches.list(batch, events, made)
+  batch.events, batch.singles, batch.missing, batch.made = events, false, false, made
+  batch.message, batch.details = missing.message, missing.details
 end
 
 --- Looks at the outcome of a call to /events while it is not known whether the server has batch_events.
@@ -105,12 +105,16 @@ function fallback.next(batch)
   return event and { event }
 end
 
---- Makes that event the next call's. Takes no memory.
+--- Makes that event the next call's. It has no attempts of its own yet, unless `begin` has just put it first: then it
+-- may have been in a call alone, whose attempts `begin` has kept. Takes no memory.
 -- @tparam table batch
 -- @tparam table events as `next` returned them
 function fallback.take(batch, events)
+  if batch.events ~= batch.singles then -- `begin` makes them the same table
+    batch.attempts = 0
+  end
   table.remove(batch.singles, 1)
-  batch.events, batch.body, batch.attempts, batch.reached = events, false, 0, batch.whole_reached
+  batch.events, batch.body, batch.reached = events, false, batch.whole_reached
 end
 
 return fallback

@@ -16,7 +16,9 @@ function heads.new(payload)
   return setmetatable({ payload = payload, by_channel = {}, count = 0 }, metatable)
 end
 
-local function make(self, channel, event)
+--- What `payload:head` returns for a channel and an event name, for `known` from now on.
+-- @treturn string|nil
+function methods:make(channel, event)
   local head, message, details = self.payload:head(channel, event)
   if head then
     if self.count >= MAX_HEADS then
@@ -29,15 +31,11 @@ local function make(self, channel, event)
   return head, message, details
 end
 
---- What `payload:head` returns for a channel and an event name.
+--- The head of a pair that `make` has made and that is remembered, so both are valid names; nil for any other values.
 -- @treturn string|nil
-function methods:get(channel, event)
+function methods:known(channel, event)
   local by_event = self.by_channel[channel]
-  local head = by_event and by_event[event]
-  if head then
-    return head
-  end
-  return make(self, channel, event)
+  return by_event and by_event[event]
 end
 
 return heads

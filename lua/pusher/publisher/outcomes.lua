@@ -32,8 +32,6 @@ local function attributes_of(event, index, response)
   return type(attributes) == "table" and attributes or {}
 end
 
-local TRIES = 2
-
 -- Each event gets details of its own.
 local function failure(_, index, message, details)
   local _, _, own = errors.fail(details.code, message, details)
@@ -47,7 +45,7 @@ local function dropped()
   return errors.fail("full", "dropped from a full queue in favour of a newer event")
 end
 
--- All memory is had before on_result is called. Then the event has no text any more: it is reported.
+-- Allocates first, then takes the event's text away, then calls on_result: an event without text has been reported.
 local function call_back(self, event, index, result_of, a, b)
   local reported = { channel = event.channel, name = event.name, replace = event.replace, tag = event.tag }
   local result, message, details = result_of(event, index, a, b)
@@ -94,9 +92,10 @@ local function call(self, f, a, b, c, d)
   pcall(self.callbacks.call, self.callbacks, "on_result", nil, f, self, a, b, c, d)
 end
 
--- Lua 5.1 and LuaJIT do not collect garbage when memory is short, so both functions do, and try again.
+-- Lua 5.1 and LuaJIT do not collect garbage when memory is short, so report_all and report_one do, and try again.
+local TRIES = 2
 
--- Events that are not reported then remain so.
+-- Raises when memory is still short; called again, it reports the events that are left.
 local function report_all(self, events, result_of, a, b)
   local last = self.on_result and events[#events]
   for _ = 1, last and TRIES or 0 do

@@ -105,7 +105,7 @@ local function drop(self, kept)
   return event
 end
 
--- Has all the memory for an event that is about to be added. Returns its lane, and the time.
+-- Allocates all that adding an event takes. Returns its lane, and the time.
 local function prepare(self, channel, event, replace_key)
   local now = self.now()
   local replaceable = replace_key and {} or nil
@@ -192,11 +192,11 @@ function methods:find(channel, replace_key)
   return lane and lane.replaceable and lane.replaceable[replace_key] or nil
 end
 
---- Replaces an event that `find` returned: the new text and tag get its place in the order.
+--- Replaces an event that `find` returned: the new text, tag and key (as given) take its place in the order.
 -- @treturn table the replaced event without its text, a fresh table
-function methods:replace(event, text, tag) -- luacheck: no self
+function methods:replace(event, text, replace, tag) -- luacheck: no self
   local old = { channel = event.channel, name = event.name, replace = event.replace, tag = event.tag }
-  event.text, event.tag = text, tag
+  event.text, event.replace, event.tag = text, replace, tag
   return old
 end
 

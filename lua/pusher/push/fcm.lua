@@ -40,7 +40,7 @@ local OPTIONS = {
   now = sources.NOW,
   sleep = { "function", default = core.sleep }, -- for a transport that blocks
   random = sources.RANDOM,
-  getenv = { "function", default = os.getenv },
+  getenv = { "function", default = os and os.getenv or function() end },
 }
 
 -- Neither the account nor the token is shown.
@@ -73,7 +73,7 @@ local function start(self, config)
   local account, message, details = credentials.load(config, given.getenv, given.json)
   config.credentials = nil -- only the account's signer has the key
   if account then
-    config.transport = given.transport
+    config.transport, config.log = given.transport, given.log
     transport, message, details = transports.resolve(config)
   end
   if not transport then
@@ -93,7 +93,7 @@ end
 --- Starts the handler. Nothing is sent yet; the key is tried, the token is fetched with the first message.
 -- @tparam table given see docs/push.md: `enabled`, `credentials` or `credentials_file`, `buffer`, …
 -- @treturn true|nil true
--- @fails config, closed
+-- @fails config, network, closed
 -- @source tinode: Handler.Init of push/fcm
 -- @source Google service accounts: OAuth 2.0 for server to server applications
 function methods:init(given)
@@ -242,6 +242,13 @@ function methods:flush(seconds)
   return left and true, message, details
 end
 
+local function end_all(self)
+  self.sender:close("the handler was stopped before the message was sent")
+  if self.owns_transport then
+    self.transport:close()
+  end
+end
+
 --- Stops the handler: nothing more is accepted, messages in flight get some time, the rest ends as `closed`.
 -- It may be called again, and the handler may be started again.
 -- @tparam[opt=5] number seconds the longest it may take
@@ -258,13 +265,13 @@ function methods:stop(seconds)
     self.stopping = true -- until all is done: a callback may call init
     local ran, raised = pcall(work, self, limit, true)
     self.running = false
-    self.sender:close("the handler was stopped before the message was sent")
-    if self.owns_transport then
-      self.transport:close()
-    end
+    local ended, lack = pcall(end_all, self)
     self.stopping = false
-    if not ran then -- the clock did; all the same each device has its outcome
-      error(raised, 0)
+    if not ended then -- memory is short: the next call ends the rest
+      self.running, self.started = true, true
+    end
+    if not ran or not ended then -- when only the clock raised, each device has its outcome all the same
+      error(ran and lack or raised, 0)
     end
   end
   return true

@@ -86,12 +86,17 @@ function methods:is_unfinished()
   return self.unfinished or self:is_running()
 end
 
---- Calls the handler's own `stop`. One that fails may be called again.
+--- Calls the handler's own `stop`. One that fails may be called again. A handler that is still ready after that has
+-- refused to stop, and goes on.
 -- @tparam number seconds
 function methods:finish(seconds)
   self.unfinished = false -- it may stop the registry
   local ok, message, details = self:call("stop", seconds)
-  self.unfinished = not ok
+  if not ok and self:has "is_ready" and self:call "is_ready" == true then
+    self.state = "started"
+  else
+    self.unfinished = not ok
+  end
   return ok, message, details
 end
 

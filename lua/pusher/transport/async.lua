@@ -15,7 +15,6 @@ local core = require "pusher.core"
 local curl = require "pusher.curl"
 local errors = require "pusher.base.errors"
 local no_proxy = require "pusher.base.no_proxy"
-local options = require "pusher.base.options"
 local pending = require "pusher.pending"
 local retries = require "pusher.transport.async.retries"
 local requests = require "pusher.base.request"
@@ -66,12 +65,8 @@ end
 -- @fails config, network
 function transport.new(given)
   arguments.check("new", 1, given, "table or nil")
-  local settings, message, details = options.transport(given)
-  local is_direct
-  if settings then
-    is_direct, message, details = no_proxy.new(settings)
-  end
-  if not is_direct then
+  local settings, message, details = no_proxy.settings(given)
+  if not settings then
     return nil, message, details
   end
   local handle, code
@@ -84,7 +79,7 @@ function transport.new(given)
     name = "async",
     repeats = true, -- see pusher.transport
     handle = handle,
-    is_direct = is_direct,
+    is_direct = settings.is_direct,
     log = log,
     max_pending = settings.max_pending,
     call_timeout = settings.timeout,

@@ -5,7 +5,6 @@ local arguments = require "pusher.base.arguments"
 local curl = require "pusher.curl"
 local errors = require "pusher.base.errors"
 local no_proxy = require "pusher.base.no_proxy"
-local options = require "pusher.base.options"
 local requests = require "pusher.base.request"
 
 local transport = {}
@@ -19,12 +18,8 @@ local metatable = { __index = methods, __name = "pusher.transport.curl" }
 -- @fails config, network
 function transport.new(given)
   arguments.check("new", 1, given, "table or nil")
-  local settings, message, details = options.transport(given)
-  local is_direct
-  if settings then
-    is_direct, message, details = no_proxy.new(settings)
-  end
-  if not is_direct then
+  local settings, message, details = no_proxy.settings(given)
+  if not settings then
     return nil, message, details
   end
   local handle, code
@@ -32,7 +27,7 @@ function transport.new(given)
   if not handle then
     return errors.fail(code, message)
   end
-  return setmetatable({ name = "curl", handle = handle, is_direct = is_direct }, metatable)
+  return setmetatable({ name = "curl", handle = handle, is_direct = settings.is_direct }, metatable)
 end
 
 local function perform(self, request)

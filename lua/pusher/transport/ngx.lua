@@ -7,7 +7,6 @@ local connection = require "pusher.transport.ngx.connection"
 local core = require "pusher.core" -- now()
 local errors = require "pusher.base.errors"
 local no_proxy = require "pusher.base.no_proxy"
-local options = require "pusher.base.options"
 local requests = require "pusher.base.request"
 local route = require "pusher.transport.ngx.route"
 local wire = require "pusher.transport.ngx.wire"
@@ -26,12 +25,8 @@ local metatable = { __index = methods, __name = "pusher.transport.ngx" }
 -- @fails config
 function transport.new(given)
   arguments.check("new", 1, given, "table or nil")
-  local settings, message, details = options.transport(given)
-  local is_direct
-  if settings then
-    is_direct, message, details = no_proxy.new(settings)
-  end
-  if not is_direct then
+  local settings, message, details = no_proxy.settings(given)
+  if not settings then
     return nil, message, details
   elseif type(ngx) ~= "table" or type(ngx.socket) ~= "table" then
     return errors.fail("config", 'transport "ngx" works inside nginx only', { field = "transport" })
@@ -48,7 +43,6 @@ function transport.new(given)
   end
   settings.name = "ngx"
   settings.proxy = proxy
-  settings.is_direct = is_direct
   settings.idle_ms = math.floor(settings.keepalive.idle * 1000)
   settings.pool_size = math.min(settings.keepalive.pool_size, MAX_POOL_SIZE)
   settings.keep = settings.pool_size > 0 and settings.idle_ms > 0

@@ -27,7 +27,7 @@ local OPTIONS = {
   log = { "function", default = callback.log_to_stderr },
 }
 
-local methods, methods_with_pendings = {}, {} -- the latter are these, replaced by those of pendings.lua
+local methods, methods_with_pendings = {}, {} -- the latter: both these and those of pendings.lua, which win
 local metatable = { __index = methods, __name = "pusher.transport.recorder" }
 local metatable_with_pendings = { __index = methods_with_pendings, __name = "pusher.transport.recorder" }
 

@@ -3,6 +3,7 @@ local cjson = require "cjson"
 local credentials = require "pusher.push.fcm.credentials"
 local core = require "pusher.core"
 local fails = require "spec.helpers.fails"
+local read_key = require "spec.helpers.key"
 local with_fifo = require "spec.helpers.fifo"
 local json = assert(require("pusher.base.json").new())
 
@@ -14,13 +15,6 @@ end
 
 local function load(config, values)
   return credentials.load(config, getenv(values), json)
-end
-
-local function read_key(name)
-  local file = assert(io.open("spec/helpers/keys/" .. name .. ".pem", "rb"))
-  local text = file:read("*a")
-  file:close()
-  return text
 end
 
 -- Runs a test with a file of that text.
@@ -128,6 +122,21 @@ describe("pusher.push.fcm.credentials", function()
       end)
       with_file("private " .. account.new().private_key, function(path)
         assert.are.equal("credentials: must be a JSON object", refused { credentials_file = path })
+      end)
+    end)
+
+    it("a file in a host without io.open, or with one that raises, as in a Luanti mod", function()
+      local real = io.open
+      finally(function()
+        io.open = real -- luacheck: ignore 122
+      end)
+      with_file(cjson.encode(account.new()), function(path)
+        for _, open in ipairs { false, error } do
+          io.open = open or nil -- luacheck: ignore 122
+          local message = refused { credentials_file = path }
+          io.open = real -- luacheck: ignore 122
+          assert.matches("cannot read", message)
+        end
       end)
     end)
 

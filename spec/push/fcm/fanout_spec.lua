@@ -105,6 +105,23 @@ describe("pusher.push.fcm.fanout", function()
     assert.are.equal("closed", select(3, made:push_message { token = "c" }).code)
   end)
 
+  it("loses nothing that it gives up when memory is short", function()
+    local made, reported = new { [ANN] = { { device_id = "a" } } }
+    made:push(receipt())
+    made:push(receipt())
+    made:push_message { token = "c" }
+    made:next_job()
+    local reads = 0
+    local details = setmetatable({}, { __index = function() -- read when a failure is made
+      reads = reads + 1
+      return reads % 2 == 0 and "closed" or error("not enough memory", 0)
+    end })
+    for _ = 1, 4 do
+      pcall(made.abandon, made, "stopped", details)
+    end
+    assert.are.same({ "a closed", "receipt closed", "c closed" }, reported)
+  end)
+
   it("gives up devices that are found after the end, as a store that yields may do", function()
     local made, reported
     made, reported = new(function()

@@ -132,6 +132,13 @@ describe("pusher.push.fcm.outcomes", function()
     assert.are.equal("closed", seen.reported[1][3])
   end)
 
+  it("reports a receipt although memory is short for the log", function()
+    local made, seen = recorder()
+    local text = setmetatable({}, { __concat = function() error("not enough memory", 0) end })
+    made:record_receipt({}, "failed", text, { code = "response" })
+    assert.are.equal(1, #seen.reported)
+  end)
+
   it("adds its counts", function()
     local made = recorder()
     made:count_receipt()

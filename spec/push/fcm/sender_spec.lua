@@ -1,4 +1,8 @@
 local cjson = require "cjson"
+local endpoint = require "pusher.base.endpoint"
+local messages = require "pusher.push.fcm.message"
+local receipts = require "pusher.push.tinode.receipt"
+local schedule = require "pusher.base.schedule"
 local world = require "spec.helpers.fcm_world"
 
 local ANN = "CAcGBQQDAgE"
@@ -385,7 +389,7 @@ describe("pusher.push.fcm.sender", function()
       sending:set_deadline(1005)
       assert.are.equal(1005, sending:due())
       sending:set_deadline(nil)
-      sending.in_flight_count = sending.max_in_flight
+      sending.in_flight.size = sending.max_in_flight
       assert.is_nil(sending:due())
     end)
 
@@ -451,6 +455,74 @@ describe("pusher.push.fcm.sender", function()
     assert.are.equal(3, fake.cancelled)
     assert.are.same({ closed = 3 }, fake:outcomes())
     assert.are.equal(0, handler:stats().in_flight)
+  end)
+
+  it("ends all that it has given up, though a call cannot be cancelled", function()
+    local fake = world.new { deferred = true, latency = 100 }
+    local send = fake.transport.send
+    function fake.transport.send(...)
+      local pending = send(...)
+      pending.cancel = error
+      return pending
+    end
+    local handler = fake:handler(devices(3))
+    handler.sender.tokens.current = function() return "token" end
+    assert(handler:push(world.receipt { [ANN] = {} }))
+    handler:step(1)
+    assert.are.equal(3, handler:stats().in_flight)
+    handler:stop(1)
+    assert.are.same({ closed = 3 }, fake:outcomes())
+  end)
+
+  it("ends all that it gives up, in the end, when memory is short", function()
+    local fake = world.new { deferred = true, respond = function(call)
+      call.latency = call.message.token == "t1" and 0 or 100
+      return call.message.token == "t1" and 503 or 200, { name = "m" }
+    end }
+    local handler = fake:handler(devices(3), { max_in_flight = 2 })
+    assert(handler:push(world.receipt { [ANN] = {} }))
+    handler:step(1)
+    local stats, reads = handler:stats(), 0
+    assert.are.same({ 1, 2 }, { stats.retrying, stats.in_flight })
+    local details = setmetatable({}, { __index = function(_, name)
+      reads = name == "code" and reads + 1 or reads
+      return name == "code" and (reads % 3 ~= 2 and "closed" or error("not enough memory", 0)) or nil
+    end })
+    for _ = 1, 6 do
+      pcall(handler.sender.abandon, handler.sender, "stopped", details)
+    end
+    assert.are.same({ closed = 3 }, fake:outcomes())
+  end)
+
+  it("loses no message when memory is short once, and keeps no place for it", function()
+    local waiting = getmetatable(schedule.new()).__index
+    for _, part in ipairs {
+      { endpoint, "request" }, { messages, "build" }, { receipts, "uids" }, { waiting, "add" },
+    } do
+      for _, deferred in ipairs { false, true } do
+        local fake = world.new { deferred = deferred, respond = function(call)
+          if call.message.token == "t2" then
+            return failing(404, "UNREGISTERED")
+          end
+          return call.number > 1 and 200 or 503, { name = "m" }
+        end }
+        local handler = fake:handler(devices(2), { max_in_flight = 1 })
+        assert(handler:send { token = "first" })
+        local owner, name = part[1], part[2]
+        local original = owner[name]
+        owner[name] = function()
+          owner[name] = original
+          error("not enough memory", 0)
+        end
+        assert(handler:push(world.receipt { [ANN] = {} }))
+        for _ = 1, 3 do
+          pcall(handler.flush, handler, 100)
+        end
+        assert.are.equal(original, owner[name]) -- it was called
+        assert.is_true(handler:flush(100))
+        assert.are.equal(3, #fake.results)
+      end
+    end
   end)
 
   it("ends every device in one outcome, whatever happens, by thousands of throws of the dice", function()

@@ -95,6 +95,17 @@ describe("pusher.push.fcm.token", function()
     assert.are.equal("t2", one:current())
   end)
 
+  it("does not wait after a failure that memory was too short to keep", function()
+    local world = keeper { respond = function(parse, number)
+      if number == 1 then
+        return nil, setmetatable({}, { __concat = function() error("not enough memory", 0) end }), {}
+      end
+      return parse(200, '{"access_token":"t2"}', "")
+    end }
+    assert.has_error(function() world.keeper:current() end, "not enough memory")
+    assert.are.equal("t2", world.keeper:current())
+  end)
+
   it("forgets the key and the token when it is closed, also one that arrives later", function()
     local world = keeper()
     world.keeper:current()

@@ -20,7 +20,7 @@ local response = require "pusher.transport.ngx.response"
 
 local BATCH = 500 -- forms
 local MAX_BODY = 100000
-local TIMEOUT = 2 -- seconds
+local TIMEOUT = 30 -- seconds, which no response takes: the peer ends each
 
 local unpack = table.unpack or unpack -- luacheck: ignore
 

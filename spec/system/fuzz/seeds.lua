@@ -1,22 +1,13 @@
 --- The first inputs of the C targets, in the layouts that the files in c/ read.
 
-local seeds = {}
+local key = require "spec.helpers.key"
 
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
+local seeds = {}
 
 -- A text after its size, in units of `scale` bytes, which it is filled up to.
 local function sized(text, scale)
   local units = math.ceil(#text / (scale or 1))
   return string.char(units) .. text .. (" "):rep(units * (scale or 1) - #text)
-end
-
-local function key(name)
-  return read("spec/helpers/keys/" .. name .. ".pem")
 end
 
 -- The bytes between the lines of a PEM text.

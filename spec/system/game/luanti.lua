@@ -2,6 +2,8 @@
 -- Needs the command minetestserver or luantiserver.
 
 local cqueues = require "cqueues"
+local shell = require "tools.shell"
+local text_file = require "tools.text_file"
 local uv = require "luv"
 
 local luanti = {}
@@ -10,19 +12,6 @@ local metatable = { __index = methods }
 
 local START_SECONDS = 30
 
-local function output_of(command)
-  local pipe = assert(io.popen(command))
-  local text = pipe:read("*a"):gsub("%s+$", "")
-  pipe:close()
-  return text
-end
-
-local function write_file(path, text)
-  local file = assert(io.open(path, "wb"))
-  file:write(text)
-  file:close()
-end
-
 -- Debian's command is a wrapper that sets another log file; this finds the program itself.
 local function find_program()
   for _, name in ipairs { "/usr/lib/minetest/minetestserver", "/usr/lib/luanti/luantiserver" } do
@@ -30,7 +19,7 @@ local function find_program()
       return name
     end
   end
-  return assert(output_of("PATH=$PATH:/usr/games command -v minetestserver || PATH=$PATH:/usr/games command -v luantiserver"))
+  return shell.run("PATH=$PATH:/usr/games; command -v minetestserver || command -v luantiserver")
 end
 
 local function free_udp_port()
@@ -47,11 +36,11 @@ local function make_world(self, options)
   local directory = self.directory
   local world = directory .. "/world"
   os.execute(("mkdir -p '%s/games/bare/mods' '%s/worldmods'"):format(directory, world))
-  write_file(directory .. "/games/bare/game.conf", "title = Bare\nname = Bare\n")
-  write_file(world .. "/world.mt", "gameid = bare\nbackend = dummy\nauth_backend = sqlite3\nplayer_backend = dummy\n"
+  text_file.write(directory .. "/games/bare/game.conf", "title = Bare\nname = Bare\n")
+  text_file.write(world .. "/world.mt", "gameid = bare\nbackend = dummy\nauth_backend = sqlite3\nplayer_backend = dummy\n"
     .. "mod_storage_backend = sqlite3\n")
   for name, path in pairs(options.mods) do
-    local place = path:find("^/") and path or output_of("pwd") .. "/" .. path
+    local place = path:find("^/") and path or shell.output_of("pwd") .. "/" .. path
     os.execute(("ln -s '%s' '%s/worldmods/%s'"):format(place, world, name))
   end
   local lines = {
@@ -62,21 +51,21 @@ local function make_world(self, options)
   for name, value in pairs(options.settings) do
     lines[#lines + 1] = ("%s = %s"):format(name, tostring(value))
   end
-  write_file(directory .. "/minetest.conf", table.concat(lines, "\n") .. "\n")
+  text_file.write(directory .. "/minetest.conf", table.concat(lines, "\n") .. "\n")
 end
 
 --- Starts the server and waits until it listens.
 -- @tparam table options `mods` = names to folders, absolute or below the checkout; `settings` for minetest.conf
 -- @treturn table `{ port =, pid =, directory = }` with the methods below
 function luanti.start(options)
-  local self = setmetatable({ directory = output_of("mktemp -d") }, metatable)
+  local self = setmetatable({ directory = shell.output_of("mktemp -d") }, metatable)
   make_world(self, options)
   self.port = free_udp_port()
-  local root = output_of("pwd")
+  local root = shell.output_of("pwd")
   local environment = ("HOME='%s' MINETEST_SUBGAME_PATH='%s/games' MINETEST_GAME_PATH='%s/games' "
     .. "LUA_PATH='%s/lua/?.lua;;' LUA_CPATH='%s/build/jit/?.so;;'"):format(
     self.directory, self.directory, self.directory, root, root)
-  local die_with_us = output_of("command -v setpriv") ~= "" and "setpriv --pdeathsig TERM " or ""
+  local die_with_us = shell.output_of("command -v setpriv") ~= "" and "setpriv --pdeathsig TERM " or ""
   self.pipe = assert(io.popen(("echo $$; cd '%s'; exec env -u LUA_INIT %s %s%s --config minetest.conf --world '%s/world' --gameid bare "
     .. "--port %d --logfile log.txt --color never >output.txt 2>&1"):format(
     self.directory, environment, die_with_us, find_program(), self.directory, self.port)))
@@ -111,7 +100,7 @@ function methods:wait_for_log(text, seconds)
       return true
     end
     cqueues.poll(0.01)
-  until cqueues.monotime() > deadline or output_of("kill -0 " .. self.pid .. " 2>&1") ~= ""
+  until cqueues.monotime() > deadline or shell.output_of("kill -0 " .. self.pid .. " 2>&1") ~= ""
   return false
 end
 

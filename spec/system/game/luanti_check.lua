@@ -10,6 +10,9 @@ local time_scale = require "spec.helpers.time_scale"
 -- Limit for the longest of the mod's globalsteps, in microseconds: far below any wait for the network.
 local LONGEST_US = 10000 * time_scale
 
+local HANG_MS = 2000 * time_scale -- the player moves for 1,200 ms and more, and must have arrived before
+local WAIT = 10 * time_scale -- seconds
+
 describe("the Luanti mod", function()
   local server, game, bob
 
@@ -27,8 +30,7 @@ describe("the Luanti mod", function()
       mods = { pusher = "examples/luanti", step_timing = "spec/system/game/step_timing" },
       settings = {
         ["secure.trusted_mods"] = "pusher,step_timing",
-        pusher_url = ("http://%s:%s@%s:%d/apps/%s"):format(
-          server.key, server.secret, server.host, server.port, server.app_id),
+        pusher_url = server:url(),
         step_timing_of = "pusher",
       },
     }
@@ -55,7 +57,7 @@ describe("the Luanti mod", function()
   local function wait_for(count)
     assert.is_true(bob:wait(function()
       return server:inspect().events >= count
-    end, 10), cjson.encode(server:events {}))
+    end, WAIT), cjson.encode(server:events {}))
   end
 
   local function ask(who, command, reply)
@@ -63,7 +65,7 @@ describe("the Luanti mod", function()
     who:chat(command)
     assert.is_true(who:wait(function()
       return who.heard:find(reply)
-    end, 10), who.heard)
+    end, WAIT), who.heard)
     return who.heard:match(reply)
   end
 
@@ -98,7 +100,7 @@ describe("the Luanti mod", function()
   it("keeps ticks short while the Channels server hangs, and sends the newest positions afterwards", function()
     bob = player.join(game.port, "bob")
     wait_for(2)
-    server:misbehave { mode = "delay", ms = 2000, path = "/apps/", times = 1 }
+    server:misbehave { mode = "delay", ms = HANG_MS, path = "/apps/", times = 1 }
     ask(bob, "/timing", "steps=%d+")
     for x = 1, 40 do
       bob:move(x, 10, 0)
@@ -111,7 +113,7 @@ describe("the Luanti mod", function()
     assert.is_true(bob:wait(function()
       local moved = events("positions", "moved")
       return moved[#moved].x == 40
-    end, 10))
+    end, WAIT))
     local moved = events("positions", "moved")
     assert.is_true(#moved < 20, #moved .. " positions were sent")
     for index = 2, #moved do

@@ -63,7 +63,7 @@ describe("in its engine", function()
     text_file.write(beside.folder .. "/mod.conf", "name = example\n")
     game = luanti.start {
       mods = { example = beside.folder },
-      settings = { ["secure.trusted_mods"] = "example", pusher_url = program.url(beside.server) },
+      settings = { ["secure.trusted_mods"] = "example", pusher_url = beside.server:url() },
     }
     bob = player.join(game.port, "bob")
     local arrived = bob:wait(function() return #names() == 1 end, 30)

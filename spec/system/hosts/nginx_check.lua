@@ -53,10 +53,9 @@ describe("in nginx", function()
 
   after_each(function()
     if web then
-      local logged = web:failures()
-      web:stop()
+      local failures = web:finish()
       web = nil
-      assert.equal("", logged)
+      assert.equal("", failures)
     end
   end)
 
@@ -65,7 +64,7 @@ describe("in nginx", function()
     text = text:gsub("{\n", "%0" .. PATHS, 1):gsub("/etc/ssl/certs/ca%-certificates%.crt", beside.server.ca_file)
       :gsub("127%.0%.0%.1:808%d", "127.0.0.1:$port")
     web = nginx.start {
-      environment = ("PUSHER_URL='%s'"):format(program.url(beside.server)),
+      environment = ("PUSHER_URL='%s'"):format(beside.server:url()),
       configuration = function(values)
         values.folder, values.modules = beside.folder, modules or values.modules
         return ((MAIN .. text):gsub("%$(%l%l+)", values))

@@ -2,6 +2,7 @@
 
 local cqueues = require "cqueues"
 local local_server = require "tools.local_server"
+local shell = require "tools.shell"
 
 local program = {}
 
@@ -10,10 +11,7 @@ local WAIT_SECONDS = 30
 
 --- Makes an empty folder for a test; `program.remove` removes it.
 function program.folder()
-  local pipe = assert(io.popen("mktemp -d -t pusher-hosts.XXXXXX"))
-  local folder = pipe:read("*l")
-  pipe:close()
-  return folder
+  return shell.output_of("mktemp -d -t pusher-hosts.XXXXXX")
 end
 
 function program.remove(folder)
@@ -50,18 +48,6 @@ function program.beside(setup, teardown, before_each)
   return beside
 end
 
---- The value of PUSHER_URL for a local server.
-function program.url(server)
-  return ("http://%s:%s@%s:%d/apps/%s"):format(server.key, server.secret, server.host, server.port, server.app_id)
-end
-
-local function root()
-  local pipe = assert(io.popen("pwd"))
-  local folder = pipe:read("*l")
-  pipe:close()
-  return folder
-end
-
 --- Starts a program with the library in its search paths, the environment of the examples, and a time limit.
 -- @tparam table server a local Channels server
 -- @tparam string build the name of the build tree: "5.1", …, "jit"
@@ -75,7 +61,7 @@ function program.start(server, build, command)
     env -u LUA_INIT timeout -k 5 %d %s &
     echo $!
     wait $!
-    echo status $?]]):format(root(), build, program.url(server), MAX_SECONDS, command)))
+    echo status $?]]):format(shell.output_of("pwd"), build, server:url(), MAX_SECONDS, command)))
   return { pipe = pipe, pid = pipe:read("*n", "*l") }
 end
 

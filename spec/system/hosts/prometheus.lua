@@ -32,7 +32,8 @@ local function family_of(name, kinds)
   return kinds[base] == "summary" and base or name
 end
 
---- @tparam string text
+--- Reads the samples of a page.
+-- @tparam string text
 -- @treturn table samples to numbers, such as `["name{label=\"x\"}"] = 1`
 function prometheus.read(text)
   local samples, kinds, current = {}, {}, nil

@@ -21,6 +21,7 @@ function calls.client(channels, app, options)
     host = channels.host,
     port = channels.port,
     secure = false,
+    timeout = 30,
     encryption_master_key_base64 = calls.MASTER_KEY,
   }
   for option, value in pairs(options or {}) do

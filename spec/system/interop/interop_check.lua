@@ -5,6 +5,8 @@ local calls = require "spec.system.interop.calls"
 local node = require "spec.system.interop.node"
 local server = require "tools.local_server"
 
+local WEBHOOK_SECONDS = 30 -- in which the next one comes
+
 local subscribe, next_event = calls.subscribe, calls.next_event
 
 -- Each returns the server and the app whose users sign in.
@@ -35,7 +37,7 @@ for name, start in pairs(servers) do
             end
           end
         end
-      until not hooks:wait({ responses = responses + 1, timeout = 5 }).reached
+      until not hooks:wait({ responses = responses + 1, timeout = WEBHOOK_SECONDS }).reached
       error("no webhook " .. kind .. " for " .. channel)
     end
 

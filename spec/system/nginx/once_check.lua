@@ -1,10 +1,9 @@
 -- examples/webhooks_once: each event is handled once, over shared memory and over Redis, when its webhook is repeated,
--- comes twice at a time, or comes again after its handler failed. And docs/testing.md's recorder in nginx.
+-- comes twice at a time, or comes again after its handler failed.
 
 local core = require "pusher.core"
 local cqueues = require "cqueues"
 local nginx = require "tools.nginx"
-local readme = require "spec.helpers.readme"
 local source = require "spec.helpers.source"
 local terminal = require "tools.terminal"
 local text_file = require "tools.text_file"
@@ -192,9 +191,7 @@ describe("nginx.conf of", function()
   local web
 
   after_each(function()
-    local failures = web:failures()
-    web:stop()
-    assert.equal("", failures)
+    assert.equal("", web:finish())
   end)
 
   it("examples/webhooks_once handles a webhook once", function()
@@ -217,17 +214,5 @@ describe("nginx.conf of", function()
         ["X-Pusher-Key"] = "key", ["X-Pusher-Signature"] = core.mac("secret"):hex(body) } }.status)
     end
     assert.equal(1, select(2, web:log():gsub("ada is in presence%-a", "")))
-  end)
-
-  it("docs/testing.md shows what the recorder has kept", function()
-    local text
-    for _, block in ipairs(readme.blocks("docs/testing.md", "nginx")) do
-      text = readme.host(block) == "recorder" and block.text
-    end
-    web = nginx.start { http = (text:match("^(.-\n)server")), server = text:match("8080;\n(.*)}%s*$") }
-    assert.equal("ordered\n", web:request { path = "/order?id=7" }.body)
-    local event = require("cjson").decode(web:request { path = "/recorded" }.body)[1]
-    assert.same({ channel = "orders", name = "placed", data = { id = "7" } }, event)
-    assert.equal("{}\n", web:request { path = "/recorded" }.body)
   end)
 end)

@@ -8,20 +8,12 @@ local http = require "tools.nginx.http"
 local local_server = require "tools.local_server"
 local nginx = require "tools.nginx"
 local readme = require "spec.helpers.readme"
+local run = require("tools.shell").run
 local source = require "spec.helpers.source"
 local text_file = require "tools.text_file"
 
 local SECONDS = 30 -- ends what hangs
 local NOBODY = "setpriv --reuid=65534 --regid=65534 --clear-groups "
-
-local function run(command)
-  local pipe = assert(io.popen("{ " .. command .. "\n} 2>&1; echo status $?"))
-  local text = pipe:read("*a")
-  pipe:close()
-  local output, status = text:match("^(.-)%s*status (%d+)%s*$")
-  assert(status == "0", command .. "\n" .. tostring(output))
-  return output
-end
 
 describe("nginx.conf as pasted:", function()
   local root, web, server
@@ -114,8 +106,7 @@ describe("nginx.conf as pasted:", function()
       text_file.write(folder .. "/page.html", page)
       run("chmod a+r " .. folder .. "/page.html")
       server = local_server.start {}
-      local url = ("http://%s:%s@%s:%d/apps/%s"):format(server.key, server.secret, server.host, server.port, server.app_id)
-      start(folder, prefix, ("PUSHER_URL=%s %s"):format(url, command), port)
+      start(folder, prefix, ("PUSHER_URL=%s %s"):format(server:url(), command), port)
 
       assert.equal(page, request("GET", "/page.html").body)
       assert.equal(404, request("GET", "/nginx.conf").status)

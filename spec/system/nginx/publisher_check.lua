@@ -44,8 +44,7 @@ describe("the publisher inside nginx", function()
 
   after_each(function()
     if web then
-      local failures = web:failures()
-      web:stop()
+      local failures = web:finish()
       web = nil
       assert.equal("", failures)
     end

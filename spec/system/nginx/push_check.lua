@@ -38,9 +38,7 @@ describe("the FCM handler inside nginx", function()
   end)
 
   after_each(function()
-    local failures = web:failures()
-    web:stop()
-    assert.equal("", failures)
+    assert.equal("", web:finish())
   end)
 
   local function start(changes)

@@ -39,9 +39,7 @@ describe("pusher.transport.ngx, inside nginx", function()
   end)
 
   after_each(function()
-    local logged = web:failures()
-    web:stop()
-    assert.equal("", logged)
+    assert.equal("", web:finish())
   end)
 
   local open, command = remote.new(function() return web end)

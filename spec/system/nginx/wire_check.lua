@@ -21,10 +21,9 @@ describe("on the wire inside nginx", function()
   end)
 
   teardown(function()
-    local logged = web:failures()
-    web:stop()
+    local failures = web:finish()
     server:stop()
-    assert.equal("", logged)
+    assert.equal("", failures)
   end)
 
   -- Idle connections belong to the worker: those of an earlier case have been closed by the server.

@@ -1,6 +1,6 @@
 -- The scenario of a publisher, see scenarios.lua: events that are queued, replaced, encrypted, sent and reported.
 
-local FLUSH = 2 -- seconds
+local FLUSH = 10 * require "spec.helpers.time_scale" -- seconds
 
 local publishing = {}
 

@@ -11,6 +11,7 @@ local core = require "pusher.core"
 local process = require "pusher_test.process"
 local publishing = require "spec.system.oom.publishing"
 local pusher = require "pusher"
+local pushing = require "spec.system.oom.pushing"
 local sealed = require "spec.helpers.sealed"
 
 -- Lua 5.1 never loads a module again whose loading failed.
@@ -313,7 +314,8 @@ local function publisher_client(server, transport)
 end
 
 --- Makes the scenarios, with a local Channels server.
--- @tparam table server `{ host =, port =, tls_port =, refusing_port =, ca_file =, app_id =, key =, secret = }`
+-- @tparam table server `{ host =, port =, tls_port =, refusing_port =, ca_file =, app_id =, key =, secret =, push = }`,
+--   the last a local push server's `{ host =, port = }`
 function scenarios.new(server)
   local client = { open = function() return quiet_client(server) end, close = close }
   local nothing = function() end
@@ -343,6 +345,10 @@ function scenarios.new(server)
     publish = publishing.new(publisher_client(server, { "curl" })),
     publish_async = publishing.new(publisher_client(server, { "async" }), true),
     publish_silent = publishing.new(publisher_client(server, { "async" }), true, true),
+    fcm = pushing.new(server.push, "curl", false, scenarios.log),
+    fcm_async = pushing.new(server.push, "async", false, scenarios.log),
+    fcm_refused = pushing.new(server.push, "curl", true, scenarios.log),
+    fcm_stop = pushing.stopping(scenarios.log),
     fork = fork(server),
   }
 end

@@ -1,7 +1,7 @@
 -- Runs one scenario with the n-th allocation failing, for one n after another, each in a child of its own:
 -- tries.lua SCENARIO SOURCE MAX SEED SERVER, under the host of host.c, which explains SOURCE. MAX is how many numbers are
--- tried at most, spread over all; SEED moves them, by up to the distance of two; SERVER a local Channels server's
--- handshake in JSON.
+-- tried at most, spread over all; SEED moves them, by up to the distance of two; SERVER the local servers'
+-- handshakes in JSON, see scenarios.lua.
 --
 -- A call may end in an error of memory or of the network, but in no signal, no hang and no wrong result. The same calls
 -- work afterwards. A repetition of all this frees as many blocks as it allocates.
@@ -49,8 +49,10 @@ local MEMORY = { "ot enough memory", "ut of memory", "annot allocate memory" }
 local unexpected -- what was logged, if it was no error of memory
 
 -- What else a call may say when any allocation fails: the transport says in its log what the parser raised; Lua could
--- not open a module's file; over TLS a lack of memory may look like a header line that is too long for libcurl.
+-- not open a module's file; over TLS a lack of memory may look like a header line that is too long for libcurl; LuaJIT's
+-- compiler may lose the arguments of the call that it stopped at: `text:gsub()` always has its self.
 local OTHER_MEMORY = {
+  rawget(_G, "jit") and source == "lua" and "on bad self (string expected, got no value)" or nil,
   name:find("_tls", 1, true) and "or its headers than 64 KiB" or nil,
   "the response could not be processed", (name == "load" or name == "first_calls") and "module '" or nil,
 }

@@ -1,4 +1,5 @@
 local pusher = require "pusher"
+local recorded = require "spec.helpers.recorded"
 local recorder = require "pusher.transport.recorder"
 
 local function request()
@@ -19,23 +20,6 @@ describe("transport.recorder with pendings", function()
     client = assert(pusher.new(all))
   end
 
-  -- The channels of the events, "a b c".
-  local function channels()
-    local names = {}
-    for index, event in ipairs(transport:events()) do
-      names[index] = event.channel
-    end
-    return table.concat(names, " ")
-  end
-
-  local function outcomes()
-    local list = {}
-    for index, sent in ipairs(transport:requests()) do
-      list[index] = tostring(sent.status or sent.code)
-    end
-    return table.concat(list, " ")
-  end
-
   before_each(function()
     make()
   end)
@@ -46,16 +30,16 @@ describe("transport.recorder with pendings", function()
     local second = client:channels()
     assert.is_false(first.done)
     assert.equal("pending", select(3, first:result()).code)
-    assert.equal("", channels())
-    assert.equal("nil nil", outcomes())
+    assert.equal("", recorded.channels(transport))
+    assert.equal("nil nil", recorded.outcomes(transport))
     assert.equal(0, transport:timeout())
     transport:respond { code = "timeout", path = "/channels" }
     assert.equal(0, transport:step())
     assert.is_nil(transport:timeout())
     assert.same({ {} }, order)
     assert.equal("timeout", select(3, second:result()).code)
-    assert.equal("a", channels())
-    assert.equal("200 timeout", outcomes())
+    assert.equal("a", recorded.channels(transport))
+    assert.equal("200 timeout", recorded.outcomes(transport))
   end)
 
   it("leaves the calls of callbacks to the next step", function()
@@ -63,9 +47,9 @@ describe("transport.recorder with pendings", function()
       client:trigger("b", "e")
     end)
     assert.equal(1, transport:step())
-    assert.equal("a", channels())
+    assert.equal("a", recorded.channels(transport))
     assert.equal(0, transport:step(1))
-    assert.equal("a b", channels())
+    assert.equal("a b", recorded.channels(transport))
   end)
 
   it("may step and wait in a callback", function()
@@ -77,7 +61,7 @@ describe("transport.recorder with pendings", function()
     local third = client:trigger("c", "e")
     assert.equal(0, transport:step())
     assert.is_true(third.done)
-    assert.equal("a b c", channels())
+    assert.equal("a b c", recorded.channels(transport))
   end)
 
   it("waits for one call, through all its attempts", function()
@@ -85,9 +69,9 @@ describe("transport.recorder with pendings", function()
     transport:respond { code = "network", times = 2 }
     local call = client:channels()
     assert.equal("pending", select(3, call:wait(0)).code)
-    assert.equal("network nil", outcomes())
+    assert.equal("network nil", recorded.outcomes(transport))
     assert.same({ channels = {} }, call:wait())
-    assert.equal("network network 200", outcomes())
+    assert.equal("network network 200", recorded.outcomes(transport))
     transport:respond { code = "network", times = 3 }
     assert.equal(3, select(3, client:channels():wait()).attempts)
     assert.is_true(transport:step() == 0)
@@ -99,7 +83,7 @@ describe("transport.recorder with pendings", function()
     assert.equal("closed", select(3, call:result()).code)
     assert.equal(0, transport:step())
     assert.is_table(other:result())
-    assert.equal("b", channels())
+    assert.equal("b", recorded.channels(transport))
     assert.equal(2, #transport:requests())
   end)
 
@@ -136,7 +120,7 @@ describe("transport.recorder with pendings", function()
     assert.same({}, transport:requests())
     now = 1
     assert.equal(0, publisher:step())
-    assert.equal("a b", channels())
+    assert.equal("a b", recorded.channels(transport))
     assert.same({ "a", "b" }, results)
     assert.is_nil(publisher:pollfd())
     assert.is_nil(publisher:events())

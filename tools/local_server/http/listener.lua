@@ -75,6 +75,7 @@ function listener.open(options)
     tls = options.context ~= nil,
     ctx = options.context,
     version = not options.http2 and 1.1 or nil,
+    connection_setup_timeout = IDLE, -- many handshakes at once, on a busy machine, took longer than the default of 10
     intra_stream_timeout = IDLE,
     onerror = report,
     onstream = options.http2_requests and limit_streams(self, options.http2_requests, onstream) or onstream,

@@ -55,9 +55,11 @@ end
 
 -- The error for this token now: its name, or nil.
 local function next_error(state, target)
-  local plan = state.plans[target]
-  if plan and plan[1] then
-    local planned = table.remove(plan, 1)
+  local planned = state.plans[target]
+  if type(planned) == "table" then
+    planned = table.remove(planned, 1)
+  end
+  if planned then
     return planned ~= "sent" and planned or nil
   elseif state.dead[target] then
     return "UNREGISTERED"

@@ -122,7 +122,8 @@ local function commands_of(state)
     wait = function(wanted)
       return wait(state, wanted)
     end,
-    -- How FCM responds for one registration token, in order; "sent" accepts the message.
+    -- How FCM responds for one registration token, in order, or by one name, each time; "sent" accepts
+    -- the message.
     plan = function(arguments)
       state.plans[arguments.token] = arguments.responses
     end,

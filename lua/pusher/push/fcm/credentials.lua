@@ -2,6 +2,7 @@
 --
 -- The private key stays inside one function. No message here shows any part of the credentials.
 
+local callback = require "pusher.base.callback"
 local core = require "pusher.core"
 local endpoint = require "pusher.base.endpoint"
 local errors = require "pusher.base.errors"
@@ -19,9 +20,16 @@ local function refuse(text, field, hint, code)
   return errors.fail(code or "config", text, { field = field, hint = hint })
 end
 
+-- Some sandboxes have no io.open; that of a Luanti mod raises.
+local function open(path)
+  local ok, file = pcall(io and io.open, path, "rb")
+  callback.raise_out_of_memory(file)
+  return ok and file
+end
+
 local function read_file(path)
   local is_file = core.is_file(path)
-  local file = is_file and io.open(path, "rb") -- a pipe may have no writer
+  local file = is_file and open(path) -- a pipe may have no writer
   local text = file and file:read(MAX_FILE_BYTES + 1)
   if file then
     file:close()

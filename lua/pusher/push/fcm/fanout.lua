@@ -1,4 +1,7 @@
 --- One receipt in, a message per device out; each message is made only when it can be sent.
+--
+-- What is interrupted for lack of memory goes back into its queue. To add to one takes no memory: its nodes have all
+-- their fields from the beginning.
 
 local arguments = require "pusher.base.arguments"
 local callback = require "pusher.base.callback"
@@ -25,6 +28,12 @@ function fanout.new(options, config, outcomes)
     expanding = 0, -- receipts whose devices are being looked up: inside nginx `devices` may yield
     abandoned = nil, -- what everything ends with once it is given up: { message, details }
   }, metatable)
+end
+
+-- The fields up to `pending` are the sender's.
+local function new_job(receipt, device, body)
+  return { attempts = 0, deadline = 0, token = false, in_flight = false, settled = false, pending = false,
+    receipt = receipt, device = device, body = body, prev = false, next = false }
 end
 
 -- Whether one more may wait.
@@ -57,7 +66,7 @@ function methods:push(given)
   if not target then
     return nil, message, details
   end
-  self.items:push { receipt = receipt, data = data }
+  self.items:push { receipt = receipt, data = data, expanded = false, prev = false, next = false }
   return true
 end
 
@@ -79,7 +88,7 @@ function methods:push_message(given)
   if not ok then
     return nil, message, details
   end
-  self.items:push { device = { device_id = rawget(given, target), kind = target }, body = body }
+  self.items:push(new_job(nil, { device_id = rawget(given, target), kind = target }, body))
   return true
 end
 
@@ -94,19 +103,19 @@ local function refuse(device, reached)
   end
 end
 
-local function expand_user(self, item, uid, records, reached)
+-- Adds the user's devices to a list, as nodes of `entries` with the outcome of those that get no message.
+local function list_user(entries, item, uid, records, reached)
   for index = 1, arguments.length(records) do
     local record = rawget(records, index)
     record = type(record) == "table" and record or { device_id = false }
     local device = { uid = uid, device_id = rawget(record, "device_id"), platform = rawget(record, "platform"),
       kind = rawget(record, "kind") }
     local outcome, message, details = refuse(device, reached)
-    if outcome then
-      self.outcomes:record(item.receipt, device, outcome, message, details)
-    else
+    if not outcome then
       reached[device.device_id] = true
-      self.entries:push { item = item, device = device }
     end
+    entries[#entries + 1] = { item = item, device = device, outcome = outcome, message = message, details = details,
+      prev = false, next = false }
   end
 end
 
@@ -121,26 +130,48 @@ local function reached_devices(receipt)
   return reached
 end
 
-local function expand(self, item)
-  local receipt, options = item.receipt, self.options
+-- Looks up a receipt's devices.
+-- @treturn table|nil list of them, see list_user; nil, message, details when the store fails
+local function look_up(self, item)
+  local receipt, options, entries = item.receipt, self.options, {}
   local uids = receipts.uids(receipt)
-  self.outcomes:count_receipt()
   local ok, found, message = options.callbacks:call("devices", nil, options.devices, uids)
   if not ok or type(found) ~= "table" then
     message = not ok and found or message or ("it must return a table, got " .. type(found))
-    return self.outcomes:record_receipt(receipt, "failed",
-      select(2, fail("response", "the device store failed: " .. callback.text(message))))
+    return fail("response", "the device store failed: " .. callback.text(message))
   end
   local reached = reached_devices(receipt)
   for _, uid in ipairs(uids) do
     local records = rawget(found, uid)
     if type(records) == "table" then
-      expand_user(self, item, uid, records, reached)
+      list_user(entries, item, uid, records, reached)
+    end
+  end
+  return entries
+end
+
+local function expand(self, item)
+  local entries, message, details = look_up(self, item)
+  -- From here on nothing takes memory until each device is in a list: the receipt does not go back into its queue.
+  item.expanded = true
+  self.outcomes:count_receipt()
+  if not entries then
+    return self.outcomes:record_receipt(item.receipt, "failed", message, details)
+  end
+  for _, entry in ipairs(entries) do
+    if not entry.outcome then
+      self.entries:push(entry)
+    end
+  end
+  for _, entry in ipairs(entries) do
+    if entry.outcome then
+      self.outcomes:record(item.receipt, entry.device, entry.outcome, entry.message, entry.details)
     end
   end
 end
 
-local function prepare(self, entry, now)
+-- The job of a device's message; nil, message, details when there can be none.
+local function make_job(self, entry, now)
   local item, device, options = entry.item, entry.device, self.options
   local unread = item.receipt.to[device.uid].unread
   local built = messages.build(item.data, device, unread, self.config, now)
@@ -149,11 +180,18 @@ local function prepare(self, entry, now)
   if ok then
     body, message, details = messages.encode(built, self.config.validate_only, options.json)
   end
-  if not body then
-    self.outcomes:record(item.receipt, device, "invalid", message, details)
-    return nil
+  return body and new_job(item.receipt, device, body), message, details
+end
+
+local function prepare(self, entry, now)
+  local ran, job, message, details = pcall(make_job, self, entry, now)
+  if not ran then
+    self.entries:push(entry)
+    error(job, 0)
+  elseif not job then
+    self.outcomes:record(entry.item.receipt, entry.device, "invalid", message, details)
   end
-  return { receipt = item.receipt, device = device, body = body }
+  return job or nil
 end
 
 --- The next message to send. Looks up the devices of at most one receipt.
@@ -170,10 +208,16 @@ function methods:next_job()
     return item, item ~= nil
   end
   self.expanding = self.expanding + 1
-  expand(self, item)
+  local ran, raised = pcall(expand, self, item)
   self.expanding = self.expanding - 1
+  if not ran and not item.expanded then
+    self.items:push(item)
+  end
   if self.abandoned then
     self:abandon(self.abandoned[1], self.abandoned[2])
+  end
+  if not ran then
+    error(raised, 0)
   end
   return nil, true
 end
@@ -195,14 +239,19 @@ function methods:abandon(message, details)
   local function closed()
     return select(2, fail(details.code, message, details))
   end
-  for entry in self.entries.shift, self.entries do
-    self.outcomes:record(entry.item.receipt, entry.device, "closed", closed())
+  -- The failure is made first: what has left its list must not be lost for lack of memory.
+  while self.entries.first do
+    local text, own = closed()
+    local entry = self.entries:shift()
+    self.outcomes:record(entry.item.receipt, entry.device, "closed", text, own)
   end
-  for item in self.items.shift, self.items do
+  while self.items.first do
+    local text, own = closed()
+    local item = self.items:shift()
     if item.body then
-      self.outcomes:record(nil, item.device, "closed", closed())
+      self.outcomes:record(nil, item.device, "closed", text, own)
     else
-      self.outcomes:record_receipt(item.receipt, "closed", closed())
+      self.outcomes:record_receipt(item.receipt, "closed", text, own)
     end
   end
 end

@@ -20,11 +20,28 @@ function outcomes.new(options, validate_only)
   }, metatable)
 end
 
+local TRIES = 2
+
+-- What `callbacks:call` raises for lack of memory it raises before it calls on_result.
 local function report(self, receipt, device, outcome, message, details)
   local options = self.options
-  if options.on_result then
-    options.callbacks:call("on_result", nil, options.on_result, receipt, device, outcome, message, details)
+  local ran, raised = not options.on_result, nil
+  for _ = 1, ran and 0 or TRIES do
+    ran, raised = pcall(options.callbacks.call, options.callbacks, "on_result", nil, options.on_result, receipt, device,
+      outcome, message, details)
+    if ran then
+      return
+    end
+    collectgarbage() -- Lua 5.1 and LuaJIT do not when memory is short
   end
+  if not ran then
+    error(raised, 0)
+  end
+end
+
+local function log_failure(self, device, outcome, message, details)
+  callback.log(self.options.log, outcome == "unregistered" and "info" or "warn", "push not delivered: " .. message,
+    { uid = device.uid, outcome = outcome, code = details.code, status = details.status })
 end
 
 local function remove(self, device)
@@ -42,18 +59,17 @@ local function remove(self, device)
   end
 end
 
---- Records the one outcome of a device.
+--- Records the one outcome of a device, which is reported although memory may be short for the rest.
 -- @tparam table|nil receipt none for a message of the caller's own
 -- @tparam table device `{ uid =, device_id =, platform =, kind = }`
 -- @tparam string outcome see docs/push.md
 function methods:record(receipt, device, outcome, message, details)
   self.counts[outcome] = self.counts[outcome] + 1
   if message then
-    callback.log(self.options.log, outcome == "unregistered" and "info" or "warn", "push not delivered: " .. message,
-      { uid = device.uid, outcome = outcome, code = details.code, status = details.status })
+    pcall(log_failure, self, device, outcome, message, details)
   end
-  if outcome == "unregistered" then
-    remove(self, device)
+  if outcome == "unregistered" and not pcall(remove, self, device) then
+    self.counts.removals_failed = self.counts.removals_failed + 1
   end
   report(self, receipt, device, outcome, message, details)
 end
@@ -77,10 +93,14 @@ function methods:count_receipt()
   self.counts.receipts = self.counts.receipts + 1
 end
 
---- Records that a whole receipt ended as "failed" or "closed" before its devices were known.
+local function log_receipt(self, message, details)
+  callback.log(self.options.log, "error", "push not delivered: " .. message, { code = details.code })
+end
+
+--- Records that a whole receipt ended as "failed" or "closed" before its devices were known; reported as a device is.
 function methods:record_receipt(receipt, outcome, message, details)
   self.counts["receipts_" .. outcome] = self.counts["receipts_" .. outcome] + 1
-  callback.log(self.options.log, "error", "push not delivered: " .. message, { code = details.code })
+  pcall(log_receipt, self, message, details)
   report(self, receipt, nil, outcome, message, details)
 end
 

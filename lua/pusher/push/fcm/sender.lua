@@ -8,6 +8,7 @@ local driver = require "pusher.driver.choose"
 local endpoint = require "pusher.base.endpoint"
 local errors = require "pusher.base.errors"
 local http = require "pusher.base.http"
+local list = require "pusher.base.list"
 local observer = require "pusher.base.observer"
 local response = require "pusher.push.fcm.response"
 local retry = require "pusher.base.retry"
@@ -20,6 +21,8 @@ local metatable = { __index = methods, __name = "pusher.push.fcm.sender" }
 
 local MAX_WAITING = 1000 -- jobs to be sent again; with more of them no new ones are taken
 local MAX_TURNS = 32 -- calls of the source for one job: receipts without devices make none
+
+local INTERRUPTED, INTERRUPTED_DETAILS = "not enough memory to send the message", { code = "network", retryable = true }
 
 local function judge(self, done, ...)
   self.judged = self.judged + 1
@@ -61,8 +64,7 @@ function sender.new(options, config, account, transport, source, outcomes)
     path = path,
     max_in_flight = config.max_in_flight,
     waiting = schedule.new(), -- jobs to be sent again
-    in_flight = {}, -- set of jobs
-    in_flight_count = 0,
+    in_flight = list.new(), -- jobs; to add one takes no memory, so none is lost
     judged = 0, -- responses
     retried = 0,
     token_fetches = 0,
@@ -106,9 +108,9 @@ local function try_again(self, job, details)
 end
 
 local function finish_call(self, job)
-  if self.in_flight[job] then
-    self.in_flight[job] = nil
-    self.in_flight_count = self.in_flight_count - 1
+  if job.in_flight then
+    job.in_flight = false
+    self.in_flight:remove(job)
   end
 end
 
@@ -154,21 +156,30 @@ function methods:is_observing()
   return observer.is_inside(self.transport)
 end
 
+-- Puts a job back whose call was not made.
+local function put_back(self, job, now)
+  local ran, raised = pcall(self.waiting.add, self.waiting, job, now)
+  finish_call(self, job)
+  if not ran then
+    settle(self, job, nil, INTERRUPTED, INTERRUPTED_DETAILS)
+    error(raised, 0)
+  end
+end
+
 --- The next job to send, with a token to send it with.
 -- @treturn table|nil job
 function methods:next()
-  while self.in_flight_count < self.max_in_flight do
+  while self.in_flight.size < self.max_in_flight do
     local job, now = take(self)
     if not job then
       return nil
     end
     -- In flight from here on: inside nginx others run while a token is fetched.
-    self.in_flight[job] = true
-    self.in_flight_count = self.in_flight_count + 1
+    job.in_flight = true
+    self.in_flight:push(job)
     local ran, text, message, details = pcall(self.tokens.current, self.tokens)
     if not ran then -- the clock did
-      finish_call(self, job)
-      self.waiting:add(job, now)
+      put_back(self, job, now)
       error(text, 0)
     elseif self.abandoned and not job.settled then -- by a callback, while the job was made or the token fetched
       settle(self, job, errors.fail(self.abandoned.code, self.abandoned.message))
@@ -179,8 +190,7 @@ function methods:next()
       job.attempts = job.attempts + 1
       settle(self, job, nil, message, details)
     elseif not job.settled then
-      finish_call(self, job)
-      self.waiting:add(job, now) -- the token is being fetched
+      put_back(self, job, now) -- the token is being fetched
       return nil
     end
   end
@@ -190,7 +200,7 @@ end
 --- When `next` will have a message, if nothing else happens.
 -- @treturn number|nil a time of the clock `now`
 function methods:due()
-  if self.in_flight_count >= self.max_in_flight or self.tokens:is_fetching() then
+  if self.in_flight.size >= self.max_in_flight or self.tokens:is_fetching() then
     return nil
   elseif self.waiting.size < MAX_WAITING and not self.source:is_empty() then
     return 0
@@ -207,10 +217,7 @@ function methods:due_when_added()
 end
 function methods.hurry() end
 
---- Sends a job that `next` returned. It is settled at once, or when its pending is done.
--- @tparam table job
--- @tparam[opt] number seconds the longest the call may take
-function methods:send(job, seconds)
+local function begin(self, job, seconds)
   local config = self.config
   local request = endpoint.request(config.endpoint, "POST", self.path, {
     { "Authorization", "Bearer " .. job.token },
@@ -224,26 +231,35 @@ function methods:send(job, seconds)
   end)
 end
 
---- @treturn number messages that have been taken from the source and are not settled
+--- Sends a job that `next` returned. It is settled at once, or when its pending is done.
+-- @tparam table job
+-- @tparam[opt] number seconds the longest the call may take
+function methods:send(job, seconds)
+  local ran, raised = pcall(begin, self, job, seconds)
+  if not ran then
+    if job.in_flight then -- memory is short: the call may have been made or not
+      settle(self, job, nil, INTERRUPTED, INTERRUPTED_DETAILS)
+    end
+    error(raised, 0)
+  end
+end
+
+--- How many messages have been taken from the source and are not settled.
+-- @treturn number
 function methods:unsettled()
-  return self.in_flight_count + self.waiting.size
+  return self.in_flight.size + self.waiting.size
 end
 
 --- Ends all messages as failed; with `keep_in_flight`, all but those whose call is in flight.
 function methods:abandon(message, details, keep_in_flight)
   self.abandoned = not keep_in_flight and { message = message, code = details.code } or nil
-  local jobs = {}
-  for job in pairs(keep_in_flight and {} or self.in_flight) do
-    jobs[#jobs + 1] = job
-  end
-  while self.waiting.size > 0 do
-    jobs[#jobs + 1] = self.waiting:take(math.huge)
-  end
-  for _, job in ipairs(jobs) do
+  while self.waiting.size > 0 or (not keep_in_flight and self.in_flight.first) do
+    local _, text, own = errors.fail(details.code, message, details) -- first: no job is lost when memory is short
+    local job = not keep_in_flight and self.in_flight.first or self.waiting:take(math.huge)
     finish_call(self, job)
     job.settled = true
-    driver.cancel(job.pending)
-    self.outcomes:judge(job, errors.fail(details.code, message, details))
+    pcall(driver.cancel, job.pending)
+    self.outcomes:judge(job, nil, text, own)
   end
   self.source:abandon(message, details)
 end
@@ -256,7 +272,7 @@ end
 
 --- Adds the figures.
 function methods:add_stats(stats)
-  stats.retrying, stats.in_flight = self.waiting.size, self.in_flight_count
+  stats.retrying, stats.in_flight = self.waiting.size, self.in_flight.size
   stats.retried, stats.token_fetches = self.retried, self.token_fetches
 end
 

@@ -24,6 +24,8 @@ local RETRY_AFTER = 10 -- seconds until the next attempt after a failed fetch
 local GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 local MIN_SECRET_BYTES = 40 -- an assertion, a token or a key is at least as long
 
+local CLOSED = { "the FCM handler has been stopped", { code = "closed" } }
+
 local fail = errors.fail
 
 --- Shows nothing of the token.
@@ -111,7 +113,7 @@ function token.new(options, config, account, send)
     account = account, clock = options.clock, config = config, send = send,
     parse = token.parser(options.json, options.clock),
     fetching = false, retry_at = -math.huge, rejected_at = -math.huge,
-    -- Named, so that to set them takes no memory.
+    -- Named, and never nil (see pusher.base.list), so that to set them takes no memory.
     text = false, failure = false, renew_after = 0, usable_until = 0,
   }, metatable)
 end
@@ -123,15 +125,17 @@ local function keep(self, granted, message, details)
   end
   local now = self.clock()
   if granted then
-    self.text, self.failure = granted.text, nil
+    self.text, self.failure = granted.text, false
     local expiry = now + granted.expires_in
     -- A token that lives shorter than twice `early` is renewed at half its life.
     self.renew_after = expiry - math.min(self.config.token_early, granted.expires_in / 2)
     self.usable_until = math.max(self.renew_after, expiry - CLOCK_SKEW)
     return
   end
-  self.retry_at = now + math.max(RETRY_AFTER, http.clamp_wait(details.retry_after) or RETRY_AFTER)
+  local wait = math.max(RETRY_AFTER, http.clamp_wait(details.retry_after) or RETRY_AFTER)
+  -- Made before the wait begins: until its end there would be neither a token nor a failure for the messages.
   self.failure = { "cannot fetch an access token: " .. message, details }
+  self.retry_at = now + wait
 end
 
 local function fetch(self)
@@ -171,15 +175,16 @@ function methods:current()
   return nil
 end
 
---- @treturn boolean whether a token is being fetched
+--- Whether a token is being fetched.
+-- @treturn boolean
 function methods:is_fetching()
   return self.fetching
 end
 
 --- Forgets the account's key and the token; `current` fails from now on.
 function methods:close()
-  self.account, self.text, self.retry_at = nil, nil, math.huge
-  self.failure = { "the FCM handler has been stopped", { code = "closed" } }
+  self.account, self.text, self.retry_at = nil, false, math.huge
+  self.failure = CLOSED
 end
 
 --- Drops a token that the server refused. A newer one stays. When the server has just refused another one, too, the
@@ -188,7 +193,7 @@ end
 function methods:reject(text)
   local now = self.clock()
   if self.text == text and now >= self.rejected_at + RETRY_AFTER then
-    self.text, self.rejected_at = nil, now
+    self.text, self.rejected_at = false, now
   end
 end
 

@@ -1,5 +1,5 @@
---- The methods that a recorder has only with the option `pendings`, or has otherwise: `send` returns a pending, which
--- `step` settles.
+--- The methods that the option `pendings` adds to a recorder, or replaces: `send` returns a pending, which `step`
+-- settles.
 -- @submodule pusher.transport.recorder
 
 local arguments = require "pusher.base.arguments"

@@ -7,36 +7,12 @@
 enum { MAX_CALLS = 8, MAX_ARGUMENTS = 7 };
 
 static const char *const core_functions[] = {
-    "random",
-    "equal",
-    "now",
-    "sleep",
-    "base64_encode",
-    "base64_decode",
-    "subscriber",
-    "md5_hex",
-    "sha256_hex",
-    "base64url_encode",
-    "base64url_decode",
-    "channel_key",
-    "authorizer",
-    "is_channel_name",
-    "shared_secret",
-    "is_socket_id",
-    "mac",
-    "rs256_sign",
-    "rs256_verify",
-    "seal_event",
-    "open",
-    "utf8_valid",
-    "is_plain_json",
-    "is_final_json",
-    "parser",
-    "writer",
-    "decimal_point",
-    "in_c_locale",
-    "quote",
-    "plain_slashes",
+    "random",        "now",           "sleep",           "base64_encode",    "base64_decode",
+    "subscriber",    "md5_hex",       "sha256_hex",      "base64url_encode", "base64url_decode",
+    "channel_key",   "authorizer",    "is_channel_name", "shared_secret",    "is_socket_id",
+    "mac",           "rs256_sign",    "rs256_verify",    "seal_event",       "open",
+    "utf8_valid",    "is_plain_json", "is_final_json",   "parser",           "writer",
+    "decimal_point", "in_c_locale",   "quote",           "plain_slashes",    "webhook_reader",
 };
 static const char *const mac_methods[] = {"hex", "wrap", "raw", "verify", "close"};
 static const char *const curl_functions[] = {"easy", "async"};
@@ -45,7 +21,10 @@ static const char *const async_methods[] = {"wait",   "done",         "cancel",
 
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
 
-enum { MAC = 1, AUTHORIZE, PARSE, WRITE, ASYNC };
+/* Where the objects are on the stack; between the two there are functions that others have made. */
+enum { MAC = 1, AUTHORIZE, PARSE, WRITE, READ_WEBHOOK, ASYNC };
+
+enum { MADE = ASYNC - AUTHORIZE };
 
 static void set_number(lua_State *L, const char *name, double value)
 {
@@ -115,7 +94,7 @@ static bool push_function(lua_State *L, fuzz_input *in)
     size_t which = fuzz_byte(in), mac = COUNT(core_functions), curl = mac + COUNT(mac_methods),
            async = curl + COUNT(curl_functions);
     size_t made = async + COUNT(async_methods);
-    which %= made + 3;
+    which %= made + MADE;
     if (which >= made) {
         lua_pushvalue(L, AUTHORIZE + (int)(which - made));
         return false;
@@ -166,6 +145,11 @@ void fuzz_arguments(lua_State *L, fuzz_input *in)
     fuzz_function(L, "core", "decimal_point");
     lua_pushinteger(L, 100);
     (void)fuzz_call_well(L, 2);
+    fuzz_function(L, "core", "webhook_reader");
+    lua_pushvalue(L, MAC);
+    fuzz_push(L, fuzz_take_some(in, 1));
+    fuzz_function(L, "core", "base64_decode");
+    (void)fuzz_call_well(L, 3);
     fuzz_function(L, "curl", "async");
     push_options(L);
     (void)fuzz_call_well(L, 1);

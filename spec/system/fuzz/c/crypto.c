@@ -137,15 +137,6 @@ static void check_mac(lua_State *L, fuzz_bytes key, fuzz_bytes text, bool sha1, 
     (void)fuzz_call_well(L, 1);
 }
 
-static void check_equal(lua_State *L, fuzz_bytes a, fuzz_bytes b)
-{
-    fuzz_function(L, "core", "equal");
-    fuzz_push(L, a);
-    fuzz_push(L, b);
-    (void)fuzz_call_well(L, 2);
-    fuzz_check(lua_toboolean(L, -1) == fuzz_equal(a, b), "equal()");
-}
-
 /* flags, key, what the methods get beside the text, text */
 void fuzz_digest(lua_State *L, fuzz_input *in)
 {
@@ -157,8 +148,6 @@ void fuzz_digest(lua_State *L, fuzz_input *in)
     check_digest(L, "sha256_hex", text, EVP_sha256());
     check_channel_key(L, text, key);
     check_mac(L, key, text, flags & 1, &rest);
-    check_equal(L, key, text);
-    check_equal(L, text, text);
 }
 
 /* ---- secretbox ---- */

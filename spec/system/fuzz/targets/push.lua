@@ -123,7 +123,7 @@ local function run_access_mode(text)
   oracle.result_or("invalid", access_mode.check(tonumber(text) or text))
 end
 
-local pem = assert(io.open("spec/helpers/keys/pkcs8.pem")):read("*a")
+local pem = require("spec.helpers.key")("pkcs8")
 
 local function no_environment()
   return nil
