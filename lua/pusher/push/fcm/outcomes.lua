@@ -53,10 +53,10 @@ local function remove(self, device)
   if ok and (result or message == nil) then
     return
   end
-  self.counts.removals_failed = self.counts.removals_failed + 1
   if ok then
     callback.log(options.log, "error", "a dead device could not be removed: " .. callback.text(message), fields)
   end
+  self.counts.removals_failed = self.counts.removals_failed + 1 -- last: `record` counts a lack of memory itself
 end
 
 --- Records the one outcome of a device, which is reported although memory may be short for the rest.
